@@ -1,0 +1,239 @@
+"""Write what README.md and docs/ say about the systems, from the catalogue, the docstrings and the presets.
+
+    python docs/generate.py            # write
+    python docs/generate.py --check    # write nothing; exit 1 and name the files that are not up to date
+
+Generated text stands between `<!-- begin NAME -->` and `<!-- end NAME -->`; everything around it is written by hand and
+stays. Sources are parsed, not imported, so this needs neither TensorFlow nor a second.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from kerasgen import catalog  # noqa: E402  (the checkout's own, installed or not)
+from kerasgen.contract import FUNCTIONS  # noqa: E402
+
+SECTIONS = "Idea", "Objective", "What to look at", "Exercises"  # of a system's page, by hand
+
+
+# --- what the sources say ---------------------------------------------------------------------------------------------
+
+
+def parse(module: str) -> ast.Module:
+    """The syntax tree of a module of ours, by its dotted name."""
+    return ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text("utf-8"))
+
+
+def find_class(module: str, name: str) -> ast.ClassDef:
+    return next(node for node in parse(module).body if isinstance(node, ast.ClassDef) and node.name == name)
+
+
+def resolve(module: str, name: str) -> tuple:
+    """(module, class) that a possibly dotted name stands for inside a module."""
+    imports = [node for node in parse(module).body if isinstance(node, ast.ImportFrom)]
+    known = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}" for node in imports for alias in node.names
+    }
+    first, *rest = name.split(".")
+    return ".".join([known.get(first, f"{module}.{first}"), *rest]).rsplit(".", 1)
+
+
+def base_of(module: str, name: str) -> tuple:
+    """(module, class) of a class' first base."""
+    return resolve(module, ast.unparse(find_class(module, name).bases[0]))
+
+
+def serves(module: str, name: str) -> tuple:
+    """The functions that a class declares, or else its base."""
+
+    def value(node):
+        if isinstance(node, ast.Tuple):
+            return tuple(
+                f
+                for item in node.elts
+                for f in (value(item) if isinstance(item, ast.Starred) else [item.value])
+            )
+        if isinstance(node, ast.Starred):
+            return value(node.value)
+        if isinstance(node, ast.BinOp):
+            return value(node.left) + value(node.right)
+        return serves(*resolve(module, ast.unparse(node.value)))  # Another.serves
+
+    for node in find_class(module, name).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == "serves":
+            return value(node.value)
+    return serves(*base_of(module, name))
+
+
+def arguments(system) -> list:
+    """(names, defaults, meaning) of the constructor, as the docstring groups them."""
+    cls = find_class(system.path, system.name)
+    init = next(node for node in cls.body if isinstance(node, ast.FunctionDef) and node.name == "__init__")
+    defaults = dict(
+        zip([a.arg for a in init.args.args[1:]], map(ast.unparse, init.args.defaults), strict=True)
+    )
+    text = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", docstring(cls), re.M | re.S)
+    items = re.findall(r"^    (\w[\w, ]*): (.*?)(?=^    \w|\Z)", text[1] if text else "", re.M | re.S)
+    return [
+        (names, [defaults[name] for name in names.split(", ")], " ".join(meaning.split()))
+        for names, meaning in items
+    ]
+
+
+def docstring(node) -> str:
+    return inspect.cleandoc(ast.get_docstring(node) or "")
+
+
+def presets(system) -> list:
+    """Names of the shipped presets of a system."""
+    files = sorted((ROOT / "kerasgen" / "presets").glob("*/preset.json"))
+    return [file.parent.name for file in files if json.loads(file.read_text("utf-8"))["system"] == system.id]
+
+
+# --- how it is said ---------------------------------------------------------------------------------------------------
+
+
+def link(reference: str) -> str:
+    kind, _, number = reference.partition(":")
+    address = {"arXiv": "https://arxiv.org/abs/", "doi": "https://doi.org/"}[kind]
+    return f"[{reference}]({address}{number})"
+
+
+def code(words) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def row(*cells) -> str:
+    return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def table(*rows) -> str:
+    head, *rest = rows
+    return "\n".join([row(*head), row(*["---"] * len(head)), *(row(*r) for r in rest)])
+
+
+def source(module: str, up: str) -> str:
+    path = f"{module.replace('.', '/')}.py"
+    return f"[{path}]({up}{path})"
+
+
+def header(system) -> str:
+    """The generated part of a system's page."""
+    module, cls = parse(system.path), find_class(system.path, system.name)
+    about = docstring(module).partition("\n\n")[2]
+    summary = docstring(cls).partition("\nArgs:")[0].strip()
+    rows = [("argument", "default", "meaning")]
+    rows += [(code(n.split(", ")), code(d), meaning) for n, d, meaning in arguments(system)]
+    shipped = presets(system)
+    facts = [
+        ("id", f"`{system.id}`, class `{system.name}`"),
+        ("family", system.family),
+        ("code", source(system.path, "../../")),
+        ("learns by", source(base_of(system.path, system.name)[0], "../../")),
+        ("serves", code(serves(system.path, system.name))),
+        ("presets", code(shipped) if shipped else "none yet"),
+        ("also found under", ", ".join(system.tags)),
+    ]
+    paper = (
+        f"*{system.title}*, {system.authors.replace(' and ', ', ')}, {system.year}, {link(system.reference)}."
+    )
+    return "\n\n".join([f"# {system.name}", paper, table(("", ""), *facts), about, summary, table(*rows)])
+
+
+def systems_table(up: str) -> str:
+    """One line per system, in the catalogue's order; `up` leads to docs/."""
+    rows = [
+        (
+            f"[{s.name}]({up}systems/{s.id}.md)",
+            f"`{s.id}`",
+            s.family,
+            f"{s.title.split(':')[0]}, {s.year}",
+            code(serves(s.path, s.name)),
+        )
+        for s in catalog.SYSTEMS.values()
+    ]
+    return table(("system", "id", "family", "paper", "serves"), *rows)
+
+
+def functions_table() -> str:
+    """Which system serves which function."""
+    rows = []
+    for name, function in FUNCTIONS.items():
+        who = [s for s in catalog.SYSTEMS.values() if name in serves(s.path, s.name)]
+        if who:
+            rows.append(
+                (f"`{name}`", function.meaning, ", ".join(f"[{s.name}](systems/{s.id}.md)" for s in who))
+            )
+    return table(("function", "gives", "served by"), *rows)
+
+
+def decisions_list() -> str:
+    lines = []
+    for path in sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md")):
+        title = path.read_text("utf-8").partition("\n")[0].removeprefix("# ")
+        lines.append(f"- [{title}](decisions/{path.name})")
+    return "\n".join(lines)
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def fill(text: str, name: str, content: str) -> str:
+    """The text with what stands between the markers of that name replaced; a new page starts with them."""
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    before, found, rest = text.partition(begin)
+    if not found:
+        before, rest = "", f"{end}\n{text}"
+    return f"{before}{begin}\n\n{content}\n\n{end}{rest.partition(end)[2]}"
+
+
+def pages() -> dict:
+    """path -> what the file should hold."""
+    parts = {
+        "README.md": {"systems": systems_table("docs/")},
+        "docs/README.md": {"decisions": decisions_list()},
+        "docs/systems.md": {"systems": systems_table(""), "functions": functions_table()},
+        **{f"docs/systems/{system.id}.md": {"header": header(system)} for system in catalog.SYSTEMS.values()},
+    }
+    result = {}
+    for path, contents in parts.items():
+        text = (ROOT / path).read_text("utf-8") if (ROOT / path).exists() else ""
+        for name, content in contents.items():
+            text = fill(text, name, content)
+        result[ROOT / path] = text
+    return result
+
+
+def stale() -> list:
+    """The files that are not up to date, relative to the checkout."""
+    return [
+        str(path.relative_to(ROOT))
+        for path, text in pages().items()
+        if not path.exists() or path.read_text("utf-8") != text
+    ]
+
+
+def main(arguments) -> int:
+    outdated = stale()
+    if "--check" in arguments:
+        if outdated:
+            print(f"not up to date: {', '.join(outdated)}; run: python docs/generate.py")
+        return int(bool(outdated))
+    for path, text in pages().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    print("\n".join(f"wrote {path}" for path in outdated) or "all pages were up to date")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,14 @@
+"""What happens beside training: sample grids, best weights, history and a progress bar.
+
+from kerasgen.callbacks import BestWeights, SampleGrid
+
+model.fit(data.train, epochs=40, validation_data=data.validation,
+          callbacks=[SampleGrid("runs/vae/samples"), BestWeights("val_loss")])
+"""
+
+from kerasgen.callbacks.best_weights import BestWeights
+from kerasgen.callbacks.history import CSVHistory
+from kerasgen.callbacks.progress import Progress
+from kerasgen.callbacks.sample_grid import SampleGrid
+
+__all__ = ["BestWeights", "CSVHistory", "Progress", "SampleGrid"]

@@ -1,0 +1,39 @@
+"""Exponential moving averages of every player, put in the place of the weights for a while.
+
+`keras.callbacks.SwapEMAWeights` knows `model.optimizer` alone; a kerasgen model has an optimiser per player.
+"""
+
+import contextlib
+
+
+def pairs(model) -> list:
+    """(variable, its average) for every optimiser of the model that has `use_ema`."""
+    found = []
+    for player in model.players:
+        optimizer = getattr(model, f"{player}_optimizer" if player else "optimizer")
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
+        if optimizer.use_ema:
+            found += zip(
+                model.player_variables(player), optimizer._model_variables_moving_average, strict=True
+            )
+    return [(variable, average) for variable, average in found if average is not None]
+
+
+def swap(model):
+    """Exchange weights and averages; a second call undoes it. Before the first step there is nothing to exchange."""
+    if int(model.clock) == 0:
+        return
+    for variable, average in pairs(model):
+        value = variable.numpy()
+        variable.assign(average)
+        average.assign(value)
+
+
+@contextlib.contextmanager
+def averaged(model):
+    """Inside, the model has its averaged weights; without `use_ema` nothing changes."""
+    swap(model)
+    try:
+        yield model
+    finally:
+        swap(model)

@@ -1,0 +1,40 @@
+"""The history of a run as a CSV file."""
+
+import csv
+import io
+import time
+
+import keras
+
+from kerasgen.files import atomic_write
+
+
+class CSVHistory(keras.callbacks.Callback):
+    """Write the history as CSV after each epoch, whole or not at all: `epoch`, `seconds` since the start, every figure.
+
+    Keras' `CSVLogger` appends to an open file and adds empty `val_` columns where there is no validation.
+
+    Args:
+        path: of the file.
+
+    Example:
+        >>> model.fit(data.train, epochs=2, callbacks=[CSVHistory("history.csv")])      # doctest: +SKIP
+    """
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_train_begin(self, logs=None):
+        self.rows, self.start = [], time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = round(time.perf_counter() - self.start, 3)
+        self.rows.append(
+            {"epoch": epoch, "seconds": seconds, **{k: float(v) for k, v in (logs or {}).items()}}
+        )
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(dict.fromkeys(key for row in self.rows for key in row)))
+        writer.writeheader()
+        writer.writerows(self.rows)
+        atomic_write(self.path, text.getvalue().encode())

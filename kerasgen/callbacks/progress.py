@@ -1,0 +1,63 @@
+"""One line of progress for a whole run."""
+
+import math
+import time
+
+import keras
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+
+class Progress(keras.callbacks.Callback):
+    """A bar over epochs with the last figures and the time that remains; a few plain lines where there is no terminal.
+
+    Use it with `fit(..., verbose=0)`.
+
+    Args:
+        console: a `rich.console.Console`; left out, standard error.
+        lines: how many lines in all, without a terminal.
+
+    Example:
+        >>> model.fit(data.train, epochs=40, verbose=0, callbacks=[Progress()])     # doctest: +SKIP
+    """
+
+    def __init__(self, console=None, lines=10):
+        super().__init__()
+        self.console, self.lines, self.bar = console or Console(stderr=True), lines, None
+
+    def on_train_begin(self, logs=None):
+        self.epochs, self.steps = self.params["epochs"], self.params.get("steps")
+        self.every, self.epoch, self.start = math.ceil(self.epochs / self.lines), 0, time.perf_counter()
+        if self.console.is_terminal:
+            figures = TextColumn("{task.fields[figures]}")
+            columns = ("epoch", MofNCompleteColumn(), BarColumn(), TimeRemainingColumn(), figures)
+            self.bar = Bar(*columns, console=self.console)
+            self.task = self.bar.add_task("", total=self.epochs, figures="compiling")
+            self.bar.start()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.bar and self.steps:
+            self.bar.update(self.task, completed=self.epoch + min(1, (batch + 1) / self.steps))
+
+    def on_epoch_end(self, epoch, logs=None):
+        done, figures = epoch + 1, "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
+        if self.bar:
+            self.bar.update(self.task, completed=done, figures=figures)
+        elif done % self.every == 0 or done == self.epochs:
+            seconds = time.perf_counter() - self.start
+            self.console.print(
+                f"epoch {done}/{self.epochs}  {figures}  {seconds:.0f} s", highlight=False, soft_wrap=True
+            )
+
+    def on_train_end(self, logs=None):
+        self.close()
+
+    def close(self):
+        """Give the terminal back; for a run that was cut off."""
+        if self.bar:
+            self.bar.stop()
+            self.bar = None

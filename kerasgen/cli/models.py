@@ -1,0 +1,131 @@
+"""`train`, `sample`, `evaluate`: what is done with a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kerasgen import hub
+from kerasgen.cli.console import Usage, console, log, print_json, table, tensorflow, usage
+
+Source = Annotated[str, typer.Argument(help="A preset, a run folder, a bundle or a .keras file.")]
+Seed = Annotated[int, typer.Option(help="Which draw.")]
+
+
+def train(
+    preset: Annotated[str, typer.Argument(help="A preset; `kerasgen list` names them.")],
+    epochs: Annotated[int | None, typer.Option(help="In the place of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="In the place of the recipe's.")] = None,
+    set: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Change a key of the preset.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder; a run there is replaced.")] = None,
+):
+    """Train a preset into a run folder: model, history, pictures. Ctrl-C stops and saves."""
+    from kerasgen import training
+
+    with usage():
+        plan = training.plan(preset, epochs=epochs, seed=seed, overrides=training.parse(set or []))
+        folder = training.place(plan, out)
+        epochs = plan["recipe"].get("epochs") or 1
+        log(
+            f"{plan['preset']}: {plan['system']} on {plan['data']['name']}, {epochs} epochs; loading TensorFlow"
+        )
+        tensorflow()
+        prepared = training.prepare(plan)
+    try:
+        training.run(plan, *prepared, folder)
+        code = 0
+    except training.Interrupted:
+        log("interrupted; what was learned so far is saved")
+        code = 130
+    print(folder)
+    pictures = folder / "samples.png"
+    seen = f"pictures: {pictures}; " if pictures.exists() else ""
+    log(f"{seen}next: kerasgen export {folder} --out {folder / 'bundle'}")
+    raise typer.Exit(code)
+
+
+def sample(
+    source: Source,
+    out: Annotated[Path, typer.Option("--out", "-o", help="FILE.png, FILE.gif or FILE.npy.")],
+    count: Annotated[
+        int | None, typer.Option("-n", "--count", help="How many; 16, or one per label.")
+    ] = None,
+    seed: Seed = 0,
+    label: Annotated[str | None, typer.Option(help="Class, or classes in turn: 3 or 0,1,2.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Network evaluations of the sampler.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Spread of the choices.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="Weight of the condition.")] = None,
+    truncation: Annotated[float | None, typer.Option(help="Share of the latent's spread kept.")] = None,
+):
+    """Draw samples into a file. A bundle is run without TensorFlow."""
+    from kerasgen import pictures
+
+    if out.suffix.lower() not in pictures.FORMATS:
+        raise Usage(f"{out}: expected a name that ends in {', '.join(pictures.FORMATS)}")
+    controls = {"steps": steps, "temperature": temperature, "guidance": guidance, "truncation": truncation}
+    controls = {name: value for name, value in controls.items() if value is not None}
+    with usage():
+        if label is not None:
+            labels = _whole_numbers(label)
+            count = count or max(16 if len(labels) == 1 else len(labels), 1)
+            controls["label"] = [labels[i % len(labels)] for i in range(count)]
+        model, _ = open_source(source)
+        x = model.sample(16 if count is None else count, seed=seed, **controls)
+    with usage():
+        print(pictures.save(out, x))
+
+
+def evaluate(
+    source: Source,
+    count: Annotated[int, typer.Option("-n", "--count", help="Samples to draw.")] = 1000,
+    seed: Seed = 0,
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+):
+    """Compute the metrics that the model's functions and its data allow."""
+    from kerasgen import data as data_sets
+    from kerasgen import metrics
+
+    with usage():
+        model, about = open_source(source)
+        if not about.get("data"):
+            raise Usage(f"{source}: it does not say which data it was trained on")
+        data = data_sets.load(about["data"]["name"])
+        figures = metrics.evaluate(model, data, count=count, seed=seed)
+    if json:
+        print_json(figures)
+        return
+    rows = table("metric", ">value", ">real data", "better", "meaning")
+    for name, metric in metrics.METRICS.items():
+        if name in figures:
+            floor = figures.get(f"{name}_floor")
+            values = (f"{figures[name]:.4g}", "" if floor is None else f"{floor:.4g}")
+            rows.add_row(name, *values, metric.better, metric.meaning)
+    console().print(rows)
+
+
+def open_source(source):
+    """(model or bundle, what it says about itself) of a preset, run folder, bundle or `.keras` file."""
+    if is_bundle(source):
+        from kerasgen.runtime import Bundle
+
+        bundle = Bundle(source)
+        return bundle, bundle.info
+    if not str(source).endswith(".keras"):
+        about = hub.read_preset(source)  # fails fast
+    tensorflow()
+    return hub.load(source), {} if str(source).endswith(".keras") else about
+
+
+def is_bundle(source) -> bool:
+    return (Path(source) / "bundle.json").is_file()
+
+
+def _whole_numbers(text):
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise Usage(f"--label: expected whole numbers like 3 or 0,1,2, got {text!r}") from None

@@ -1,0 +1,64 @@
+"""What a trained system can do, in one table: the vocabulary of functions and of the ports they read and write.
+
+A model serves some of these functions; the names of a function's arguments are port names. Everything that looks at a
+model from outside (SavedModel endpoints, ONNX files, parity, CLI verbs, demo widgets, metrics, docs, laws) reads this
+page and the model's `ports()`, and nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kerasgen.runtime import Port
+
+class Function(NamedTuple):
+    """A verb of the vocabulary: required inputs, optional inputs, what its output is called, and what that is."""
+
+    takes: tuple
+    may_take: tuple
+    gives: str
+    meaning: str
+
+
+CONTROLS = ("truncation", "guidance", "steps", "temperature")
+CONDITIONS = ("label", "text", "layout", "picture")
+
+# An output is named after what it is. It never shares a name with an input of the same function, since one ONNX graph
+# cannot use a name twice.
+FUNCTIONS = {
+    "sample": Function(("count", "seed"), CONDITIONS + CONTROLS, "x", "new examples"),
+    "decode": Function(("latent|code",), ("label",), "x", "the example that a latent or code stands for"),
+    "encode": Function(("x",), ("label",), "latent|code", "the latent or code of an example"),
+    "reconstruct": Function(("x",), ("label",), "reconstruction", "an example after encoding and decoding"),
+    "log_prob": Function(("x",), ("label",), "log_prob", "exact log-likelihood, nats per example"),
+    "bound": Function(("x", "seed"), ("label",), "bound", "lower bound of the log-likelihood, nats per example"),
+    "logits": Function(("x|code",), ("label",), "logits", "unnormalised log-probabilities of every element's levels"),
+    "denoise": Function(("x", "noise_level"), ("label",), "denoised", "the expected clean example"),
+    "energy": Function(("x",), (), "energy", "unnormalised negative log-density; for critics, how real an example looks"),
+    "score": Function(("x",), (), "score", "gradient of the log-density with respect to the example"),
+    "translate": Function(("picture",), ("seed",), "translated", "the picture in the other domain"),
+    "complete": Function(("picture", "mask", "seed"), ("strength",), "completed", "the picture with its hole filled"),
+    "refine": Function(("picture", "seed"), ("strength",), "refined", "a realistic picture near the given one"),
+    "upscale": Function(("picture",), ("seed",), "upscaled", "the picture at a higher resolution"),
+    "colorize": Function(("picture",), ("seed",), "colorized", "the grey picture with colours"),
+}
+
+# Ports whose shape and range are the same for every model. The others (x, latent, code, label, logits, ...) depend on
+# the model and are completed by `GenerativeModel.port`.
+SCALARS = {
+    "seed": Port("seed", (), "int32", "which draw; the same seed gives the same result in every runtime"),
+    "count": Port("count", (), "int32", "how many examples", minimum=0),
+    "truncation": Port("truncation", (), "float32", "share of the latent's spread kept", 0.0, 1.0, 1.0),
+    "guidance": Port("guidance", (), "float32", "weight of the condition; 1 follows it plainly", 0.0, 100.0, 1.0),
+    "steps": Port("steps", (), "int32", "network evaluations of the sampler", 1, None, 50),
+    "temperature": Port("temperature", (), "float32", "spread of the choices; 1 is the model's own", 0.0, 10.0, 1.0),
+    "strength": Port("strength", (), "float32", "how much may change: 0 nothing, 1 everything", 0.0, 1.0, 0.5),
+}
+
+ANY_LABEL = -1  # in `sample`: draw the class from the seed
+
+
+def expected(function: str) -> str:
+    """The inputs of a function as a sentence fragment, for error lines."""
+    entry = FUNCTIONS[function]
+    return ", ".join(entry.takes) + (f" [{', '.join(entry.may_take)}]" if entry.may_take else "")

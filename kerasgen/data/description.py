@@ -1,0 +1,183 @@
+"""What a set of data is, and how its batches are made."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Data:
+    """Data with a description: examples of one shape in three splits, batched for `fit`.
+
+    The splits hold examples as stored, uint8 grey levels (x = level / (levels - 1) when read) or float32,
+    either in an array or in an object that decodes `x[indices]` on demand. Batches are gathered by index, so
+    shuffling moves integers, not pictures.
+
+    Args:
+        name: of the data.
+        splits: {"train" | "validation" | "test": (x, label or None)}.
+        shape: of one example, channels last.
+        minimum, maximum: bounds of x, None where there are none.
+        levels: number of grey levels, None for continuous data.
+        class_names: one per class, empty without labels.
+        entropy: of the distribution in nats, where it is known: no model's expected test loss can be below
+            it.
+        licence, origin: of the data, in words.
+        batch_size: examples per batch.
+        seed: of the order of training batches.
+
+    Example:
+        >>> import kerasgen.data
+        >>> data = kerasgen.data.load("digits", batch_size=32)
+        >>> x, label = next(iter(data.train))
+        >>> x.shape, label.shape
+        (TensorShape([32, 8, 8, 1]), TensorShape([32]))
+    """
+
+    name: str
+    splits: dict
+    shape: tuple
+    minimum: float | None = None
+    maximum: float | None = None
+    levels: int | None = None
+    class_names: tuple = ()
+    entropy: float | None = None
+    licence: str = "unknown"
+    origin: str = "unknown"
+    batch_size: int = 64
+    seed: int = 0
+
+    @property
+    def num_classes(self):
+        """The number of classes, 0 without labels."""
+        return len(self.class_names)
+
+    @property
+    def image_shape(self):
+        """(height, width, channels) of a picture."""
+        if len(self.shape) != 3:
+            raise ValueError(
+                f"{self.name}: expected pictures, got vectors of shape {self.shape}; use data.shape"
+            )
+        return self.shape
+
+    @property
+    def train(self):
+        """Batches in another order each epoch, without a smaller last one unless it is the only one."""
+        import tensorflow as tf
+
+        count = self.count("train")
+        order = tf.data.Dataset.range(count).shuffle(max(count, 1), seed=self.seed)
+        return self._fetch("train", order.batch(self._train_batch, drop_remainder=True))
+
+    @property
+    def validation(self):
+        """All batches of the validation split, in order."""
+        return self._in_order("validation")
+
+    @property
+    def test(self):
+        """All batches of the test split, in order."""
+        return self._in_order("test")
+
+    @property
+    def steps(self):
+        """Training batches in an epoch."""
+        return self.count("train") // self._train_batch
+
+    def stream(self, start=0):
+        """Endless training batches from a step on, in an order that is a pure function of (seed, step).
+
+        So `fit(data.stream(k * data.steps), steps_per_epoch=data.steps, initial_epoch=k)` resumes a run with
+        the batches that it would have seen. Each epoch is a permutation computed index by index: there is no
+        state and no buffer.
+        """
+        import tensorflow as tf
+
+        count, batch = self.count("train"), self._train_batch
+
+        def indices(step):
+            epoch, position = step // self.steps, step % self.steps * batch
+            seed = tf.cast(tf.stack([tf.constant(self.seed, tf.int64), epoch]), tf.uint32)
+            return tf.random.experimental.index_shuffle(
+                position + tf.range(batch, dtype=tf.int64), seed, tf.constant(count - 1, tf.int64)
+            )
+
+        return self._fetch("train", tf.data.Dataset.range(start, 2**62).map(indices))
+
+    def arrays(self, split):
+        """One split as NumPy arrays: (x, label), with label None for unlabelled data."""
+        x, label = self._split(split)
+        return self._scale(x[np.arange(len(x))]), label
+
+    def count(self, split):
+        """The number of examples in a split."""
+        return len(self._split(split)[0])
+
+    def with_batch(self, batch_size):
+        """The same data in batches of another size."""
+        return dataclasses.replace(self, batch_size=batch_size)
+
+    def without_labels(self):
+        """The same data without labels."""
+        splits = {split: (x, None) for split, (x, _) in self.splits.items()}
+        return dataclasses.replace(self, splits=splits, class_names=())
+
+    @functools.cached_property
+    def statistics(self):
+        """Counts of the splits and, for data in memory, moments and range of the train values."""
+        counts = {split: self.count(split) for split in self.splits}
+        if not isinstance(self.splits["train"][0], np.ndarray):
+            return counts
+        x = self.arrays("train")[0].astype("float64")
+        return counts | {"mean": x.mean(), "std": x.std(), "min": x.min(), "max": x.max()}
+
+    def __repr__(self):
+        parts = [f"{'/'.join(str(self.count(s)) for s in self.splits)} examples of {self.shape}"]
+        parts[0] += "" if self.minimum is None else f" in [{self.minimum:g}, {self.maximum:g}]"
+        parts += [f"{self.levels} levels"] if self.levels else []
+        parts += [f"{self.num_classes} classes"] if self.class_names else []
+        parts += [] if self.entropy is None else [f"entropy {self.entropy:.4f} nats"]
+        return f"Data({self.name}: {', '.join(parts)}, batches of {self.batch_size})"
+
+    @property
+    def _train_batch(self):
+        """The size of training batches: all examples where there are fewer than `batch_size`."""
+        return max(1, min(self.batch_size, self.count("train")))
+
+    def _split(self, split):
+        if split not in self.splits:
+            raise ValueError(f"split: expected one of {', '.join(self.splits)}, got {split!r}")
+        return self.splits[split]
+
+    def _scale(self, x):
+        """Stored examples as float32, by the same division as in batches."""
+        return x.astype("float32") / np.float32(self.levels - 1) if self.levels else x
+
+    def _in_order(self, split):
+        import tensorflow as tf
+
+        return self._fetch(split, tf.data.Dataset.range(self.count(split)).batch(self.batch_size))
+
+    def _fetch(self, split, indices):
+        """Turn batches of indices into batches of x or (x, label)."""
+        import tensorflow as tf
+
+        x, label = self._split(split)
+        stored = isinstance(x, np.ndarray)
+        with tf.device("CPU"):  # tf.data runs there: a copy on an accelerator would be fetched at each step
+            constant = tf.constant(x) if stored else None
+            label = None if label is None else tf.constant(label)
+
+        def gather(i):
+            batch = tf.gather(constant, i) if stored else tf.numpy_function(x.__getitem__, [i], tf.uint8)
+            batch = tf.ensure_shape(batch, (i.shape[0], *self.shape))
+            if self.levels:
+                batch = tf.cast(batch, tf.float32) / (self.levels - 1)
+            return batch if label is None else (batch, tf.gather(label, i))
+
+        options = tf.data.Options()  # by files, the default policy, finds no files here and warns
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+        calls = None if stored else tf.data.AUTOTUNE
+        return indices.map(gather, num_parallel_calls=calls).prefetch(tf.data.AUTOTUNE).with_options(options)

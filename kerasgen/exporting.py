@@ -1,0 +1,607 @@
+"""Write a trained model as a bundle, a folder that other runtimes can run, and prove that they agree with Keras.
+
+Each function of the model becomes a SavedModel endpoint and one ONNX file, traced once. Nothing is taken on trust: the
+ONNX graph must consist of standard operators with exactly the declared ports (`gate`), and export ends by running what
+it wrote. A bundle appears in its place only when ONNX Runtime and SavedModel gave what Keras gave.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import logging
+import os
+import pathlib
+import time
+
+import numpy as np
+
+import kerasgen
+from kerasgen import catalog, files, pictures
+from kerasgen.runtime import BATCH, FORMAT, VERSION, Bundle, port_of
+
+OPSET = 18
+TOLERANCE = 1e-4  # of |a - b| / max(1, |a|)
+TIE = 1e-3  # two choices this close in perturbed logits may flip
+MAX_NODES, MAX_BYTES = 100_000, 2**31 - 1
+LICENCE = "Apache-2.0"
+LIBRARIES = ("tensorflow", "keras", "tensorflow-probability", "onnx", "tf2onnx", "onnxruntime")
+
+
+class ExportError(ValueError):
+    """A function could not be written, or a runtime disagrees: one line naming function, runtime and difference."""
+
+
+def export(model, directory, *, preset=None, data=None, overwrite=False, progress=None) -> dict:
+    """Write a model as a bundle: SavedModel, one ONNX file per function, `bundle.json`, card and sample picture.
+
+    The bundle is made in a temporary folder and moved into place when it has been proved; a failure leaves what was
+    there before, and nothing else.
+
+    Args:
+        model: a `GenerativeModel`.
+        directory: the folder to write.
+        preset: name of the preset that the weights come from.
+        data: what it was trained on: a `kerasgen.data` description, or a dictionary with name, licence, origin.
+        overwrite: replace a bundle that is there. What is not a bundle is never replaced.
+        progress: function called with a line of text before each step.
+
+    Returns:
+        A report: `functions` -> largest differences from Keras and flips, `seconds` per step, `bytes`.
+
+    Raises:
+        FileExistsError: the folder is there (and is not a bundle, or `overwrite` is false).
+        ExportError: a function does not convert, or a runtime disagrees with Keras.
+
+    Example:
+        >>> report = export(model, "exports/bundles/dcgan_digits")      # doctest: +SKIP
+        >>> report["functions"]["sample"]                               # doctest: +SKIP
+        {'saved_model': 0.0, 'onnx': 1.2e-07, 'flips': 0}
+    """
+    _refuse(directory, overwrite)
+    clock = _Clock(progress)
+    with files.atomic_folder(directory, overwrite=True) as folder:
+        folder = pathlib.Path(folder)
+        info = _describe(model, preset, data)
+        clock("tracing")
+        graphs = {function: _trace(model, function) for function in model.serves}
+        clock("writing the SavedModel")
+        _write_saved_model(graphs, folder / "saved_model")
+        (folder / "onnx").mkdir()
+        for function, entry in info["functions"].items():
+            if entry["onnx"]:
+                clock(f"converting {function}")
+                proto = convert(graphs[function], function, info)
+                (folder / entry["onnx"]).write_bytes(proto.SerializeToString())
+        clock("comparing the runtimes")
+        _write_info(folder, info)
+        bundle = Bundle(folder)
+        runtimes = {"saved_model": _saved_model(bundle), "onnx": _onnx(bundle)}
+        for function, parity in _prove(info, _keras(graphs), runtimes).items():
+            info["functions"][function]["parity"] = parity
+        clock("writing the card")
+        _write_picture(info, runtimes["saved_model"], folder / "samples.png")
+        _write_info(folder, info)
+        (folder / "README.md").write_text(card(info), encoding="utf-8")
+        _write_info(folder, info)
+        size = sum(entry["bytes"] for entry in info["files"].values())
+    return {"system": info["system"], **_report(info), "seconds": clock.seconds(), "bytes": size}
+
+
+def verify(directory) -> dict:
+    """Prove a bundle again where it is: every file's hash, the ONNX graphs, and SavedModel against ONNX Runtime.
+
+    Args:
+        directory: a bundle.
+
+    Returns:
+        A report as `export`'s, with differences from the SavedModel.
+
+    Raises:
+        ValueError: not a bundle, or a file that is not as it was written.
+        ExportError: the runtimes disagree.
+
+    Example:
+        >>> verify("exports/bundles/dcgan_digits")["functions"]["sample"]["onnx"] < 1e-4     # doctest: +SKIP
+        True
+    """
+    import onnx
+
+    clock = _Clock(None)
+    clock("reading")
+    bundle = Bundle(directory)
+    for name in bundle.info["files"]:
+        bundle._read(name)
+    for function, entry in bundle.info["functions"].items():
+        if entry["onnx"]:
+            gate(onnx.load_from_string(bundle._read(entry["onnx"])), function, bundle.ports[function])
+    clock("comparing the runtimes")
+    parity = _prove(bundle.info, _saved_model(bundle), {"onnx": _onnx(bundle)})
+    return {"system": bundle.system, "functions": parity, "seconds": clock.seconds()}
+
+
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def _refuse(directory, overwrite):
+    """Fail early where the bundle could not be put."""
+    if not os.path.lexists(directory) or (os.path.isdir(directory) and not os.listdir(directory)):
+        return
+    if not _is_bundle(directory):
+        raise FileExistsError(f"directory: expected a new folder or a bundle to replace, got {str(directory)!r}")
+    if not overwrite:
+        raise FileExistsError(f"directory: {str(directory)!r} is a bundle already; overwrite=True replaces it")
+
+
+def _is_bundle(directory):
+    try:
+        return json.loads(pathlib.Path(directory, "bundle.json").read_text(encoding="utf-8"))["format"] == FORMAT
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _describe(model, preset, data) -> dict:
+    """`bundle.json` as far as it is known before anything is written."""
+    name = type(model).__name__
+    system = next((row for row in catalog.SYSTEMS.values() if row.name == name), None)
+    functions = {}
+    for function, ports in model.ports().items():
+        reason = model.inconvertible.get(function)
+        functions[function] = {
+            "onnx": None if reason else f"onnx/{function}.onnx",
+            "reason": reason,
+            "signature": function,
+            "inputs": [dataclasses.asdict(port) for port in ports.inputs],
+            "output": dataclasses.asdict(ports.output),
+            "parity": None,
+        }
+    if data is not None and not isinstance(data, dict):
+        names = ("name", "licence", "origin", "class_names", "entropy")
+        data = {key: getattr(data, key) for key in names}
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "system": system.id if system else name.lower(),
+        "class": name,
+        "preset": preset,
+        "title": system.title if system else name,
+        "paper": f"{system.authors}, {system.reference}" if system else None,
+        "year": system.year if system else None,
+        "data": data,
+        "image_shape": list(model.image_shape),
+        "levels": model.levels,
+        "num_classes": model.num_classes,
+        "discrete": list(getattr(model, "discrete", ())),
+        "functions": functions,
+        "files": {},
+        "versions": {
+            "kerasgen": kerasgen.__version__,
+            **{library: importlib.metadata.version(library) for library in LIBRARIES},
+            "opset": OPSET,
+        },
+        "licence": LICENCE,
+    }
+
+
+def _write_info(folder, info):
+    """Hash what is in the folder and write `bundle.json`."""
+    info["files"] = {}
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "bundle.json"):
+        content = path.read_bytes()
+        entry = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        info["files"][path.relative_to(folder).as_posix()] = entry
+    (folder / "bundle.json").write_text(json.dumps(info, indent=1) + "\n", encoding="utf-8")
+
+
+def _trace(model, function):
+    """The function as a `tf.function` of its ports in order; everything is written from this one trace."""
+    import tensorflow as tf
+
+    run, specs = model.graph(function)
+
+    @tf.function(input_signature=list(specs.values()), autograph=False)
+    def graph(*tensors):
+        return run(**dict(zip(specs, tensors, strict=True)))
+
+    graph.get_concrete_function()
+    return graph
+
+
+def _write_saved_model(graphs, path):
+    import keras
+
+    archive = keras.export.ExportArchive()  # it tracks the variables that the endpoints use, and no others
+    for function, graph in graphs.items():
+        archive.add_endpoint(function, graph)
+    archive.write_out(str(path), verbose=False)
+
+
+def convert(graph, function, info):
+    """One traced function as an ONNX model that has passed the gate.
+
+    Args:
+        graph: a `tf.function` with an input signature, returning a dictionary of one tensor.
+        function: its name.
+        info: `bundle.json`.
+
+    Raises:
+        ExportError: it does not convert.
+    """
+    import tf2onnx
+
+    from kerasgen import lowering
+
+    entry = info["functions"][function]
+    inputs, output = [port_of(p) for p in entry["inputs"]], port_of(entry["output"])
+    log = logging.getLogger("tf2onnx")  # it reports what it cannot do there and goes on; the gate reports it to us
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        proto, _ = tf2onnx.convert.from_function(
+            graph, graph.input_signature, opset=OPSET, custom_rewriter=[lowering.lower]
+        )
+    except Exception as error:
+        raise ExportError(f"{function}: does not convert to ONNX: {_line(error)}") from error
+    finally:
+        log.setLevel(level)
+    gate(proto, function, (inputs, output))
+    for value, port in zip((*proto.graph.input, *proto.graph.output), (*inputs, output), strict=True):
+        shape = value.type.tensor_type.shape
+        del shape.dim[:]
+        for size in port.shape:
+            shape.dim.add(**({"dim_param": size} if size == BATCH else {"dim_value": size}))
+    del proto.graph.value_info[:]  # stale: it still has the converter's own names for the batch axis
+    del proto.opset_import[:]
+    proto.opset_import.add(domain="", version=OPSET)
+    proto.graph.name, proto.graph.doc_string = f"{info['system']}.{function}", ""
+    proto.producer_name, proto.producer_version, proto.doc_string = "kerasgen", kerasgen.__version__, ""
+    ports = {"inputs": entry["inputs"], "output": entry["output"]}
+    for key, value in {"system": info["system"], "function": function, "ports": json.dumps(ports)}.items():
+        proto.metadata_props.add(key=key, value=value)
+    return proto
+
+
+# --- the gate ---------------------------------------------------------------------------------------------------------
+
+
+def gate(proto, function, ports):
+    """Refuse an ONNX model that not every runtime could load, or that asks for more than its ports.
+
+    The converter does not raise where an operator has no ONNX form: it writes a model that no runtime loads.
+
+    Args:
+        proto: `onnx.ModelProto`.
+        function: its name, for the error line.
+        ports: (inputs, output).
+
+    Raises:
+        ExportError: see above.
+    """
+    import onnx
+
+    inputs, output = ports
+    got, want = [i.name for i in proto.graph.input], [port.name for port in inputs]
+    if got != want:
+        extra = [name for name in got if name not in want]
+        hint = "; make constants inside the function" if extra else ""
+        raise ExportError(f"{function}: expected the ONNX inputs {', '.join(want)}, got {', '.join(got)}{hint}")
+    if [o.name for o in proto.graph.output] != [output.name]:
+        raise ExportError(f"{function}: expected the ONNX output {output.name}, got {[o.name for o in proto.graph.output]}")
+    count, foreign = 0, set()
+    for graph in _graphs(proto.graph):
+        count += len(graph.node)
+        for node in graph.node:
+            if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op_type, OPSET, ""):
+                foreign.add(f"{node.domain}.{node.op_type}".lstrip("."))
+        for tensor in (*graph.initializer, *(a.t for node in graph.node for a in node.attribute)):
+            if tensor.data_location == onnx.TensorProto.EXTERNAL:
+                raise ExportError(f"{function}: expected one ONNX file, got a tensor stored outside it")
+    if foreign or len(proto.functions):
+        names = ", ".join(sorted(foreign)) or "local functions"
+        raise ExportError(f"{function}: expected standard ONNX operators, got {names}")
+    if count > MAX_NODES:
+        raise ExportError(f"{function}: expected at most {MAX_NODES} ONNX nodes, got {count}; a loop was unrolled")
+    if proto.ByteSize() > MAX_BYTES:
+        raise ExportError(f"{function}: expected an ONNX file below 2 GiB, got {proto.ByteSize()} bytes")
+    try:
+        onnx.checker.check_model(proto)
+    except onnx.checker.ValidationError as error:
+        raise ExportError(f"{function}: not a valid ONNX model: {_line(error)}") from error
+
+
+def _graphs(graph):
+    """A graph and those inside its Loop, If and Scan nodes."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            for body in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                yield from _graphs(body)
+
+
+# --- the proof --------------------------------------------------------------------------------------------------------
+
+
+def _keras(graphs):
+    def run(function, inputs):
+        import tensorflow as tf
+
+        (output,) = graphs[function](*(tf.constant(value) for value in inputs.values())).values()
+        return output.numpy()
+
+    return run
+
+
+def _saved_model(bundle):
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(os.path.join(bundle.directory, "saved_model"))
+
+    def run(function, inputs):
+        tensors = {name: tf.constant(value) for name, value in inputs.items()}
+        (output,) = loaded.signatures[function](**tensors).values()  # the closure keeps `loaded` and its variables
+        return output.numpy()
+
+    return run
+
+
+def _onnx(bundle):
+    return lambda function, inputs: bundle.run(function, **inputs) if function in bundle.functions else None
+
+
+def _prove(info, reference, runtimes) -> dict:
+    """function -> {runtime: largest difference from the reference, "flips": choices that fell otherwise}."""
+    proof = {}
+    for function, entry in info["functions"].items():
+        parity = {name: 0.0 if name != "onnx" or entry["onnx"] else None for name in runtimes}
+        parity["flips"] = 0
+        for inputs in cases(entry, info):
+            expected = reference(function, inputs)
+            if np.isnan(expected).any():
+                raise ExportError(f"{function}: Keras gives {np.isnan(expected).sum()} values that are not numbers")
+            for name, run in runtimes.items():
+                if parity[name] is None:
+                    continue
+                try:
+                    got = run(function, inputs)
+                except Exception as error:
+                    raise ExportError(f"{function}: {name} does not run: {_line(error)}") from error
+                if function in info["discrete"]:
+                    flipped = _flips(info, function, inputs, expected, got, reference, name)
+                    parity["flips"] += len(flipped)
+                    expected_, got = np.delete(expected, flipped, 0), np.delete(got, flipped, 0)
+                    difference = _difference(expected_, got)
+                else:
+                    difference = _difference(expected, got)
+                if not difference <= TOLERANCE:
+                    raise ExportError(f"{function}: {name} differs by {difference:.2g}, expected at most {TOLERANCE:g}")
+                parity[name] = max(parity[name], difference)
+        proof[function] = parity
+    return proof
+
+
+def _difference(expected, got):
+    """Largest |a - b| / max(1, |a|); infinite where shapes differ or one is not finite and the other is not the same."""
+    if expected.shape != got.shape or expected.dtype != got.dtype:
+        return np.inf
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(expected - got) / np.maximum(1.0, np.abs(expected))
+    difference = np.where(expected == got, 0.0, np.where(np.isfinite(difference), difference, np.inf))
+    return float(difference.max(initial=0.0))
+
+
+def _flips(info, function, inputs, expected, got, reference, runtime):
+    """Rows in which a choice fell otherwise; each must have been a tie at the first place where it did.
+
+    Up to that place both runtimes had the same prefix, so the logits there are those of Keras' own sample. A choice is
+    argmax(logits + temperature * gumbel): the two levels must have been within `TIE` of each other there.
+    """
+    from kerasgen import random
+
+    rows = [row for row in range(len(expected)) if not np.array_equal(expected[row], got[row])]
+    if not rows or "logits" not in info["functions"]:
+        return []
+    names = [port["name"] for port in info["functions"]["logits"]["inputs"]]
+    given = {names[0]: expected, **{name: inputs[name] for name in names[1:]}}
+    if "label" in given:
+        drawn = random.integers(int(inputs["seed"]), random.LABEL, range(len(expected)), (), info["num_classes"])
+        given["label"] = np.where(given["label"] < 0, drawn.numpy(), given["label"])
+    logits = np.reshape(reference("logits", given), (len(expected), -1, info["levels"]))
+    levels = [np.rint(x.reshape(len(x), -1) * (info["levels"] - 1)).astype(int) for x in (expected, got)]
+    for row in rows:
+        place = int(np.argmax(levels[0][row] != levels[1][row]))
+        noise = random.gumbel(int(inputs["seed"]), random.CHOICE + place, [row], (info["levels"],)).numpy()[0]
+        score = logits[row, place] + float(inputs.get("temperature", 1.0)) * noise
+        gap = abs(score[levels[0][row, place]] - score[levels[1][row, place]])
+        if not gap <= TIE:
+            raise ExportError(f"{function}: {runtime} chose another level in row {row} at {place}, {gap:.2g} from a tie")
+    return rows
+
+
+def cases(entry, info):
+    """Inputs that exercise a function: three rows and one row, defaults and other values, made from the ports alone."""
+    for rows, seed in ((3, 7), (1, 12345)):
+        draw = np.random.default_rng(seed)
+        yield {
+            port.name: _value(port, rows, seed, rows == 3, info, draw) for port in map(port_of, entry["inputs"])
+        }
+
+
+def _value(port, rows, seed, plain, info, draw):
+    """An input: its default if `plain`, else another value in its range."""
+    shape = tuple(rows if size == BATCH else size for size in port.shape)
+    low = port.minimum if port.minimum is not None else -3.0
+    high = port.maximum if port.maximum is not None else low + 6.0
+    if port.name in ("count", "seed"):
+        value = {"count": rows, "seed": seed}[port.name]
+    elif port.default is not None and not port.shape:
+        value = port.default if plain else 3 if port.name == "steps" else low + 0.6 * (min(high, 2.0) - low)
+    elif port.name == "label":
+        value = port.default if port.default is not None and not plain else np.arange(rows) % info["num_classes"]
+    elif port.name == "noise_level":
+        value = np.geomspace(0.05, 5.0, rows)
+    elif port.name == "mask":
+        value = draw.integers(0, 2, shape)
+    elif port.dtype == "int32":
+        value = draw.integers(int(low), int(high) + 1, shape)
+    elif port.minimum is None and port.maximum is None:
+        value = draw.standard_normal(shape)
+    elif info["levels"] and tuple(port.shape[1:]) == tuple(info["image_shape"]):
+        value = draw.integers(0, info["levels"], shape) / (info["levels"] - 1)
+    else:
+        value = draw.uniform(low, high, shape)
+    return np.broadcast_to(np.asarray(value, port.dtype), shape).copy()
+
+
+# --- the card ---------------------------------------------------------------------------------------------------------
+
+CARD = """# {name}
+
+{picture}{about}
+
+{trained}
+
+| function | takes | gives | SavedModel | ONNX |
+| --- | --- | --- | --- | --- |
+{rows}
+
+The last columns are the largest difference from Keras that was measured when this was written. Shapes, ranges and
+meanings are in `bundle.json`. The same seed gives the same result in every runtime. Run these in this folder:
+
+```bash
+kerasgen verify .        # proves the files and the runtimes here again
+{command}```
+
+Python without TensorFlow, with checked inputs and defaults (`pip install kerasgen`, or copy `kerasgen/runtime.py`):
+
+```python
+import numpy as np
+from kerasgen.runtime import Bundle
+
+{output} = Bundle(".").{function}({arguments})
+```
+
+ONNX Runtime alone:
+
+```python
+import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession("onnx/{function}.onnx")
+({output},) = session.run(["{output}"], {{{feeds}}})
+```
+
+SavedModel:
+
+```python
+import numpy as np
+import tensorflow as tf
+
+model = tf.saved_model.load("saved_model")  # keep it: its functions need its variables
+{output} = model.signatures["{function}"]({tensors})["{output}"]
+```
+
+Node or the browser (`onnxruntime-node` or `onnxruntime-web`):
+
+```js
+const session = await ort.InferenceSession.create("onnx/{function}.onnx");
+const {{ {output} }} = await session.run({{
+{script}
+}});
+```
+
+Made with {versions}. Licence of the weights and the card: {licence}.
+"""
+
+
+def _write_picture(info, run, path):
+    """Draw what the model makes from seed 0, if it makes pictures or points."""
+    made = {name: e for name, e in info["functions"].items() if tuple(e["output"]["shape"][1:]) == tuple(info["image_shape"])}
+    size = info["image_shape"]
+    if not made or len(size) not in (1, 3) or size[-1] not in ((1, 3) if len(size) == 3 else range(2, 10_000)):
+        return
+    function = "sample" if "sample" in made else next(iter(made))
+    count = 1000 if len(size) == 1 else 36 if max(size) <= 64 else 16
+    draw = np.random.default_rng(0)
+    ports = map(port_of, made[function]["inputs"])
+    x = run(function, {port.name: _value(port, count, 0, True, info, draw) for port in ports})
+    pictures.write(path, pictures.draw(x))
+
+
+def card(info) -> str:
+    """The README of a bundle: what it is, its ports, and how each runtime calls it."""
+    function = "sample" if "sample" in info["functions"] else next(iter(info["functions"]))
+    entry, data = info["functions"][function], info["data"] or {}
+    values = {port["name"]: _snippet(port) for port in entry["inputs"]}
+    rows = [
+        f"| `{name}` | {', '.join(map(_cell, e['inputs']))} | {_cell(e['output'])} | {_figure(e, 'saved_model')} | "
+        f"{_figure(e, 'onnx')} |"
+        for name, e in info["functions"].items()
+    ]
+    return CARD.format(
+        name=info["preset"] or info["class"],
+        picture="![samples](samples.png)\n\n" if "samples.png" in info["files"] else "",
+        about=f"{info['class']}: *{info['title']}*" + (f", {info['paper']} ({info['year']})." if info["paper"] else "."),
+        trained=f"Trained on {data['name']}: {data.get('origin', 'origin unknown')}. "
+        f"Licence of the data: {data.get('licence', 'unknown')}." if data else "",
+        rows="\n".join(rows),
+        command="kerasgen sample . -n 16 --seed 7 -o samples.png\n" if function == "sample" else "",
+        function=function,
+        output=entry["output"]["name"],
+        arguments=", ".join(f"{name}={value}" for name, (value, _) in values.items()),
+        feeds=", ".join(f'"{name}": {value}' for name, (value, _) in values.items()),
+        tensors=", ".join(f"{name}=tf.constant({value})" for name, (value, _) in values.items()),
+        script="\n".join(f"  {name}: {value}," for name, (_, value) in values.items()),
+        versions=", ".join(f"{name} {version}" for name, version in info["versions"].items()),
+        licence=info["licence"],
+    )  # fmt: skip
+
+
+def _cell(port):
+    shape = f" ({', '.join(map(str, port['shape']))})" if port["shape"] else ""
+    return f"`{port['name']}` {port['dtype']}{shape}"
+
+
+def _figure(entry, runtime):
+    if runtime == "onnx" and not entry["onnx"]:
+        return f"no: {entry['reason']}"
+    flips = entry["parity"]["flips"]
+    return f"{entry['parity'][runtime]:.1e}" + (f", {flips} ties fell otherwise" if flips else "")
+
+
+def _snippet(port):
+    """A value for a port in Python and in JavaScript: 16 rows of the default, or of zeros."""
+    value = {"count": 16, "seed": 7}.get(port["name"], port["default"] if port["default"] is not None else 0)
+    shape = [16 if size == BATCH else size for size in port["shape"]]
+    array = {"float32": "Float32Array", "int32": "Int32Array"}[port["dtype"]]
+    python = f"np.full({tuple(shape)}, {value}, np.{port['dtype']})" if shape else f"np.asarray({value}, np.{port['dtype']})"
+    size = int(np.prod(shape))
+    return python, f'new ort.Tensor("{port["dtype"]}", new {array}({size}).fill({value}), {shape})'
+
+
+# --- small things -----------------------------------------------------------------------------------------------------
+
+
+class _Clock:
+    """Says what comes next and adds up the seconds of each step."""
+
+    def __init__(self, progress):
+        self.progress, self.steps = progress or (lambda line: None), []
+
+    def __call__(self, step):
+        self.steps.append((step, time.perf_counter()))
+        self.progress(step)
+
+    def seconds(self):
+        ends = [start for _, start in self.steps[1:]] + [time.perf_counter()]
+        return {step: round(end - start, 2) for (step, start), end in zip(self.steps, ends, strict=True)}
+
+
+def _report(info):
+    return {"functions": {function: entry["parity"] for function, entry in info["functions"].items()}}
+
+
+def _line(error):
+    """An error as one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,199 @@
+"""The one table of metrics: what each needs, which way is better, and how an `Evaluation` gives it.
+
+A metric is computed where the model serves the function in `needs` and the facts in `given` hold:
+
+    digits_features, raw_values    where samples are compared: on the frozen classifier's features, or as they
+    are classifier                     there is a classifier for the data labels                         and
+    the model draws the class that it is asked for levels                         data and model have the same
+    grey levels entropy                        that of the data is known modes, vectors                 the
+    data have known modes; they are plain vectors log_weight                     the Keras model gives
+    importance weights
+
+A function below is a row: its name, its first line and its decorator. A comparison makes one row per space.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from kerasgen.metrics import fidelity, two_dim
+
+SPACES = ("digits_features", "raw_values")
+
+METRICS = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """One number about a trained system.
+
+    Args:
+        name: its key in the result.
+        meaning: one line for people.
+        needs: the functions that the model must serve.
+        better: "lower" or "higher".
+        compute: `Evaluation` -> number.
+        given: facts that must hold.
+    """
+
+    name: str
+    meaning: str
+    needs: tuple
+    better: str
+    compute: Callable
+    given: tuple = ()
+
+
+def _metric(needs, better, *given):
+    def register(compute, name=None):
+        name = name or compute.__name__
+        METRICS[name] = Metric(name, compute.__doc__, (needs,), better, compute, given)
+        return compute
+
+    return register
+
+
+def _comparison(better):
+    def register(compute):
+        for space in SPACES:
+            _metric("sample", better, space)(compute, f"{compute.__name__}_{space}")
+        return compute
+
+    return register
+
+
+@_comparison("lower")
+def frechet(e):
+    """Frechet distance between fitted Gaussians; this is no FID."""
+    return fidelity.frechet(*e.pair)
+
+
+@_comparison("lower")
+def kernel_distance(e):
+    """Unbiased squared MMD with the cubic kernel."""
+    return e.kernel[0]
+
+
+@_comparison("lower")
+def kernel_distance_error(e):
+    """Standard error of the kernel distance."""
+    return e.kernel[1]
+
+
+@_comparison("higher")
+def precision(e):
+    """Share of samples on the manifold of the real examples, k = 3."""
+    return e.manifold[0]
+
+
+@_comparison("higher")
+def recall(e):
+    """Share of real examples on the manifold of the samples, k = 3."""
+    return e.manifold[1]
+
+
+@_comparison("higher")
+def density(e):
+    """How deep samples lie among the real examples, k = 5; about 1 for real ones."""
+    return e.balls[0]
+
+
+@_comparison("higher")
+def coverage(e):
+    """Share of real examples with a sample near by, k = 5."""
+    return e.balls[1]
+
+
+@_metric("sample", "higher", "classifier")
+def class_share_min(e):
+    """Share of the rarest class among samples, as the classifier finds it."""
+    probabilities = e.judged[0]
+    return fidelity.class_shares(probabilities.argmax(-1), probabilities.shape[1]).min()
+
+
+@_metric("sample", "higher", "classifier")
+def confidence(e):
+    """Mean probability of the class that the classifier finds in a sample."""
+    return fidelity.confidence(e.judged[0])
+
+
+@_metric("sample", "lower", "classifier")
+def class_entropy(e):
+    """Mean entropy of the classifier's answer to a sample, in nats."""
+    return fidelity.entropy(e.judged[0])
+
+
+@_metric("sample", "higher", "labels")
+def conditional_accuracy(e):
+    """Share of samples in which the classifier finds the class that was asked for."""
+    return fidelity.conditional_accuracy(*e.judged)
+
+
+@_metric("sample", "lower", "vectors")
+def energy_distance(e):
+    """Unbiased energy distance between samples and the test split."""
+    return two_dim.energy_distance(*e.pair)
+
+
+@_metric("sample", "higher", "modes")
+def modes_covered(e):
+    """Number of modes that hold at least 1 % of the samples within 3 sigma."""
+    return two_dim.modes_covered(e.fake[0], *e.modes)
+
+
+@_metric("sample", "higher", "modes")
+def high_quality_share(e):
+    """Share of samples within 3 sigma of a mode."""
+    return two_dim.high_quality(e.fake[0], *e.modes)
+
+
+@_metric("log_prob", "higher")
+def nats(e):
+    """Mean log-likelihood of a test example, in nats."""
+    return e.nats
+
+
+@_metric("log_prob", "lower", "levels")
+def bits_per_dim(e):
+    """-nats / (D ln 2): bits per dimension, of levels or per grey level."""
+    return e.bits(e.nats)
+
+
+@_metric("log_prob", "lower", "entropy")
+def entropy_gap(e):
+    """-nats less the entropy of the data: KL(data | model), but for the noise of the test split."""
+    return two_dim.entropy_gap(e.nats, e.data.entropy)
+
+
+@_metric("bound", "higher")
+def bound_nats(e):
+    """Mean lower bound of the log-likelihood of a test example, in nats."""
+    return e.bound
+
+
+@_metric("bound", "lower", "levels")
+def bound_bits_per_dim(e):
+    """-bound / (D ln 2): at least the bits per dimension."""
+    return e.bits(e.bound)
+
+
+@_metric("bound", "higher", "log_weight")
+def importance_nats(e):
+    """Importance-weighted estimate of the log-likelihood from 500 particles, in nats."""
+    return e.importance
+
+
+@_metric("reconstruct", "lower")
+def reconstruction_mse(e):
+    """Mean squared error of reconstructed test examples."""
+    return np.mean(np.subtract(*e.reconstruction) ** 2, dtype="float64")
+
+
+@_metric("reconstruct", "higher", "classifier")
+def reconstruction_agreement(e):
+    """Share of reconstructions in which the classifier finds the class that it finds in the original."""
+    found = [e.found(x) for x in e.reconstruction]
+    return np.mean(found[0] == found[1])

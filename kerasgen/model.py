@@ -1,0 +1,394 @@
+"""The base of every system: it owns the machine, so that an objective is only its algorithm.
+
+A model is an objective (how it learns) over networks (what it is made of) that serves functions (what it can do).
+The base records the constructor's arguments, compiles one optimiser per player, takes a descent step, reports running
+means, and turns the pure `serve_*` functions into methods, SavedModel endpoints and ONNX graphs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasgen import contract, random
+from kerasgen.contract import FUNCTIONS, SCALARS
+from kerasgen.data import checks
+from kerasgen.runtime import BATCH, Port, bind
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        f"kerasgen: expected the Keras backend 'tensorflow', got {keras.backend.backend()!r}; "
+        "import kerasgen before keras, or set KERAS_BACKEND=tensorflow"
+    )
+
+
+class Batch(NamedTuple):
+    """What one training step sees: examples, their labels (or None), and the key of every draw made for them."""
+
+    x: tf.Tensor  # (B, *image_shape)
+    label: tf.Tensor | None  # (B,) int32
+    index: tf.Tensor  # (B,) position in the global batch, the same whatever the number of replicas
+    seed: tf.Tensor  # () a fresh seed per step
+
+
+class Ports(NamedTuple):
+    """The declared inputs, in calling order, and the output of one function."""
+
+    inputs: tuple
+    output: Port
+
+
+class GenerativeModel(keras.Model):
+    """A system of the hub.
+
+    A subclass that is an objective overrides `train_step` and declares `players` and `reports`. A subclass of that is
+    a model: it builds its networks in `__init__` (so that every variable exists before the first batch), fills the
+    objective's hooks, and overrides nothing else.
+
+    Attributes:
+        serves: the functions of the vocabulary that the model serves; each is a pure method `serve_<name>` whose
+            argument names are port names (`index` stands for the positions 0..count-1 of the examples).
+        players: names of the networks that have an optimiser of their own; `("",)` is the whole model with `optimizer`.
+        reports: keys of `fit`'s history.
+        inconvertible: function -> reason, for what can be a SavedModel but not ONNX.
+        image_shape: shape of one example, `(height, width, channels)`, or `(dim,)` for plain vectors.
+        levels: number of grey levels of the data, or None for continuous data.
+        num_classes: number of labels, 0 for an unconditional model.
+        latent_dim: size of a latent; models without one leave it at 0.
+        parts: examples that one call of a sampler makes at most; larger counts are made in parts.
+        density: its likelihoods are densities: for data with levels, per grey level of x plus u ~ U[0, 1) levels.
+        adapts: it initialises itself from the first batch.
+    """
+
+    serves: tuple = ()
+    players: tuple = ("",)
+    reports: tuple = ("loss",)
+    inconvertible: dict = {}
+    image_shape: tuple = ()
+    levels: int | None = None
+    num_classes: int = 0
+    latent_dim: int = 0
+    parts: int = 256
+    density: bool = False
+    adapts: bool = False
+
+    # --- construction -----------------------------------------------------------------------------------------------
+
+    def __new__(cls, *args, **kwargs):
+        model = super().__new__(cls, *args, **kwargs)
+        bound = inspect.signature(cls.__init__).bind(model, *args, **kwargs)
+        bound.apply_defaults()
+        arguments = dict(list(bound.arguments.items())[1:])
+        options = arguments.pop("kwargs", {})
+        object.__setattr__(model, "arguments", {k: _plain(v) for k, v in arguments.items()})
+        object.__setattr__(model, "_options", options)
+        object.__setattr__(model, "_compiled_functions", {})
+        return model
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        keras.saving.register_keras_serializable("kerasgen")(cls)
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.built = True  # every network is built in the subclass' constructor
+
+    def get_config(self) -> dict:
+        return {**self.arguments, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)
+
+    # --- training ---------------------------------------------------------------------------------------------------
+
+    def optimizers(self) -> dict:
+        """The paper's optimisers: `{"<player>_optimizer": optimizer}`, or `{"optimizer": optimizer}`."""
+        raise NotImplementedError
+
+    def compile(self, *, seed=0, run_eagerly=False, steps_per_execution=1, jit_compile=False, **optimizers):
+        """Prepare for `fit` with the paper's optimisers, each of which can be replaced.
+
+        Args:
+            seed: which stream of latents, noise levels, dequantisation ... the training uses.
+            run_eagerly, steps_per_execution, jit_compile: as in Keras.
+            **optimizers: `<player>_optimizer=` (one player: `optimizer=`), a Keras optimiser or its name.
+
+        Raises:
+            ValueError: an optimiser for a player that the model does not have.
+        """
+        chosen = {_join(player, "optimizer"): None for player in self.players}
+        for name, optimizer in optimizers.items():
+            if name not in chosen:
+                raise ValueError(f"compile: expected {' or '.join(chosen)}, got {name}")
+            chosen[name] = optimizer
+        if None in chosen.values():
+            chosen = {**self.optimizers(), **{k: v for k, v in chosen.items() if v is not None}}
+        chosen = {name: keras.optimizers.get(optimizer) for name, optimizer in chosen.items()}
+        super().compile(
+            optimizer=chosen.get("optimizer"),
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+        )
+        for player in self.players:
+            name = _join(player, "optimizer")
+            if player:  # `optimizer` itself was set by Keras
+                setattr(self, name, chosen[name])
+            getattr(self, name).build(self.player_variables(player))
+        self.seed = seed
+        self._means = {name: keras.metrics.Mean(name=name) for name in self.reports}
+        options = dict(run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile)
+        object.__setattr__(self, "_compile_arguments", {"seed": seed, **options})
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return None
+        names = [_join(player, "optimizer") for player in self.players]
+        optimizers = {name: keras.optimizers.serialize(getattr(self, name)) for name in names}
+        return {**self._compile_arguments, **optimizers}
+
+    def compile_from_config(self, config):
+        restore = keras.optimizers.deserialize
+        self.compile(**{k: restore(v) if isinstance(v, dict) else v for k, v in config.items()})
+
+    @property
+    def metrics(self):
+        return list(self._means.values()) if self.compiled else []
+
+    def player_variables(self, player: str) -> list:
+        """The trainable variables that a player's optimiser moves."""
+        return (getattr(self, player) if player else self).trainable_variables
+
+    def adapt(self, x):
+        """Hook of models with `adapts = True`: initialise from the first batch x (B, *image_shape) of the first `fit`."""
+        raise NotImplementedError
+
+    def losses(self, batch: Batch, training: bool) -> dict:
+        """Hook of objectives with one loss: the scalars of `reports`, of which `loss` is descended."""
+        raise NotImplementedError
+
+    def test_step(self, data):
+        return self.report(self.losses(self.batch(data), training=False))
+
+    def fit(self, x=None, y=None, **kwargs):
+        """Train; as `keras.Model.fit`, on a `tf.data.Dataset` or an array, after one clear look at the data.
+
+        Args:
+            x: dataset of `x` or `(x, label)` batches, or an array (N, *image_shape) in [0, 1].
+            y: labels (N,) when x is an array and the model is conditional.
+            **kwargs: as in Keras (epochs, batch_size, validation_data, callbacks, ...).
+
+        Raises:
+            ValueError: the data do not have the model's shape, range or labels; the line says what arrived.
+        """
+        if not self.compiled:
+            raise ValueError("fit: expected a compiled model; call compile() first")
+        port = self.port("x")
+        if isinstance(x, tf.data.Dataset):
+            kwargs["shuffle"] = False  # a dataset brings its own order; Keras would warn
+            checks.check_dataset(x, self.image_shape, port.minimum, port.maximum, self.num_classes)
+        else:
+            x = checks.check_examples(x, self.image_shape, port.minimum, port.maximum)
+            checks.check_batch_size(kwargs.get("batch_size") or 32, len(x))
+            y = checks.check_labels(y, self.num_classes, len(x)) if self.num_classes else None
+        if self.adapts and int(self.clock) == 0:
+            first = next(iter(x)) if isinstance(x, tf.data.Dataset) else x[: kwargs.get("batch_size") or 32]
+            self.adapt(first[0] if isinstance(first, tuple) else first)
+        history = super().fit(x, y, **kwargs)
+        for player in filter(None, self.players):  # Keras itself ends the averaging of `optimizer` alone
+            getattr(self, _join(player, "optimizer")).finalize_variable_values(self.player_variables(player))
+        return history
+
+    @property
+    def clock(self):
+        """The number of training steps so far: the update count of the first player."""
+        return getattr(self, _join(self.players[0], "optimizer")).iterations
+
+    def batch(self, data) -> Batch:
+        """Unpack what `train_step` was given and key its draws by step and by position in the global batch."""
+        x, label, _ = keras.utils.unpack_x_y_sample_weight(data)
+        count = tf.shape(x)[0]
+        replica = tf.distribute.get_replica_context()
+        first = 0 if replica is None else replica.replica_id_in_sync_group * count
+        if self.num_classes and label is None:
+            raise ValueError(f"label: expected labels beside x for {self.num_classes} classes, got none")
+        label = tf.cast(tf.reshape(label, (-1,)), tf.int32) if self.num_classes else None
+        return Batch(tf.cast(x, tf.float32), label, first + tf.range(count), random.fold(self.seed, self.clock.value))
+
+    def descend(self, players, compute) -> dict:
+        """One descent step of one player, or of several at once on the same forward pass.
+
+        Each player's variables follow the gradient of that player's own loss. Optimisers sum gradients over replicas,
+        so each replica contributes its share of the mean.
+
+        Args:
+            players: a name, or a tuple of names.
+            compute: function of no arguments returning scalars; `<player>_loss` (or `loss`) is what is descended.
+
+        Returns: what `compute` returned.
+        """
+        players = (players,) if isinstance(players, str) else players
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        optimizers = {player: getattr(self, _join(player, "optimizer")) for player in players}
+        with tf.GradientTape(persistent=len(players) > 1) as tape:
+            values = compute()
+            losses = {p: o.scale_loss(values[_join(p, "loss")] / replicas) for p, o in optimizers.items()}
+        variables = {player: self.player_variables(player) for player in players}
+        gradients = {player: tape.gradient(losses[player], variables[player]) for player in players}
+        for player, optimizer in optimizers.items():
+            optimizer.apply(gradients[player], variables[player])
+        return values
+
+    def report(self, values: dict) -> dict:
+        """Add to the running means and return them, as `train_step` must."""
+        for name, mean in self._means.items():
+            mean.update_state(values[name])
+        return {name: mean.result() for name, mean in self._means.items()}
+
+    # --- functions --------------------------------------------------------------------------------------------------
+
+    def port(self, name: str, function: str = "") -> Port:
+        """The port of that name, with this model's shape and range."""
+        if name in SCALARS:
+            return SCALARS[name]
+        picture = len(self.image_shape) == 3
+        if name in ("x", "picture", "reconstruction", "denoised", "translated", "completed", "refined"):
+            meaning = "pictures, NHWC, 0 black to 1 white" if picture else "vectors"
+            low, high = (0.0, 1.0) if picture else (None, None)
+            if function in ("denoise", "score", "energy"):  # these take noisy pictures
+                low, high = None, None
+            if function in ("log_prob", "bound") and self.density and self.levels:  # levels plus u ~ U[0, 1)
+                high = self.levels / (self.levels - 1)
+            return Port(name, (BATCH, *self.image_shape), "float32", meaning, low, high)
+        if name == "label":
+            low = contract.ANY_LABEL if function == "sample" else 0
+            default = contract.ANY_LABEL if function == "sample" else None
+            meaning = f"class, 0 to {self.num_classes - 1}" + ("; -1 draws one from the seed" if low else "")
+            return Port(name, (BATCH,), "int32", meaning, low, self.num_classes - 1, default)
+        if name == "latent":
+            return Port(name, (BATCH, self.latent_dim), "float32", "point of the latent space; its prior has mean 0")
+        if name == "noise_level":
+            return Port(name, (BATCH,), "float32", "standard deviation of the noise added to x", 0.0)
+        if name in ("log_prob", "bound", "energy"):
+            return Port(name, (BATCH,), "float32", "nats per example" if name != "energy" else "unitless")
+        if name == "score":
+            return Port(name, (BATCH, *self.image_shape), "float32", "gradient of the log-density")
+        if name == "logits":
+            return Port(name, (BATCH, *self.image_shape, self.levels), "float32", "unnormalised log-probabilities")
+        raise ValueError(f"{name} is not a port of the contract")
+
+    def ports(self) -> dict:
+        """function -> its `Ports`, derived from the arguments of the `serve_*` methods."""
+        table = {}
+        for function in self.serves:
+            inputs = []
+            for name, parameter in inspect.signature(getattr(self, f"serve_{function}")).parameters.items():
+                if name == "label" and not self.num_classes:
+                    continue
+                port = self.port("count" if name == "index" else name, function)
+                if port.default is not None and isinstance(parameter.default, (int, float)):  # the model's own
+                    port = dataclasses.replace(port, default=parameter.default)
+                inputs.append(port)
+            inputs.sort(key=lambda port: port.name != "count")  # sample(count, ...)
+            gives = FUNCTIONS[function].gives
+            gives = ("latent" if self.latent_dim else "code") if gives == "latent|code" else gives
+            table[function] = Ports(tuple(inputs), self.port(gives, function if gives != "x" else ""))
+        return table
+
+    def pure(self, function: str):
+        """`serve_<function>` over tensors, with labels of -1 replaced by classes drawn from the seed."""
+        serve = getattr(self, f"serve_{function}")
+
+        def call(**tensors):
+            if function == "sample" and "label" in tensors:
+                label, index = tensors["label"], tensors["index"]
+                drawn = random.integers(tensors["seed"], random.LABEL, index, (), self.num_classes)
+                tensors["label"] = tf.where(label < 0, drawn, label)
+            return serve(**tensors)
+
+        return call
+
+    def graph(self, function: str):
+        """What is exported: a pure function `(**ports) -> {output port: tensor}` and `{port: tf.TensorSpec}`."""
+        ports = self.ports()[function]
+        call = self.pure(function)
+
+        def run(**tensors):
+            if "count" in tensors:
+                tensors["index"] = tf.range(tensors.pop("count"))
+            shape = tuple(None if size == BATCH else size for size in ports.output.shape)
+            return {ports.output.name: tf.ensure_shape(tf.cast(call(**tensors), ports.output.dtype), shape)}
+
+        return run, {port.name: _spec(port) for port in ports.inputs}
+
+    def call_function(self, function: str, args: tuple, given: dict):
+        """Check the inputs of a served function, run it compiled, and return a NumPy array."""
+        if function not in self.serves:
+            name = type(self).__name__
+            raise ValueError(f"{name} does not serve {function!r}; it serves {', '.join(self.serves)}")
+        ports = self.ports()[function].inputs
+        values = bind(function, ports, args, given)
+        if "count" not in values:
+            return self._compiled(function)(**_tensors(values)).numpy()
+        index = np.arange(values.pop("count"), dtype=np.int32)
+        rows = {port.name for port in ports if port.shape} & set(values)
+        parts = []
+        for start in range(0, max(1, len(index)), self.parts):
+            part = slice(start, start + self.parts)
+            chosen = {name: value[part] if name in rows else value for name, value in values.items()}
+            parts.append(self._compiled(function)(**_tensors({**chosen, "index": index[part]})).numpy())
+        return np.concatenate(parts)
+
+    def _compiled(self, function):
+        if function not in self._compiled_functions:
+            specs = {port.name: _spec(port) for port in self.ports()[function].inputs}
+            if specs.pop("count", None):
+                specs["index"] = tf.TensorSpec((None,), tf.int32, "index")
+            traced = tf.function(self.pure(function)).get_concrete_function(**specs)
+            self._compiled_functions[function] = traced
+        return self._compiled_functions[function]
+
+    def forget_compiled(self):
+        """Drop the compiled functions; called when what they captured (a sampler) was replaced."""
+        self._compiled_functions.clear()
+
+
+def _method(function: str):
+    entry = FUNCTIONS[function]
+
+    def method(self, *args, **ports):
+        return self.call_function(function, args, ports)
+
+    method.__name__ = function
+    method.__doc__ = (
+        f"Serve {entry.meaning}.\n\n        Takes {contract.expected(function)}, the first by position. "
+        f"Returns {entry.gives} as a NumPy array.\n        `ports()` states shapes and ranges.\n        "
+    )
+    return method
+
+
+for _name in FUNCTIONS:
+    setattr(GenerativeModel, _name, _method(_name))
+
+
+def _join(player: str, word: str) -> str:
+    return f"{player}_{word}" if player else word
+
+
+def _plain(value):
+    """Constructor arguments as JSON holds them."""
+    return [_plain(v) for v in value] if isinstance(value, (tuple, list)) else value
+
+
+def _tensors(values: dict) -> dict:
+    return {name: tf.convert_to_tensor(value) for name, value in values.items()}
+
+
+def _spec(port: Port) -> tf.TensorSpec:
+    return tf.TensorSpec([None if size == BATCH else size for size in port.shape], port.dtype, port.name)

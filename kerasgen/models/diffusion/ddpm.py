@@ -1,0 +1,135 @@
+"""DDPM.  Ho, Jain, Abbeel, 2020, Denoising Diffusion Probabilistic Models, arXiv:2006.11239.
+
+A U-Net learns to predict the noise in a picture; a thousand small denoising steps turn noise into pictures. The same
+network samples in a few dozen steps with DDIM (Song, Meng, Ermon, 2020, arXiv:2010.02502).
+
+Differs from the paper: the cosine schedule (Nichol, Dhariwal, 2021, arXiv:2102.09672) may be asked for. No horizontal
+flips; that is the data pipeline's choice.
+"""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import tensorflow as tf
+from keras import layers, ops
+
+from kerasgen.nets.shapes import stages_of
+from kerasgen.objectives import denoising
+
+
+class DDPM(denoising.Denoising):
+    """Denoising diffusion with the simple loss E |eps - eps_theta(x_t, t)|^2.
+
+    Args:
+        image_shape: (height, width, channels); height and width divide by 2 ** (len(multipliers) - 1).
+        levels: number of grey levels of the data, for the bound; None for continuous data.
+        steps: T, length of the chain.
+        schedule: "linear" or "cosine".
+        variance: of the reverse steps, "fixed_large" (beta_t) or "fixed_small" (the posterior's).
+        sampler: "ancestral" (the paper's) or "ddim".
+        width: feature maps of the U-Net at full resolution.
+        multipliers: of the width, from full resolution down.
+        blocks: residual blocks per resolution.
+        attention: resolutions (heights) with self-attention.
+        dropout: in the residual blocks.
+        ema: share of the old value kept by the averaged weights, which are the ones used after `fit`.
+
+    Raises:
+        ValueError: unknown schedule, sampler or variance; sides that do not divide.
+
+    Example:
+        >>> import kerasgen
+        >>> model = kerasgen.models.DDPM(image_shape=(8, 8, 1), width=8, multipliers=(1, 2), blocks=1, sampler="ddim")
+        >>> model.sample(2, seed=7, steps=5).shape
+        (2, 8, 8, 1)
+    """
+
+    def __init__(
+        self, image_shape=(32, 32, 3), levels=256, steps=1000, schedule="linear", variance="fixed_large",
+        sampler="ancestral", width=128, multipliers=(1, 2, 2, 2), blocks=2, attention=(16,), dropout=0.1, ema=0.9999,
+        **kwargs,
+    ):  # fmt: skip
+        super().__init__(**kwargs)
+        if schedule not in denoising.SCHEDULES:
+            raise ValueError(f"schedule: expected {' or '.join(denoising.SCHEDULES)}, got {schedule!r}")
+        stages_of(image_shape, len(multipliers) - 1)
+        self.image_shape, self.levels, self.ema = tuple(image_shape), levels, ema
+        self.process = denoising.Process(denoising.SCHEDULES[schedule](steps), variance)
+        self.sampler = sampler
+        self.network = _unet(self.image_shape, width, multipliers, blocks, attention, dropout)
+
+    def optimizers(self):
+        rate = keras.optimizers.schedules.CosineDecay(0.0, 10**9, warmup_target=2e-4, warmup_steps=5000)
+        return {"optimizer": keras.optimizers.Adam(rate, global_clipnorm=1.0, use_ema=True, ema_momentum=self.ema)}
+
+    def predict_noise(self, x, time, label=None, training=False):
+        return self.network([x, tf.cast(time, tf.float32)], training=training)
+
+
+def _unet(image_shape, width, multipliers, blocks, attention, dropout):
+    picture, time = keras.Input(image_shape), keras.Input(())
+    when = layers.Dense(4 * width, "swish")(TimeEmbedding(width)(time))
+    when = layers.Activation("swish")(layers.Dense(4 * width)(when))
+
+    def block(x, channels):
+        x = _residual(x, when, channels, dropout)
+        return _attention(x) if x.shape[1] in attention else x
+
+    x = layers.Conv2D(width, 3, padding="same")(picture)
+    skips = [x]
+    for level, multiplier in enumerate(multipliers):
+        for _ in range(blocks):
+            x = block(x, width * multiplier)
+            skips.append(x)
+        if level < len(multipliers) - 1:
+            x = layers.Conv2D(x.shape[-1], 3, 2, "same")(x)
+            skips.append(x)
+    x = _residual(x, when, x.shape[-1], dropout)
+    x = _residual(_attention(x), when, x.shape[-1], dropout)
+    for level, multiplier in reversed(list(enumerate(multipliers))):
+        for _ in range(blocks + 1):
+            x = block(layers.Concatenate()([x, skips.pop()]), width * multiplier)
+        if level:
+            x = layers.Conv2D(x.shape[-1], 3, padding="same")(layers.UpSampling2D()(x))
+    x = layers.Conv2D(image_shape[-1], 3, padding="same", kernel_initializer="zeros")(_norm_swish(x))
+    return keras.Model([picture, time], x, name="network")
+
+
+def _residual(x, when, channels, dropout):
+    y = layers.Conv2D(channels, 3, padding="same")(_norm_swish(x))
+    y = y + layers.Reshape((1, 1, channels))(layers.Dense(channels)(when))
+    y = layers.Dropout(dropout)(_norm_swish(y)) if dropout else _norm_swish(y)
+    y = layers.Conv2D(channels, 3, padding="same", kernel_initializer="zeros")(y)
+    return y + (x if x.shape[-1] == channels else layers.Conv2D(channels, 1)(x))
+
+
+def _attention(x):
+    height, width, channels = x.shape[1:]
+    y = _norm(x)
+    query, key, value = (layers.Reshape((height * width, channels))(layers.Conv2D(channels, 1)(y)) for _ in range(3))
+    weights = ops.softmax(ops.einsum("bqc,bkc->bqk", query, key) / math.sqrt(channels))
+    y = layers.Reshape((height, width, channels))(ops.einsum("bqk,bkc->bqc", weights, value))
+    return x + layers.Conv2D(channels, 1, kernel_initializer="zeros")(y)
+
+
+def _norm(x):
+    return layers.GroupNormalization(math.gcd(32, x.shape[-1]), epsilon=1e-6)(x)
+
+
+def _norm_swish(x):
+    return layers.Activation("swish")(_norm(x))
+
+
+class TimeEmbedding(layers.Layer):
+    """[sin(t w_i), cos(t w_i)] with frequencies w_i from 1 down to 1 / 10,000."""
+
+    def __init__(self, width, **kwargs):
+        super().__init__(**kwargs)
+        self.width = width
+
+    def call(self, time):
+        half = self.width // 2
+        angle = time[:, None] * ops.exp(-math.log(10000.0) / (half - 1) * ops.arange(half, dtype="float32"))
+        return ops.concatenate([ops.sin(angle), ops.cos(angle)], axis=-1)

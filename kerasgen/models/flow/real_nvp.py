@@ -1,0 +1,263 @@
+"""Real NVP.  Dinh, Sohl-Dickstein, Bengio, 2016, arXiv:1605.08803.
+
+Half of the elements pass unchanged and decide how the other half is scaled and shifted; masks alternate, so that after
+a few such couplings everything has moved. The Jacobian is triangular: its log-determinant is the sum of the log-scales,
+and the inverse costs as much as the forward pass.
+
+Pictures go through a multi-scale stack: three couplings with checkerboard masks, a squeeze that trades space for
+channels, three couplings with channel masks, then half of the channels leave as finished latents; the last scale has
+four checkerboard couplings. Vectors go through couplings with alternating halves. Batch normalisation follows every
+coupling, and its scale counts in the log-determinant.
+
+Differs from the paper: the logit keeps alpha / 2 at both ends, where the paper keeps alpha at the dark end only (its
+map is infinite at white). No weight normalisation; the last layer of each coupling starts at zero, so the flow starts
+as the identity, up to the logit.
+"""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+from tensorflow_probability import bijectors as tfb
+
+from kerasgen.nets.shapes import stages_of
+from kerasgen.objectives import flow
+
+EPSILON, MOMENTUM = 1e-4, 0.99
+ALPHA = 0.05  # share of the unit interval kept free of grey levels, so that their logits are finite
+
+
+class RealNVP(flow.Flow):
+    """Flow of affine couplings, y2 = x2 * exp(s(x1)) + t(x1).
+
+    Args:
+        image_shape: (height, width, channels), or (dim,) for vectors.
+        levels: number of grey levels of the data, None for continuous data.
+        width: feature maps (units for vectors) of the coupling networks.
+        blocks: residual blocks of each coupling network.
+        scales: resolutions of the multi-scale stack; ignored for vectors.
+        couplings: number of couplings for vectors; ignored for pictures.
+        dropout: share of features dropped in training, inside the residual blocks.
+
+    Raises:
+        ValueError: the sides of the picture do not divide by 2 ** (scales - 1).
+
+    Example:
+        >>> import kerasgen
+        >>> model = kerasgen.models.RealNVP(image_shape=(2,), couplings=4, width=16)
+        >>> model.log_prob(model.sample(3, seed=7)).shape
+        (3,)
+    """
+
+    def __init__(
+        self, image_shape=(32, 32, 3), levels=None, width=64, blocks=8, scales=2, couplings=12, dropout=0.0, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.image_shape, self.levels, self.scales = tuple(image_shape), levels, scales
+        self.latent_dim = math.prod(self.image_shape)
+        if len(self.image_shape) == 1:
+            masks = [_halves(*self.image_shape, flip=i % 2) for i in range(couplings)]
+        else:
+            stages_of(self.image_shape, scales - 1)
+            masks = _multi_scale_masks(self.image_shape, scales)
+        self.networks = [_coupling_network(mask.shape, width, blocks, dropout) for mask in masks]
+        self.masks = masks
+        self.statistics = [RunningStatistics() for _ in masks]
+        for statistics, mask in zip(self.statistics, masks, strict=True):
+            statistics.build(mask.shape)
+
+    def optimizers(self):
+        return {"optimizer": keras.optimizers.AdamW(1e-3, weight_decay=5e-5)}
+
+    def bijector(self, training=False):
+        steps = [
+            tfb.Chain([Coupling(mask, network, training), Normalization(statistics, mask.ndim, training)])
+            for mask, network, statistics in zip(self.masks, self.networks, self.statistics, strict=True)
+        ]
+        if len(self.image_shape) == 1:
+            return tfb.Chain(steps)
+        last = tfb.Chain(steps[-4:])
+        for scale in reversed(range(self.scales - 1)):
+            checker, channel = steps[6 * scale : 6 * scale + 3], steps[6 * scale + 3 : 6 * scale + 6]
+            last = tfb.Chain([*checker, Squeeze(), *channel, FirstChannels(last)])
+        shape = [s // 2 ** (self.scales - 1) for s in self.image_shape[:2]]
+        shape = (*shape, self.image_shape[2] * 4 ** (self.scales - 1))
+        levels = float(self.levels or 1)
+        spread = levels * ALPHA / 2 / (1 - ALPHA)
+        to_levels = tfb.Sigmoid(low=-spread, high=levels + spread)
+        return tfb.Chain([to_levels, last, tfb.Reshape(shape, (self.latent_dim,))])
+
+
+class Coupling(tfb.Bijector):
+    """Where the mask is 1, x passes; elsewhere it is scaled and shifted by what the network sees under the mask."""
+
+    def __init__(self, mask, network, training):
+        super().__init__(forward_min_event_ndims=mask.ndim, is_constant_jacobian=False, name="coupling")
+        self.mask, self.network, self.training = mask, network, training
+        # TFP asks for the inverse and for its log-determinant apart; both must come from one run of the network, for
+        # speed and because dropout would differ between two.
+        self.seen = {}
+
+    def _scale_and_shift(self, x):
+        if x.ref() not in self.seen:
+            log_scale, shift = self.network(x * self.mask, training=self.training)
+            self.seen[x.ref()] = log_scale * (1.0 - self.mask), shift * (1.0 - self.mask)
+        return self.seen[x.ref()]
+
+    def _forward(self, z):
+        log_scale, shift = self._scale_and_shift(z)
+        return z * tf.exp(log_scale) + shift
+
+    def _inverse(self, x):
+        log_scale, shift = self._scale_and_shift(x)
+        return (x - shift) * tf.exp(-log_scale)
+
+    def _forward_log_det_jacobian(self, z):
+        return tf.reduce_sum(self._scale_and_shift(z)[0], axis=list(range(-self.mask.ndim, 0)))
+
+    def _inverse_log_det_jacobian(self, x):
+        return -self._forward_log_det_jacobian(x)  # the masked half, all that the network sees, is the same in x and z
+
+
+class Normalization(tfb.Bijector):
+    """z = (x - mean) / sqrt(variance + eps), per channel, by running averages that include the current batch."""
+
+    def __init__(self, statistics, rank, training):
+        super().__init__(forward_min_event_ndims=rank, is_constant_jacobian=True, name="normalization")
+        self.statistics, self.rank, self.training, self.seen = statistics, rank, training, {}
+
+    def _mean_and_variance(self, x):
+        if not self.training:
+            return self.statistics.mean.value, self.statistics.variance.value + EPSILON
+        if x.ref() not in self.seen:
+            mean, variance = self.statistics.update(x)
+            self.seen[x.ref()] = mean, variance + EPSILON
+        return self.seen[x.ref()]
+
+    def _forward(self, z):
+        mean, variance = self._mean_and_variance(z)
+        return z * tf.sqrt(variance) + mean
+
+    def _inverse(self, x):
+        mean, variance = self._mean_and_variance(x)
+        return (x - mean) * tf.math.rsqrt(variance)
+
+    def _inverse_log_det_jacobian(self, x):
+        _, variance = self._mean_and_variance(x)
+        places = math.prod(x.shape[-self.rank : -1]) if self.rank > 1 else 1
+        return -0.5 * places * tf.reduce_sum(tf.math.log(variance))
+
+
+class RunningStatistics(layers.Layer):
+    """Running mean and variance per channel, over all replicas."""
+
+    def build(self, shape):
+        self.mean = self.add_weight(shape=(shape[-1],), initializer="zeros", trainable=False, name="mean")
+        self.variance = self.add_weight(shape=(shape[-1],), initializer="ones", trainable=False, name="variance")
+
+    def update(self, x):
+        """The averages after this batch; gradients flow through the batch's share, as in the paper."""
+        axes = list(range(x.shape.rank - 1))
+        first, second = tf.reduce_mean(x, axes), tf.reduce_mean(x * x, axes)
+        context = tf.distribute.get_replica_context()
+        if context is not None and context.num_replicas_in_sync > 1:
+            first, second = context.all_reduce(tf.distribute.ReduceOp.MEAN, [first, second])
+        mean = MOMENTUM * self.mean.value + (1 - MOMENTUM) * first
+        variance = MOMENTUM * self.variance.value + (1 - MOMENTUM) * (second - first * first)
+        self.mean.assign(mean)
+        self.variance.assign(variance)
+        return mean, variance
+
+
+class Squeeze(tfb.Bijector):
+    """Pictures (2h, 2w, c) from (h, w, 4c); inverse: every 2x2 patch becomes channels."""
+
+    def __init__(self):
+        super().__init__(forward_min_event_ndims=3, is_constant_jacobian=True, name="squeeze")
+
+    def _forward(self, x):
+        return tf.nn.depth_to_space(x, 2)
+
+    def _inverse(self, x):
+        return tf.nn.space_to_depth(x, 2)
+
+    def _inverse_log_det_jacobian(self, x):
+        return tf.zeros((), x.dtype)
+
+    def _forward_event_shape(self, shape):
+        return tf.TensorShape([2 * shape[0], 2 * shape[1], shape[2] // 4])
+
+    def _inverse_event_shape(self, shape):
+        return tf.TensorShape([shape[0] // 2, shape[1] // 2, 4 * shape[2]])
+
+
+class FirstChannels(tfb.Bijector):
+    """Apply a bijector to the first half of the channels; the other half is finished and passes."""
+
+    def __init__(self, inner):
+        super().__init__(forward_min_event_ndims=3, is_constant_jacobian=False, name="first_channels")
+        self.inner = inner
+
+    def _apply(self, transform, x):
+        first, rest = tf.split(x, 2, axis=-1)
+        return tf.concat([transform(first), rest], axis=-1)
+
+    def _forward(self, z):
+        return self._apply(self.inner.forward, z)
+
+    def _inverse(self, x):
+        return self._apply(self.inner.inverse, x)
+
+    def _inverse_log_det_jacobian(self, x):
+        return self.inner.inverse_log_det_jacobian(tf.split(x, 2, axis=-1)[0], 3)
+
+
+def _halves(dim, flip):
+    """1 where an element passes: the even ones, or the odd ones."""
+    return ((np.arange(dim) + flip) % 2).astype("float32")
+
+
+def _multi_scale_masks(shape, scales):
+    height, width, channels = shape
+    checkerboard = ((np.indices((height, width)).sum(0)) % 2)[..., None].astype("float32")
+    if scales == 1:
+        return [_alternate(np.repeat(checkerboard, channels, -1), i) for i in range(4)]
+    half = np.broadcast_to(np.arange(4 * channels) < 2 * channels, (height // 2, width // 2, 4 * channels))
+    here = [_alternate(np.repeat(checkerboard, channels, -1), i) for i in range(3)]
+    here += [_alternate(half.astype("float32"), i) for i in range(3)]
+    return here + _multi_scale_masks((height // 2, width // 2, 2 * channels), scales - 1)
+
+
+def _alternate(mask, i):
+    return 1.0 - mask if i % 2 else mask
+
+
+def _coupling_network(shape, width, blocks, dropout):
+    """x -> (log-scale, shift), both like x and zero at the start."""
+
+    def linear(units):
+        return layers.Conv2D(units, 3, padding="same") if len(shape) == 3 else layers.Dense(units)
+
+    x = masked = keras.Input(shape)
+    x = linear(width)(x)
+    for _ in range(blocks):
+        y = linear(width)(layers.ReLU()(x))
+        y = layers.Dropout(dropout)(layers.ReLU()(y)) if dropout else layers.ReLU()(y)
+        x = x + linear(width)(y)
+    x = layers.Dense(2 * shape[-1], kernel_initializer="zeros")(layers.ReLU()(x))
+    raw, shift = x[..., : shape[-1]], x[..., shape[-1] :]
+    return keras.Model(masked, [_LearnedTanh()(raw), shift])
+
+
+class _LearnedTanh(layers.Layer):
+    """gain * tanh(x) with a learned gain per channel: log-scales stay bounded while the network is still wild."""
+
+    def build(self, shape):
+        self.gain = self.add_weight(shape=(shape[-1],), initializer="ones", name="gain")
+
+    def call(self, x):
+        return self.gain * keras.ops.tanh(x)

@@ -1,0 +1,72 @@
+"""Exact likelihood, one element after the other: log P(x) = sum_i log P(x_i | x_1 .. x_(i-1)).
+
+The network returns the logits of every element's levels in one pass, each computed from earlier elements alone. Sampling
+fills the elements in raster order (rows, columns, channels), inside the graph.
+"""
+
+from __future__ import annotations
+
+import math
+
+import tensorflow as tf
+from keras import ops
+from tensorflow_probability import distributions as tfd
+
+from kerasgen import random
+from kerasgen.model import GenerativeModel
+from kerasgen.objectives import likelihood
+
+
+class Autoregressive(GenerativeModel):
+    """Discrete levels, predicted in raster order.
+
+    A model fills one hook, `predict_logits`.
+    """
+
+    serves = ("sample", "log_prob", "logits")
+    reports = ("loss", "bits_per_dim")
+    discrete = ("sample",)  # chooses levels, so runtimes may differ where two of them tie
+
+    def predict_logits(self, x, label, training: bool = False):
+        """Hook: logits (B, *image_shape, levels) from x in [-1, 1] and label (B,) or None."""
+        raise NotImplementedError
+
+    def distribution(self, x, label=None, training: bool = False):
+        """The law of every level given the elements before it; x in [0, 1]."""
+        logits = self.predict_logits(2.0 * x - 1.0, label, training)
+        return tfd.Independent(tfd.Categorical(logits), len(self.image_shape))
+
+    def losses(self, batch, training):
+        nats = -ops.mean(self.distribution(batch.x, batch.label, training).log_prob(self.to_levels(batch.x)))
+        return likelihood.report(nats, self.image_shape)
+
+    def train_step(self, data):
+        batch = self.batch(data)
+        return self.report(self.descend("", lambda: self.losses(batch, training=True)))
+
+    def to_levels(self, x):
+        """The nearest level of x in [0, 1], int32."""
+        return tf.cast(tf.floor(x * (self.levels - 1.0) + 0.5), tf.int32)
+
+    def serve_logits(self, x, label=None):
+        return self.predict_logits(2.0 * x - 1.0, label)
+
+    def serve_log_prob(self, x, label=None):
+        return self.distribution(x, label).log_prob(self.to_levels(x))
+
+    def serve_sample(self, seed, index, label=None, temperature=1.0):
+        size = math.prod(self.image_shape)
+        places = tf.range(size)
+
+        def step(place, x):
+            logits = self.serve_logits(tf.reshape(x, (-1, *self.image_shape)), label)
+            logits = tf.gather(tf.reshape(logits, (-1, size, self.levels)), place, axis=1)  # (B, levels)
+            # Gumbel-max at temperature T picks argmax(logits / T + g), which is argmax(logits + T g), also for T = 0.
+            noise = random.gumbel(seed, random.CHOICE + place, index, (self.levels,))
+            level = tf.argmax(logits + temperature * noise, axis=-1, output_type=tf.int32)
+            value = tf.cast(level, tf.float32) / (self.levels - 1.0)
+            return place + 1, tf.where(places == place, value[:, None], x)
+
+        blank = tf.zeros((tf.shape(index)[0], size))
+        _, x = tf.while_loop(lambda place, x: place < size, step, (0, blank))
+        return tf.reshape(x, (-1, *self.image_shape))

@@ -1,0 +1,199 @@
+"""Denoising: learn to take away Gaussian noise of every strength, then make pictures by taking it away step by step.
+
+    x_t = sqrt(abar_t) x_0 + sqrt(1 - abar_t) eps,   t = 0 .. T-1;     loss = E |eps - eps_theta(x_t, t)|^2
+
+Inside, pictures are in [-1, 1]. `Process` holds the schedule and its closed forms; samplers are in `kerasgen.samplers`.
+
+Reference: Ho, Jain, Abbeel, 2020, arXiv:2006.11239; cosine schedule: Nichol, Dhariwal, 2021, arXiv:2102.09672.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from kerasgen import random, samplers
+from kerasgen.model import GenerativeModel
+from kerasgen.objectives.adversarial import from_signed, to_signed
+
+
+class Denoising(GenerativeModel):
+    """A network that predicts the noise in a picture, trained on all noise levels at once.
+
+    A model sets `self.process` and fills one hook, `predict_noise`.
+
+    Attributes:
+        sampler: name of the function in `kerasgen.samplers` that `sample` runs; may be replaced after training.
+    """
+
+    serves = ("sample", "denoise", "bound")
+    reports = ("loss",)
+
+    def predict_noise(self, x, time, label=None, training: bool = False):
+        """Hook: eps like x from x_t (B, *image_shape) in the scale of [-1, 1] and time (B,) int32."""
+        raise NotImplementedError
+
+    @property
+    def sampler(self) -> str:
+        return self._sampler
+
+    @sampler.setter
+    def sampler(self, name: str):
+        if name not in samplers.NAMES:
+            raise ValueError(f"sampler: expected {' or '.join(samplers.NAMES)}, got {name!r}")
+        object.__setattr__(self, "_sampler", name)
+        self.forget_compiled()
+
+    def losses(self, batch, training):
+        x = to_signed(batch.x)
+        time = random.integers(batch.seed, random.TIME, batch.index, (), self.process.steps)
+        noise = random.normal(batch.seed, random.NOISE, batch.index, x.shape[1:])
+        guess = self.predict_noise(self.process.add_noise(x, noise, time), time, batch.label, training)
+        return {"loss": ops.mean((noise - guess) ** 2)}
+
+    def train_step(self, data):
+        batch = self.batch(data)
+        return self.report(self.descend("", lambda: self.losses(batch, training=True)))
+
+    def clean(self, x, time, label=None):
+        """The guess of x_0 behind x_t: pictures are clipped to [-1, 1], which keeps long chains on the data."""
+        guess = self.process.remove_noise(x, self.predict_noise(x, time, label), time)
+        return tf.clip_by_value(guess, -1.0, 1.0) if len(self.image_shape) == 3 else guess
+
+    def port(self, name, function=""):
+        port = super().port(name, function)
+        if name == "steps":
+            default = self.process.steps if self.sampler == "ancestral" else min(50, self.process.steps)
+            port = dataclasses.replace(port, maximum=self.process.steps, default=default)
+        return port
+
+    def serve_sample(self, seed, index, steps):
+        def noise(i):
+            return random.normal(seed, random.NOISE + i, index, self.image_shape)
+
+        options = {"variance": self.process.variance} if self.sampler == "ancestral" else {}
+        start = random.normal(seed, random.LATENT, index, self.image_shape)
+        x = getattr(samplers, self.sampler)(self.clean, self.process.abar, start, steps, noise, **options)
+        return tf.clip_by_value(from_signed(x), 0.0, 1.0)
+
+    def serve_denoise(self, x, noise_level):
+        level = 2.0 * noise_level  # [0, 1] is half as wide as [-1, 1]
+        time = self.process.time_of(level)
+        scale = tf.reshape(tf.math.rsqrt(1.0 + level**2), (-1, *[1] * len(self.image_shape)))
+        return from_signed(self.clean(to_signed(x) * scale, time))
+
+    def serve_bound(self, x, seed):
+        return -self.process.bound(self.clean, to_signed(x), seed, self.levels)
+
+
+class Process:
+    """The forward chain of T noise levels and its closed forms.
+
+    Args:
+        abar: (T,) shares of signal left, decreasing in (0, 1).
+        variance: "fixed_large" (beta_t) or "fixed_small" (the posterior's) for the reverse steps of the bound.
+    """
+
+    def __init__(self, abar, variance: str = "fixed_large"):
+        if variance not in ("fixed_large", "fixed_small"):
+            raise ValueError(f"variance: expected fixed_large or fixed_small, got {variance!r}")
+        self.abar = np.asarray(abar, "float32")
+        self.steps, self.variance = len(self.abar), variance
+        before = np.append(1.0, np.asarray(abar, "float64")[:-1])
+        abar = np.asarray(abar, "float64")
+        beta = 1.0 - abar / before
+        # mu(x_t, x_0) = signal x_0 + carry x_t, variance of q(x_(t-1) | x_t, x_0)
+        self.signal = (np.sqrt(before) * beta / (1.0 - abar)).astype("float32")
+        self.carry = (np.sqrt(1.0 - beta) * (1.0 - before) / (1.0 - abar)).astype("float32")
+        self.posterior = (beta * (1.0 - before) / (1.0 - abar)).astype("float32")
+        large = np.append(self.posterior[1] if self.steps > 1 else beta[0], beta[1:]).astype("float32")
+        small = np.append(self.posterior[1] if self.steps > 1 else beta[0], self.posterior[1:]).astype("float32")
+        self.reverse = large if variance == "fixed_large" else small
+
+    def at(self, table, time, like):
+        """Values of a schedule at time (B,), shaped to multiply `like`."""
+        return tf.reshape(tf.gather(tf.constant(table), time), (-1, *[1] * (like.shape.rank - 1)))
+
+    def add_noise(self, x, noise, time):
+        """x_t, drawn in one step from x_0."""
+        abar = self.at(self.abar, time, x)
+        return tf.sqrt(abar) * x + tf.sqrt(1.0 - abar) * noise
+
+    def remove_noise(self, x, noise, time):
+        """x_0, were `noise` the noise in x_t."""
+        abar = self.at(self.abar, time, x)
+        return (x - tf.sqrt(1.0 - abar) * noise) * tf.math.rsqrt(abar)
+
+    def posterior_mean(self, x, clean, time):
+        """Mean of q(x_(t-1) | x_t, x_0 = clean)."""
+        return self.at(self.signal, time, x) * clean + self.at(self.carry, time, x) * x
+
+    def time_of(self, level):
+        """The last time whose noise, relative to the signal, has at most deviation `level` (B,)."""
+        levels = np.sqrt(1.0 / self.abar.astype("float64") - 1.0).astype("float32")
+        quieter = tf.cast(levels[None, :] <= level[:, None], tf.int32)
+        return tf.maximum(tf.reduce_sum(quieter, axis=1) - 1, 0)
+
+    def bound(self, clean, x, seed, levels: int | None):
+        """The negative variational bound in nats (B,), one draw of x_t at every t: T runs of the network.
+
+            -log p(x_0 | x_1) + sum_t KL(q(x_(t-1) | x_t, x_0) || p(x_(t-1) | x_t)) + KL(q(x_T | x_0) || N(0, I))
+
+        Data with levels have the probability that the last step's normal gives to the level's cell, the outermost
+        cells reaching to infinity; other data have its density, per unit of x in [-1, 1].
+        """
+        axes = list(range(1, x.shape.rank))
+        index = tf.range(tf.shape(x)[0])
+
+        def step(t, total):
+            time = tf.fill(tf.shape(index), t)
+            noise = random.normal(seed, random.NOISE + t, index, x.shape[1:])
+            noisy = self.add_noise(x, noise, time)
+            guess = self.posterior_mean(noisy, clean(noisy, time), time)
+            variance = self.at(self.reverse, time, x)
+            true, spread = self.posterior_mean(noisy, x, time), self.at(self.posterior, time, x)
+            ratio = tf.maximum(spread, 1e-20) / variance
+            kl = 0.5 * (ratio - 1.0 - tf.math.log(ratio) + (true - guess) ** 2 / variance)
+            decoder = _negative_log_decoder(x, guess, tf.sqrt(variance), levels)
+            return t + 1, total + tf.reduce_sum(tf.where(t == 0, decoder, kl), axes)
+
+        _, total = tf.while_loop(lambda t, _: t < self.steps, step, (0, tf.zeros(tf.shape(x)[0])))
+        last = float(self.abar[-1])
+        prior = 0.5 * (-last - math.log(1.0 - last) + last * x**2)
+        return total + tf.reduce_sum(prior, axes)
+
+
+def _negative_log_decoder(x, mean, deviation, levels):
+    z = (x - mean) / deviation
+    if not levels:
+        return 0.5 * z**2 + tf.math.log(deviation) + 0.5 * math.log(2.0 * math.pi)
+    half = 1.0 / (levels - 1.0) / deviation  # half a cell, in deviations
+
+    def cdf(z):
+        return 0.5 * (1.0 + tf.math.erf(z * math.sqrt(0.5)))
+
+    # By symmetry a cell far above the mean weighs as much as one far below, where 1 - cdf keeps its digits.
+    far, near = cdf(-(tf.abs(z) + half)), cdf(half - tf.abs(z))
+    inner = near - far
+    outer_low, outer_high = cdf(z + half), cdf(half - z)
+    mass = tf.where(x <= -1.0 + 1e-4, outer_low, tf.where(x >= 1.0 - 1e-4, outer_high, inner))
+    return -tf.math.log(tf.maximum(mass, 1e-12))
+
+
+def linear_schedule(steps: int, first: float = 1e-4, last: float = 0.02):
+    """abar of betas that grow linearly, scaled so that a chain of any length ends at the noise of the paper's 1,000."""
+    return np.cumprod(1.0 - np.linspace(first, last, steps) * 1000.0 / steps)
+
+
+def cosine_schedule(steps: int, offset: float = 0.008):
+    """abar_t = cos^2((t / T + s) / (1 + s) * pi / 2), with betas of at most 0.999."""
+    place = (np.arange(steps + 1) / steps + offset) / (1.0 + offset)
+    abar = np.cos(place * math.pi / 2.0) ** 2
+    return np.cumprod(1.0 - np.minimum(1.0 - abar[1:] / abar[:-1], 0.999))
+
+
+SCHEDULES = {"linear": linear_schedule, "cosine": cosine_schedule}

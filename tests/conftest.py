@@ -1,0 +1,78 @@
+"""What all tests share: few threads, no windows, one seed, and a clear reason where a machine lacks something."""
+
+import os
+
+# Read when the libraries are imported, so before anything else here. Workers of xdist share the cores.
+_THREADS = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
+for _name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, _THREADS)
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import pathlib  # noqa: E402
+import random  # noqa: E402
+import shutil  # noqa: E402
+import sys  # noqa: E402
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    """Every test starts from the same seed; Keras' too, if the test's module has brought it in."""
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)
+    else:
+        random.seed(0)
+        np.random.seed(0)
+
+
+@pytest.fixture(scope="session")
+def root() -> pathlib.Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of the browser for playwright's `executable_path`; the test is skipped where there is none."""
+    reason = _no_browser()
+    if reason:
+        pytest.skip(reason)
+    return _chromium()
+
+
+def pytest_runtest_setup(item):
+    reason = None
+    if item.get_closest_marker("browser"):
+        reason = _no_browser()
+    elif item.get_closest_marker("gpu"):
+        reason = _no_gpu()
+    if reason:
+        pytest.skip(reason)
+
+
+def _chromium():
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def _no_browser():
+    import importlib.util
+
+    if importlib.util.find_spec("playwright") is None:
+        return "no playwright: pip install playwright"
+    if _chromium() is None:
+        return "no Chromium on the path: apt-get install chromium"
+    return None
+
+
+def _no_gpu():
+    import tensorflow as tf
+
+    return None if tf.config.list_physical_devices("GPU") else "no GPU"

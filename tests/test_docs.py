@@ -1,0 +1,150 @@
+"""What the docs say is true: their code runs, their tables are fresh, their links lead somewhere."""
+
+import doctest
+import importlib
+import re
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "docs"))
+import generate  # noqa: E402
+
+sys.path.pop(0)
+
+from kerasgen import catalog  # noqa: E402
+from kerasgen.contract import FUNCTIONS  # noqa: E402
+
+HIDDEN = (".", "node_modules", "build", "dist", "runs")
+PAGES = [
+    path
+    for path in sorted(ROOT.rglob("*.md"))
+    if not any(part.startswith(HIDDEN) for part in path.relative_to(ROOT).parts)
+    and "bundles" not in path.parts
+]
+PROGRAMS = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
+MODULES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for path in sorted((ROOT / "kerasgen").rglob("*.py"))
+    if ">>> " in path.read_text("utf-8")
+]
+
+
+def names(paths):
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+@pytest.mark.parametrize("page", PROGRAMS, ids=names(PROGRAMS))
+def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
+    """From top to bottom in an empty folder, as a reader would, but for one epoch instead of forty."""
+    monkeypatch.chdir(tmp_path)
+    some_pictures(tmp_path / "my_pictures")
+    text, scope = page.read_text("utf-8"), {"__name__": "__main__"}
+    for block in re.finditer(r"^```python\n(.*?)^```", text, re.M | re.S):
+        code = block[1].replace("epochs=40", "epochs=1")
+        line = text.count("\n", 0, block.start()) + 1
+        exec(
+            compile("\n" * line + code, str(page), "exec"), scope
+        )  # so that a traceback shows the page's line
+
+
+def some_pictures(folder):
+    from PIL import Image
+
+    folder.mkdir()
+    for i, picture in enumerate(np.random.RandomState(0).randint(0, 256, (60, 20, 24, 3), "uint8")):
+        Image.fromarray(picture).save(folder / f"{i}.png")
+
+
+def test_the_readme_starts_with_eight_lines():
+    first = re.search(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)[1]
+    assert len([line for line in first.splitlines() if line.strip()]) <= 8
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_examples_of_a_module_run(module, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # an example may write
+    options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    result = doctest.testmod(importlib.import_module(module), optionflags=options)
+    assert result.failed == 0, "see the captured output"
+
+
+def test_generated_parts_are_fresh():
+    assert generate.stale() == [], "run: python docs/generate.py"
+
+
+def test_generating_keeps_what_is_written_by_hand():
+    text = "before\n\n<!-- begin x -->\nold\n<!-- end x -->\n\nafter\n"
+    new = generate.fill(text, "x", "new")
+    assert new == "before\n\n<!-- begin x -->\n\nnew\n\n<!-- end x -->\n\nafter\n"
+    assert generate.fill(new, "x", "new") == new
+    assert generate.fill("by hand\n", "x", "new") == "<!-- begin x -->\n\nnew\n\n<!-- end x -->\nby hand\n"
+
+
+@pytest.mark.parametrize("system", catalog.SYSTEMS.values(), ids=catalog.SYSTEMS)
+def test_the_header_tells_what_the_class_says(system):
+    """The generator parses; this compares with what Python sees."""
+    import inspect
+
+    cls = system.load()
+    assert generate.serves(system.path, system.name) == tuple(cls.serves)
+    assert set(cls.serves) <= set(FUNCTIONS)
+    parameters = inspect.signature(cls.__init__).parameters
+    documented = [name for names, _, _ in generate.arguments(system) for name in names.split(", ")]
+    assert documented == [name for name in parameters if name not in ("self", "kwargs")]
+
+
+@pytest.mark.parametrize("id", catalog.SYSTEMS)
+def test_a_system_page_has_its_sections(id):
+    text = (ROOT / "docs" / "systems" / f"{id}.md").read_text("utf-8")
+    headings = re.findall(r"^## (.*)", text, re.M)
+    assert headings in ([], list(generate.SECTIONS)), "all hand-written sections, in order, or none yet"
+
+
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=names(DECISIONS))
+def test_a_decision_has_its_parts(path):
+    text = path.read_text("utf-8")
+    assert re.fullmatch(r"\d{4}-[a-z0-9-]+\.md", path.name)
+    assert text.startswith(f"# {path.name[:4]}: ")
+    assert re.findall(r"^\*\*(\w+)\.\*\*", text, re.M) == ["Context", "Choice", "Alternatives", "Cost"]
+    assert len(text.splitlines()) <= 20
+
+
+def test_decisions_are_numbered():
+    assert [int(path.name[:4]) for path in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_links_lead_somewhere(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.M | re.S)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"https?:|mailto:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        goal = (page.parent / path) if path else page
+        assert goal.exists(), f"{page.name}: {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)", goal.read_text("utf-8"), re.M)
+            slugs = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+            assert anchor in slugs, f"{page.name}: {target}"
+
+
+# Written by docs, read by people elsewhere: nothing of the machine that wrote them.
+@pytest.mark.parametrize("page", PAGES, ids=names(PAGES))
+def test_a_page_names_no_machine(page):
+    assert not re.search(r"(?<![\w.])/(home|root|work|tmp|Users)/", page.read_text("utf-8"))
+
+
+def test_the_command_table_is_that_of_the_command_line():
+    """Every command that the README names exists."""
+    typer = pytest.importorskip("typer")
+    cli = importlib.import_module("kerasgen.cli")
+    app = next(value for value in vars(cli).values() if isinstance(value, typer.Typer))
+    known = set(typer.main.get_command(app).commands)
+    table = re.findall(r"^\| `kerasgen (\w+)", (ROOT / "README.md").read_text("utf-8"), re.M)
+    assert table and set(table) <= known

@@ -1,0 +1,454 @@
+"""The demo in a real browser, over two tiny bundles made by hand: no TensorFlow, no training."""
+
+import base64
+import hashlib
+import io
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from kerasgen import panel
+
+SIZE, LATENT, CLASSES = 16, 10, 3
+SHOTS = os.environ.get("SHOTS")  # a folder that keeps the screenshots
+
+SERVER = """
+import sys
+from kerasgen import panel
+panel.launch(sys.argv[2:], int(sys.argv[1]), wait=False)
+print("ready", flush=True)
+sys.stdin.readline()
+print(*sorted({name.split(".")[0] for name in sys.modules}), flush=True)
+"""
+
+pytestmark = pytest.mark.browser
+
+
+# --- tiny bundles -----------------------------------------------------------------------------------------------------
+
+
+def port(name, *shape, dtype="float32", low=None, high=None, default=None):
+    limits = dict(minimum=low, maximum=high, default=default)
+    return dict(name=name, shape=list(shape), dtype=dtype, meaning=f"the {name}", **limits)
+
+
+def node(op, inputs, output, **attributes):
+    return helper.make_node(op, inputs.split(), [output], **attributes)
+
+
+def to_float(name, output):
+    return node("Cast", name, output, to=TensorProto.FLOAT)
+
+
+def value_info(port):
+    kind = TensorProto.INT32 if port["dtype"] == "int32" else TensorProto.FLOAT
+    return helper.make_tensor_value_info(port["name"], kind, port["shape"])
+
+
+def write_bundle(folder, name, shape, functions):
+    """A bundle of functions: name -> (input ports, output port, nodes, constants)."""
+    (folder / "onnx").mkdir(parents=True)
+    info = {"format": "kerasgen-bundle", "version": 1, "system": name.lower(), "class": name, "preset": None}
+    info |= {"title": "A <b>toy</b> ${1} {{x}}", "paper": "A. Nobody", "year": 1999, "data": {"name": "toys"}}
+    info |= {"image_shape": shape, "levels": None, "num_classes": 0, "functions": {}, "files": {}}
+    for function, (inputs, output, nodes, constants) in functions.items():
+        arrays = [numpy_helper.from_array(np.asarray(value), key) for key, value in constants.items()]
+        graph = helper.make_graph(nodes, function, [*map(value_info, inputs)], [value_info(output)], arrays)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+        onnx.checker.check_model(model)
+        path, content = f"onnx/{function}.onnx", model.SerializeToString()
+        (folder / path).write_bytes(content)
+        info["files"][path] = {"sha256": hashlib.sha256(content).hexdigest()}
+        info["functions"][function] = {"onnx": path, "inputs": inputs, "output": output}
+    (folder / "bundle.json").write_text(json.dumps(info))
+    return str(folder)
+
+
+SEED, COUNT = port("seed", dtype="int32"), port("count", dtype="int32", low=0)
+
+
+def wave(size):
+    """Latents (count, size) on sine waves: each a function of its index and the seed alone."""
+    nodes = [
+        node("Range", "none count one", "index"), to_float("index", "i"), node("Unsqueeze", "i axis", "row"),
+        to_float("seed", "s"), node("Mul", "row rates", "a"), node("Mul", "s phases", "b"), node("Add", "a b", "angle"),
+        node("Sin", "angle", "unit"), node("Mul", "unit two", "wave"),
+    ]  # fmt: skip
+    rates, phases = np.random.default_rng(0).uniform(1, 3, (2, 1, size)).astype("f4")
+    constants = {"none": np.int32(0), "one": np.int32(1), "axis": np.array([1]), "two": np.float32(2)}
+    return nodes, constants | {"rates": rates, "phases": 3 * phases}
+
+
+def blobs(folder):
+    """Pictures of soft blobs in three classes, with a latent, a reconstruction and a score."""
+    grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, SIZE)] * 2), -1).reshape(-1, 2)
+    weights = (np.random.default_rng(1).normal(size=(LATENT, 2)) @ grid.T * 2).astype("f4")
+    picture = [
+        node("Gemm", "latent weights bias", "y"),
+        node("Sigmoid", "y", "p"),
+        node("Reshape", "p shape", "x"),
+    ]
+    constants = {"weights": weights, "bias": (3 - 8 * (grid**2).sum(1)).astype("f4")}
+    constants["shape"] = np.array([-1, SIZE, SIZE, 1])
+    draw, drawn = wave(LATENT)
+    classes = [
+        to_float("label", "l"),
+        node("Unsqueeze", "l axis", "column"),
+        node("Add", "wave column", "latent"),
+    ]
+    label = port("label", "batch", dtype="int32", low=-1, high=2, default=-1)
+    x, half = port("x", "batch", SIZE, SIZE, 1, low=0.0, high=1.0), {"half": np.float32(0.5)}
+    distance = [
+        node("Sub", "x half", "d"), node("ReduceSumSquare", "d axes", "n", keepdims=0), node("Neg", "n", "log_prob")
+    ]  # fmt: skip
+    functions = {
+        "sample": ([COUNT, SEED, label], x, draw + classes + picture, constants | drawn),
+        "decode": ([port("latent", "batch", LATENT)], x, picture, constants),
+        "reconstruct": ([x], x | {"name": "reconstruction"}, [node("Mul", "x half", "reconstruction")], half),
+        "log_prob": ([x], port("log_prob", "batch"), distance, half | {"axes": np.array([1, 2, 3])}),
+    }
+    return write_bundle(folder, "Blobs", [SIZE, SIZE, 1], functions)
+
+
+def ring(folder):
+    """Points of the plane, with a control."""
+    draw, drawn = wave(2)
+    scale = [to_float("steps", "n"), node("Div", "n hundred", "r"), node("Mul", "wave r", "x")]
+    steps, x = port("steps", dtype="int32", low=1, default=50), port("x", "batch", 2)
+    functions = {
+        "sample": ([COUNT, SEED, steps], x, draw + scale, drawn | {"hundred": np.float32(100)}),
+        "decode": ([port("latent", "batch", 2)], x, [node("Tanh", "latent", "x")], {}),
+    }
+    return write_bundle(folder, "Ring", [2], functions)
+
+
+# --- server and browser -----------------------------------------------------------------------------------------------
+
+
+class Server:
+    """The app in a process of its own."""
+
+    def __init__(self, *bundles):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}/"
+        command = [sys.executable, "-c", SERVER, str(port), *bundles]
+        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, **pipes)
+        if self.process.stdout.readline() != "ready\n":
+            raise RuntimeError(self.process.communicate()[1])
+
+    def stop(self):
+        """Ends the process; returns the modules that it had imported and what it wrote to its error stream."""
+        out, errors = self.process.communicate("\n", timeout=20)
+        return out.split(), errors
+
+    def call(self, function, *data):
+        """The named endpoint's answer, or its error as text; `data` goes out as it is."""
+        body = json.dumps({"data": data}).encode()
+        address = f"{self.url}gradio_api/call/{function}"
+        request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=20) as reply:
+            event = json.load(reply)["event_id"]
+        with urllib.request.urlopen(f"{address}/{event}", timeout=20) as reply:
+            kind, answer = [
+                line.split(": ", 1)[1] for line in reply.read().decode().strip().splitlines()[-2:]
+            ]
+        return json.loads(answer)[0] if kind == "complete" else json.loads(answer)["error"]
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shelf")
+    pictures = [blobs(folder / "blobs"), ring(folder / "ring")]
+    Image.new("L", (24, 24), 128).save(folder / "blobs" / "samples.png")
+    return pictures
+
+
+@pytest.fixture(scope="module")
+def server(bundles):
+    server = Server(*bundles)
+    yield server
+    server.process.kill()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if not program:
+        pytest.skip("no Chromium on this machine; set CHROMIUM to its path")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    flags = (
+        "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
+    )
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=flags.split())
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, server):
+    """A fresh page, which must have asked this machine alone, and made no error."""
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.set_default_timeout(15_000)
+    outside, errors = [], []
+    page.on(
+        "request",
+        lambda r: None if r.url.startswith((server.url, "data:", "blob:")) else outside.append(r.url),
+    )
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(server.url)
+    page.wait_for_selector("#samples img")
+    yield page
+    page.close()
+    assert not outside and not errors
+
+
+def shoot(page, name, tmp_path):
+    path = pathlib.Path(SHOTS or tmp_path) / f"{name}.png"
+    page.screenshot(path=path, full_page=True)
+    assert path.stat().st_size > 10_000
+
+
+def shown(page, selector):
+    """What an output shows."""
+    return page.locator(selector).inner_html()
+
+
+def changed(page, selector, action):
+    """What an output shows when the action has changed it."""
+    before = shown(page, selector)
+    action()
+    page.wait_for_function(
+        "([s, b]) => document.querySelector(s).innerHTML !== b", arg=[f"{selector}", before]
+    )
+    page.wait_for_timeout(300)  # a second redraw may follow
+    return shown(page, selector)
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+def test_same_seed_same_pictures(page, tmp_path):
+    first = shown(page, "#samples")
+    fill = page.locator("#sample-seed input").fill
+    other = changed(page, "#samples", lambda: fill("5"))
+    assert other != first
+    assert changed(page, "#samples", lambda: fill("0")) == first
+    changed(page, "#samples", lambda: page.click("#sample-seed-new"))
+    shoot(page, "sample", tmp_path)
+
+
+def test_count_and_label(page):
+    box = page.locator("#sample-count input[type=number]")
+    changed(page, "#samples", lambda: (box.fill("3"), box.press("Enter")))
+    assert page.locator("#samples img").count() == 3
+    page.click("#sample-label input")
+    changed(page, "#samples", lambda: page.get_by_role("option", name="2").click())
+    assert page.locator("#samples figcaption").all_inner_texts() == ["#0", "#1", "#2"]
+
+
+def test_latent_sliders_redraw(page, tmp_path):
+    page.get_by_role("tab", name="Latent").click()
+    page.wait_for_selector("#decoded img")
+    slider = page.locator("#latent-z0 input[type=range]")
+    slider.focus()
+    page.wait_for_function(
+        "document.querySelector('#latent-z0 input').value !== '0'"
+    )  # it is where the seed puts it
+    moved = changed(page, "#decoded", lambda: page.keyboard.press("End"))
+    assert slider.input_value() == "3"
+    assert changed(page, "#decoded", lambda: page.locator("#latent-seed input").fill("9")) != moved
+    page.wait_for_function("document.querySelectorAll('#walk img').length === 12")
+    changed(page, "#walk", lambda: page.click("#latent-walk-to-seed-new"))
+    shoot(page, "latent", tmp_path)
+
+
+def test_reconstructions_and_scores(page):
+    page.get_by_role("tab", name="Reconstruct").click()
+    page.wait_for_function("document.querySelectorAll('#before img, #after img').length === 16")
+    page.get_by_role("tab", name="Score").click()
+    page.wait_for_function("document.querySelectorAll('#scores img').length === 16")
+    values = [float(text) for text in page.locator("#scores figcaption").all_inner_texts()]
+    assert values == sorted(values, reverse=True)
+
+
+def test_picker_switches(page, tmp_path):
+    page.click("#picker input")
+    page.get_by_role("option", name="Ring").click()
+    page.wait_for_selector("#samples svg")
+    assert page.locator("#samples circle").count() == 512
+    assert page.get_by_role("tab").all_inner_texts() == ["Sample", "Latent"]
+    box = page.locator("#sample-steps input[type=number]")
+    changed(page, "#samples", lambda: (box.fill("120"), box.press("Enter")))
+    shoot(page, "points", tmp_path)
+    page.click("#cards button[data-key=blobs]")
+    page.wait_for_selector("#samples img")
+
+
+def test_phone(page, tmp_path):
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_role("tab", name="Latent").click()
+    page.wait_for_selector("#walk img")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    shoot(page, "phone", tmp_path)
+
+
+def test_words_of_a_bundle_are_words(page):
+    assert "A <b>toy</b> ${1} {{x}}" in page.locator(".kg-head").inner_text()
+
+
+@pytest.mark.parametrize(
+    "position, value, line",
+    [
+        (0, "5", "seed: expected a whole number from 0 to 2.14748e+09, got str '5'"),
+        (0, None, "seed is missing"),
+        (0, -1, "seed: expected a whole number from 0 to 2.14748e+09, got -1"),
+        (1, 10**6, "count: expected a whole number from 1 to 64, got 1e+06"),
+        (1, [3], "count: expected a whole number from 1 to 64, got shape (1,)"),
+        (2, 7, "label: expected whole numbers of shape (N,) from -1 to 2, got 7"),
+    ],
+)
+def test_page_answers_a_forged_request(page, position, value, line):
+    """What the page's own widgets would refuse reaches the handler when the request is changed on its way."""
+
+    def forge(route):
+        body = route.request.post_data_json
+        if len(body["data"]) == 3:
+            body["data"][position] = value
+        route.continue_(post_data=json.dumps(body))
+
+    page.route("**/queue/join*", forge)
+    page.click("#sample-seed-new")
+    page.get_by_text(line).first.wait_for()
+
+
+# --- the interface for programs ---------------------------------------------------------------------------------------
+
+
+def test_named_endpoints(server):
+    pictures = server.call("sample", "blobs", 3, 7, None, None)
+    assert pictures == server.call("sample", "blobs", 5, 7, -1, {})[:3]
+    picture = Image.open(io.BytesIO(base64.b64decode(pictures[0].split(",")[1])))
+    assert picture.format == "PNG" and picture.size == (8 * SIZE, 8 * SIZE)
+    assert len(server.call("decode", "blobs", [[0.5] * LATENT] * 2, None)) == 2
+    assert np.shape(server.call("sample", "ring", 4, 0, None, {"steps": 20})) == (4, 2)
+
+
+NAN, INF = float("nan"), float("inf")
+SAMPLE = [
+    ["blobs", 1, NAN, None, None], ["blobs", NAN, 0, None, None], ["blobs", INF, 0, None, None],
+    ["blobs", 10**9, 0, None, None], ["blobs", 1e308, 0, None, None], ["blobs", 65, 0, None, None],
+    ["blobs", 0, 0, None, None], ["blobs", -1, 0, None, None], ["blobs", 4.5, 0, None, None],
+    ["blobs", "4", 0, None, None], ["blobs", True, 0, None, None], ["blobs", [4], 0, None, None],
+    ["blobs", {"n": 4}, 0, None, None], ["blobs", None, 0, None, None], ["blobs", 1, 2**31, None, None],
+    ["blobs", 1, -1, None, None], ["blobs", 1, "0; rm", None, None], ["blobs", 1, 0, 3, None],
+    ["blobs", 1, 0, -2, None], ["blobs", 1, 0, "1", None], ["blobs", 1, 0, [[1]], None], ["blobs", 2, 0, [1], None],
+    ["blobs", 1, 0, None, {"steps": 5}], ["blobs", 1, 0, None, [5]], ["blobs", 1, 0, None, "steps"],
+    ["blobs", 1, 0, None, {"latent": [0]}], ["blobs", 1, 0, None, {"": 0}], ["ring", 1, 0, 1, None],
+    ["ring", 1, 0, None, {"steps": 10**9}], ["ring", 1, 0, None, {"steps": 0}], ["ring", 1, 0, None, {"steps": NAN}],
+    ["ring", 1025, 0, None, None], ["", 1, 0, None, None], ["/etc/passwd", 1, 0, None, None],
+    ["../blobs", 1, 0, None, None], [None, 1, 0, None, None], [["blobs"], 1, 0, None, None], [3, 1, 0, None, None],
+    ["<script>", 1, 0, None, None], [], ["blobs"], ["blobs", 1],
+]  # fmt: skip
+DECODE = [
+    ["blobs", None, None], ["blobs", [], None], ["blobs", [0.0] * LATENT, None], ["blobs", [[0.0] * 9], None],
+    ["blobs", [[0.0] * 11], None], ["blobs", [[NAN] * LATENT], None], ["blobs", [[-INF] * LATENT], None],
+    ["blobs", [[1e308] * LATENT], None], ["blobs", [["0"] * LATENT], None], ["blobs", [[None] * LATENT], None],
+    ["blobs", [[0.0], [0.0] * LATENT], None], ["blobs", [[0.0] * LATENT] * 65, None], ["blobs", "latent", None],
+    ["blobs", {"latent": 0}, None], ["blobs", [[0.0] * LATENT], 1], ["nothing", [[0.0] * LATENT], None],
+]  # fmt: skip
+
+
+def test_hostile_payloads_get_a_line(server):
+    for function, payloads in {"sample": SAMPLE, "decode": DECODE}.items():
+        for payload in payloads:
+            answer = server.call(function, *payload)
+            assert isinstance(answer, str) and 5 < len(answer) < 300 and "\n" not in answer, (payload, answer)
+            assert "Traceback" not in answer and "/" not in answer.replace("/etc/passwd", "").replace(
+                "../", ""
+            ), answer
+    assert len(server.call("sample", "blobs", 1, 0, None, None)) == 1
+
+
+def test_files_are_not_served(server, bundles):
+    inside = [os.path.join(bundles[0], name) for name in ("bundle.json", "samples.png", "onnx/sample.onnx")]
+    for path in ("/etc/passwd", panel.__file__, *inside):
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(f"{server.url}gradio_api/file={path}")
+        assert error.value.code == 403
+    for path in ("monitoring", "gradio_api/monitoring/summary"):
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(server.url + path)
+        assert error.value.code in (403, 404)
+
+
+def test_runs_beside_an_app_without_kerasgen(bundles, tmp_path):
+    """`panel.py` and `runtime.py` copied side by side make an app by themselves; nothing imports TensorFlow."""
+    source = pathlib.Path(panel.__file__).parent
+    for name in ("panel.py", "runtime.py"):
+        shutil.copy(source / name, tmp_path)
+    code = "import panel, sys; panel.build(sys.argv[1:]); print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-P", "-c", code, *bundles], cwd=tmp_path, capture_output=True, text=True,
+                         env={**os.environ, "PYTHONPATH": str(tmp_path)}, check=True)  # fmt: skip
+    modules = run.stdout.split()
+    assert "gradio" in modules and not {"tensorflow", "keras", "kerasgen"} & set(modules)
+
+
+def test_server_process_is_clean(server):
+    """Runs last of those that use the server: no TensorFlow was needed, and no request ended in a traceback."""
+    modules, errors = server.stop()
+    assert "gradio" in modules and "onnxruntime" in modules
+    assert not {"tensorflow", "keras", "matplotlib"} & set(modules)
+    assert "Traceback" not in errors, errors
+
+
+# --- without a server -------------------------------------------------------------------------------------------------
+
+
+def test_what_is_not_a_bundle(tmp_path):
+    with pytest.raises(ValueError, match="kerasgen export vae_digits --out DIR"):
+        panel.launch([])
+    with pytest.raises(ValueError, match="expected the folder of a bundle"):
+        panel.launch([str(tmp_path)])
+
+
+def test_changed_bundle_is_refused(tmp_path):
+    folder = ring(tmp_path / "ring")
+    with open(tmp_path / "ring" / "onnx" / "sample.onnx", "ab") as file:
+        file.write(b" ")
+    with pytest.raises(ValueError, match="is not as it was written"):
+        panel.build([folder])
+
+
+def test_folders_of_one_name(tmp_path):
+    shelf = panel.Shelf([ring(tmp_path / "a" / "ring"), ring(tmp_path / "b" / "ring")])
+    assert list(shelf.entries) == ["ring", "ring-1"]
+
+
+def test_few_bundles_stay_open(tmp_path):
+    shelf = panel.Shelf([ring(tmp_path / str(i)) for i in range(panel.OPEN + 2)])
+    for name in shelf.entries:
+        assert shelf.run(name, "sample", {"count": 2, "seed": 1}).shape == (2, 2)
+    assert shelf._open.cache_info().currsize == panel.OPEN
+
+
+def test_other_shapes_are_curves(tmp_path):
+    functions = {"sample": ([COUNT, SEED], port("x", "batch", 5), *wave(5))}
+    functions["sample"][2][-1].output[0] = "x"
+    entry = panel.Shelf([write_bundle(tmp_path / "curves", "Curves", [5], functions)]).find("curves")
+    assert panel.draw(entry, np.zeros((3, 5))).count("<polyline") == 3
