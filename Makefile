@@ -1,5 +1,6 @@
 # Two commands: `make quickstart` trains, exports, proves and samples a real model; `make test` runs the tests.
-# Both make the environment first. `make help` lists the rest.
+# Both make the environment first. `make help` lists the rest;
+# `make test ARGS="tests/test_catalog.py -k look_up"` chooses among the tests.
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -11,6 +12,7 @@ VENV ?= .venv
 PRESET ?= vae_digits_quick
 RUN ?= runs/quickstart
 WORKERS ?= 2
+ARGS ?=
 
 BIN := $(VENV)/bin
 # The stamp's name holds a checksum of what the environment is made from, so a change makes a new one.
@@ -29,11 +31,9 @@ $(STAMP):
 	  || { echo "make: expected Python 3.11 or newer, got $$($(PYTHON) --version 2>&1); set PYTHON=" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip > /dev/null 2>&1 || true
-	@if $(BIN)/python -m uv --version > /dev/null 2>&1 || $(BIN)/python -m pip install -q uv; then \
-	  $(BIN)/python -m uv pip install --python $(BIN)/python -e ".[dev]"; \
-	else \
-	  $(BIN)/python -m pip install -e ".[dev]"; \
-	fi
+	@{ { $(BIN)/python -m uv --version > /dev/null 2>&1 || $(BIN)/python -m pip install -q uv; } \
+	  && $(BIN)/python -m uv pip install --python $(BIN)/python -e ".[dev]"; } \
+	  || $(BIN)/python -m pip install -e ".[dev]"
 	@rm -f $(VENV)/.stamp-* && touch $@
 
 quickstart: setup  ## train a model on the embedded digits, export it, prove it, draw from it
@@ -45,13 +45,13 @@ quickstart: setup  ## train a model on the embedded digits, export it, prove it,
 	@echo "Done. 64 pictures drawn by the exported model: $(RUN)/samples.png"
 
 test: setup  ## the quick tests, in minutes on two cores
-	$(PYTEST) -m "not slow and not gpu and not network"
+	$(PYTEST) -m "not slow and not gpu and not network" $(ARGS)
 
 test-slow: setup  ## the tests that take longer
-	$(PYTEST) -m "slow and not gpu and not network"
+	$(PYTEST) -m "slow and not gpu and not network" $(ARGS)
 
 test-gpu: setup  ## the tests that need a GPU, one at a time
-	$(PYTEST) -n 0 -m gpu
+	$(PYTEST) -n 0 -m gpu $(ARGS)
 
 lint: setup  ## style, and generated pages that are up to date
 	$(BIN)/ruff check .

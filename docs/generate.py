@@ -10,6 +10,7 @@ stays. Sources are parsed, not imported, so this needs neither TensorFlow nor a 
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import json
 import pathlib
@@ -28,6 +29,7 @@ SECTIONS = "Idea", "Objective", "What to look at", "Exercises"  # of a system's 
 # --- what the sources say ---------------------------------------------------------------------------------------------
 
 
+@functools.cache
 def parse(module: str) -> ast.Module:
     """The syntax tree of a module of ours, by its dotted name."""
     return ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text("utf-8"))
@@ -56,12 +58,10 @@ def serves(module: str, name: str) -> tuple:
     """The functions that a class declares, or else its base."""
 
     def value(node):
+        if isinstance(node, ast.Constant):
+            return (node.value,)
         if isinstance(node, ast.Tuple):
-            return tuple(
-                f
-                for item in node.elts
-                for f in (value(item) if isinstance(item, ast.Starred) else [item.value])
-            )
+            return sum(map(value, node.elts), ())
         if isinstance(node, ast.Starred):
             return value(node.value)
         if isinstance(node, ast.BinOp):

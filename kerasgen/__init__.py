@@ -62,7 +62,9 @@ def build(system: str, **arguments):
     known = [name for name in inspect.signature(cls.__init__).parameters if name not in ("self", "kwargs")]
     for name in arguments:
         if name not in [*known, "name", "dtype"]:
-            raise ValueError(f"{system}: expected {', '.join(known)}, got {name!r}{catalog.nearest(name, known)}")
+            raise ValueError(
+                f"{system}: expected {', '.join(known)}, got {name!r}{catalog.nearest(name, known)}"
+            )
     return cls(**arguments)
 
 

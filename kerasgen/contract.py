@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from kerasgen.runtime import Port
 
+
 class Function(NamedTuple):
     """A verb of the vocabulary: required inputs, optional inputs, what its output is called, and what that is."""
 
@@ -31,14 +32,24 @@ FUNCTIONS = {
     "encode": Function(("x",), ("label",), "latent|code", "the latent or code of an example"),
     "reconstruct": Function(("x",), ("label",), "reconstruction", "an example after encoding and decoding"),
     "log_prob": Function(("x",), ("label",), "log_prob", "exact log-likelihood, nats per example"),
-    "bound": Function(("x", "seed"), ("label",), "bound", "lower bound of the log-likelihood, nats per example"),
-    "logits": Function(("x|code",), ("label",), "logits", "unnormalised log-probabilities of every element's levels"),
+    "bound": Function(
+        ("x", "seed"), ("label",), "bound", "lower bound of the log-likelihood, nats per example"
+    ),
+    "logits": Function(
+        ("x|code",), ("label",), "logits", "unnormalised log-probabilities of every element's levels"
+    ),
     "denoise": Function(("x", "noise_level"), ("label",), "denoised", "the expected clean example"),
-    "energy": Function(("x",), (), "energy", "unnormalised negative log-density; for critics, how real an example looks"),
+    "energy": Function(
+        ("x",), (), "energy", "unnormalised negative log-density; for critics, how real an example looks"
+    ),
     "score": Function(("x",), (), "score", "gradient of the log-density with respect to the example"),
     "translate": Function(("picture",), ("seed",), "translated", "the picture in the other domain"),
-    "complete": Function(("picture", "mask", "seed"), ("strength",), "completed", "the picture with its hole filled"),
-    "refine": Function(("picture", "seed"), ("strength",), "refined", "a realistic picture near the given one"),
+    "complete": Function(
+        ("picture", "mask", "seed"), ("strength",), "completed", "the picture with its hole filled"
+    ),
+    "refine": Function(
+        ("picture", "seed"), ("strength",), "refined", "a realistic picture near the given one"
+    ),
     "upscale": Function(("picture",), ("seed",), "upscaled", "the picture at a higher resolution"),
     "colorize": Function(("picture",), ("seed",), "colorized", "the grey picture with colours"),
 }
@@ -49,10 +60,16 @@ SCALARS = {
     "seed": Port("seed", (), "int32", "which draw; the same seed gives the same result in every runtime"),
     "count": Port("count", (), "int32", "how many examples", minimum=0),
     "truncation": Port("truncation", (), "float32", "share of the latent's spread kept", 0.0, 1.0, 1.0),
-    "guidance": Port("guidance", (), "float32", "weight of the condition; 1 follows it plainly", 0.0, 100.0, 1.0),
+    "guidance": Port(
+        "guidance", (), "float32", "weight of the condition; 1 follows it plainly", 0.0, 100.0, 1.0
+    ),
     "steps": Port("steps", (), "int32", "network evaluations of the sampler", 1, None, 50),
-    "temperature": Port("temperature", (), "float32", "spread of the choices; 1 is the model's own", 0.0, 10.0, 1.0),
-    "strength": Port("strength", (), "float32", "how much may change: 0 nothing, 1 everything", 0.0, 1.0, 0.5),
+    "temperature": Port(
+        "temperature", (), "float32", "spread of the choices; 1 is the model's own", 0.0, 10.0, 1.0
+    ),
+    "strength": Port(
+        "strength", (), "float32", "how much may change: 0 nothing, 1 everything", 0.0, 1.0, 0.5
+    ),
 }
 
 ANY_LABEL = -1  # in `sample`: draw the class from the seed

@@ -365,7 +365,7 @@ def save_preset(model, folder, *, overwrite=False, **about) -> Path:
         **about,
     }
     preset = {key: preset[key] for key in [*SCHEMA, *preset] if key in preset}  # in the schema's order
-    text = json.dumps(preset, indent=2, default=lambda scalar: scalar.item()) + "\n"
+    text = dumps(preset)
     check_preset(json.loads(text), folder.name)
     arrays = {name: np.asarray(v.numpy(), _stored(v)[1]) for name, v in named_weights(model).items()}
     _check_finite(arrays)
@@ -377,6 +377,12 @@ def save_preset(model, folder, *, overwrite=False, **about) -> Path:
     return folder
 
 
+def dumps(value) -> str:
+    """JSON as people read it: indented, with lists of scalars on one line; NumPy scalars are plain numbers."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=lambda scalar: scalar.item())
+    return re.sub(r"\[\n\s+([^][{}]*?)\n\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
+
+
 def seal(folder):
     """Write the manifest of a preset folder: sizes and hashes of its files, and the versions that made them."""
     files = {name: (Path(folder) / name).read_bytes() for name in (PRESET, WEIGHTS)}
@@ -385,7 +391,7 @@ def seal(folder):
         "files": {name: {"bytes": len(data), "sha256": _sha256(data)} for name, data in files.items()},
         "versions": versions(),
     }
-    atomic_write(Path(folder) / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
+    atomic_write(Path(folder) / MANIFEST, dumps(manifest).encode())
 
 
 def _check_manifest(folder, content):

@@ -143,7 +143,9 @@ class GenerativeModel(keras.Model):
             getattr(self, name).build(self.player_variables(player))
         self.seed = seed
         self._means = {name: keras.metrics.Mean(name=name) for name in self.reports}
-        options = dict(run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile)
+        options = dict(
+            run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile
+        )
         object.__setattr__(self, "_compile_arguments", {"seed": seed, **options})
 
     def get_compile_config(self):
@@ -166,7 +168,7 @@ class GenerativeModel(keras.Model):
         return (getattr(self, player) if player else self).trainable_variables
 
     def adapt(self, x):
-        """Hook of models with `adapts = True`: initialise from the first batch x (B, *image_shape) of the first `fit`."""
+        """Hook of models with `adapts = True`: initialise from the first batch x (B, *image_shape)."""
         raise NotImplementedError
 
     def losses(self, batch: Batch, training: bool) -> dict:
@@ -219,7 +221,9 @@ class GenerativeModel(keras.Model):
         if self.num_classes and label is None:
             raise ValueError(f"label: expected labels beside x for {self.num_classes} classes, got none")
         label = tf.cast(tf.reshape(label, (-1,)), tf.int32) if self.num_classes else None
-        return Batch(tf.cast(x, tf.float32), label, first + tf.range(count), random.fold(self.seed, self.clock.value))
+        return Batch(
+            tf.cast(x, tf.float32), label, first + tf.range(count), random.fold(self.seed, self.clock.value)
+        )
 
     def descend(self, players, compute) -> dict:
         """One descent step of one player, or of several at once on the same forward pass.
@@ -272,7 +276,9 @@ class GenerativeModel(keras.Model):
             meaning = f"class, 0 to {self.num_classes - 1}" + ("; -1 draws one from the seed" if low else "")
             return Port(name, (BATCH,), "int32", meaning, low, self.num_classes - 1, default)
         if name == "latent":
-            return Port(name, (BATCH, self.latent_dim), "float32", "point of the latent space; its prior has mean 0")
+            return Port(
+                name, (BATCH, self.latent_dim), "float32", "point of the latent space; its prior has mean 0"
+            )
         if name == "noise_level":
             return Port(name, (BATCH,), "float32", "standard deviation of the noise added to x", 0.0)
         if name in ("log_prob", "bound", "energy"):
@@ -280,7 +286,9 @@ class GenerativeModel(keras.Model):
         if name == "score":
             return Port(name, (BATCH, *self.image_shape), "float32", "gradient of the log-density")
         if name == "logits":
-            return Port(name, (BATCH, *self.image_shape, self.levels), "float32", "unnormalised log-probabilities")
+            return Port(
+                name, (BATCH, *self.image_shape, self.levels), "float32", "unnormalised log-probabilities"
+            )
         raise ValueError(f"{name} is not a port of the contract")
 
     def ports(self) -> dict:
@@ -292,7 +300,9 @@ class GenerativeModel(keras.Model):
                 if name == "label" and not self.num_classes:
                     continue
                 port = self.port("count" if name == "index" else name, function)
-                if port.default is not None and isinstance(parameter.default, (int, float)):  # the model's own
+                if port.default is not None and isinstance(
+                    parameter.default, (int, float)
+                ):  # the model's own
                     port = dataclasses.replace(port, default=parameter.default)
                 inputs.append(port)
             inputs.sort(key=lambda port: port.name != "count")  # sample(count, ...)
@@ -350,7 +360,7 @@ class GenerativeModel(keras.Model):
             specs = {port.name: _spec(port) for port in self.ports()[function].inputs}
             if specs.pop("count", None):
                 specs["index"] = tf.TensorSpec((None,), tf.int32, "index")
-            traced = tf.function(self.pure(function)).get_concrete_function(**specs)
+            traced = tf.function(self.pure(function), autograph=False).get_concrete_function(**specs)
             self._compiled_functions[function] = traced
         return self._compiled_functions[function]
 

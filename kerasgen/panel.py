@@ -50,8 +50,10 @@ LOOK = {
     "block_title_text_weight": "500",
     "block_title_padding": "0",
     "input_border_width": "1px",
+    "input_border_color": "*neutral_200",
     "input_shadow": "none",
 }
+TOP = "<div class='kg-top'><h1>kerasgen</h1><p>generative models, run from exported files</p></div>"
 PICK = """
 element.addEventListener("click", event => {
   const card = event.target.closest("button");
@@ -89,6 +91,8 @@ CSS = """
 @media (max-width: 640px) { /* the picture stays in sight while its sliders are moved */
   .kg-stay {order: -1; top: 0; z-index: 2; align-self: stretch; background: var(--body-background-fill)}
   .kg-stay .kg-grid, .kg-stay .kg-plane {max-width: 200px; margin: 0 auto}
+  .kg-grid:not(.kg-large) {grid-template-columns: repeat(auto-fill, minmax(60px, 1fr))}
+  .kg-head img {display: none}
 }
 """
 
@@ -307,7 +311,7 @@ class Tab:
         with gr.Row(elem_classes="kg-seed", equal_height=True):
             names = dict(label=name, elem_id=self.id(name), min_width=120)
             seed = gr.Number(value, precision=0, minimum=0, maximum=SEEDS, **names)
-            dice = gr.Button("New", elem_id=self.id(f"{name} dice"), min_width=72, scale=0)
+            dice = gr.Button("New", elem_id=self.id(f"{name} new"), min_width=72, scale=0)
         dice.click(None, None, seed, js="() => Math.floor(Math.random() * 1e6)", api_visibility="private")
         return seed
 
@@ -323,6 +327,13 @@ class Tab:
         step = 1 if port.dtype == "int32" else 0.05
         names = dict(label=port.name, info=port.meaning, elem_id=self.id(port.name))
         return gr.Slider(port.minimum or 0, port.maximum, port.default, step=step, interactive=True, **names)
+
+    def dimension(self, i, low, high):
+        """A slider for one dimension of a latent."""
+        import gradio as gr
+
+        names = dict(label=f"z{i}", elem_id=self.id(f"z{i}"), min_width=110, buttons=[])
+        return gr.Slider(low, high, 0, step=0.01, interactive=True, **names)
 
     def labels(self, *functions):
         """A choice of classes, if one of the functions takes a label; "any" is one if all of those can draw it.
@@ -344,12 +355,12 @@ class Tab:
         return f"{self.name}-{name}".lower().replace(" ", "-")
 
 
-def _columns(**right):
-    """Two columns, for widgets and pictures; on a phone one is below the other."""
+def _columns(share=1, **right):
+    """Two columns, for widgets and pictures (a share to three); on a phone one is below the other."""
     import gradio as gr
 
     with gr.Row():
-        return gr.Column(scale=1, min_width=260), gr.Column(scale=3, min_width=300, **right)
+        return gr.Column(scale=share, min_width=260), gr.Column(scale=3, min_width=300, **right)
 
 
 def _sample(tab: Tab):
@@ -401,18 +412,16 @@ def _latent(tab: Tab):
         captions = [f"seed {first}", *[""] * (WALK - 2), f"seed {last}"]
         return draw(tab.entry, tab.run("decode", latent=z, label=_one(label)), captions)
 
-    left, right = _columns(elem_classes="kg-stay")
+    left, right = _columns(2, elem_classes="kg-stay")
     with left:
         seed, label = tab.seed(), tab.labels("decode")
         if moved < size:
             gr.HTML(f"<p class='kg-note'>The first {moved} of {size} dimensions; the seed sets them all.</p>")
-        sliders = [
-            gr.Slider(low, high, 0, step=0.01, label=f"z{i}", elem_id=tab.id(f"z{i}"), interactive=True)
-            for i in range(moved)
-        ]
+        with gr.Row():
+            sliders = [tab.dimension(i, low, high) for i in range(moved)]
     with right:
         output = gr.HTML(elem_id="decoded", min_height=200)
-    left, right = _columns()
+    left, right = _columns(2)
     with left:
         last = tab.seed("walk to seed", 1)
     with right:
@@ -445,16 +454,16 @@ def _reconstruct(tab: Tab):
 
 
 def _score(tab: Tab):
-    """What the model says of its own examples, the likeliest first."""
+    """What the model says of its own examples, in the order of the first score."""
     import gradio as gr
 
     functions = [function for function in SCORES if tab.entry.offers(function, "x")]
+    sign, first = (1, "lowest") if functions[0] == "energy" else (-1, "highest")
 
     def score(seed, count, *label):
         x = tab.draw_own(functions[0], count, seed, _one(label))
         values = {function: tab.run(function, x=x, seed=0, label=_one(label)) for function in functions}
-        goodness = values[functions[0]] * (-1 if functions[0] == "energy" else 1)
-        order = np.argsort(-goodness)
+        order = np.argsort(values[functions[0]] * sign)
         captions = [" · ".join(f"{values[function][i]:.4g}" for function in functions) for i in order]
         return draw(tab.entry, x[order], captions, fade=True)
 
@@ -462,7 +471,7 @@ def _score(tab: Tab):
     with left:
         widgets = [tab.seed(), tab.count(), *tab.labels("sample", *functions)]
         units = " · ".join(f"{function} ({SCORES[function]})" for function in functions)
-        gr.HTML(f"<p class='kg-note'>{units}; the likeliest first.</p>")
+        gr.HTML(f"<p class='kg-note'>{units}; the {first} first.</p>")
     with right:
         output = gr.HTML(elem_id="scores", min_height=200)
     tab.live(score, widgets, output)
@@ -522,17 +531,15 @@ def build(bundle_dirs):
     with App(title="kerasgen", analytics_enabled=False, delete_cache=(3600, 3600)) as app:
         choices = [(_label(key, entry), key) for key, entry in shelf.entries.items()]
         with gr.Row(equal_height=True):
-            gr.HTML(
-                "<div class='kg-top'><h1>kerasgen</h1><p>generative models, run from exported files</p></div>"
-            )
-            picker = gr.Dropdown(
-                choices, value=first, label="model", visible=several, elem_id="picker", min_width=260
-            )
+            with gr.Column(min_width=280):
+                gr.HTML(TOP)
+            with gr.Column(min_width=280):
+                picker = gr.Dropdown(choices, value=first, label="model", visible=several, elem_id="picker")
         pictures = several and any(entry.thumbnail for entry in shelf.entries.values())
         cards = gr.HTML(_cards(shelf.entries), js_on_load=PICK, visible=pictures, elem_id="cards")
 
         def pick(event: gr.EventData):
-            key = (event._data or {}).get("key")
+            key = event._data.get("key") if isinstance(event._data, dict) else None
             shelf.find(key)
             return key
 

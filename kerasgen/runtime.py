@@ -45,7 +45,8 @@ class Port:
         kind = {"float32": "numbers", "int32": "whole numbers"}[self.dtype]
         if not self.shape:
             kind = {"float32": "a number", "int32": "a whole number"}[self.dtype]
-        shape = f" of shape ({', '.join('N' if s == BATCH else str(s) for s in self.shape)}{',' * (len(self.shape) == 1)})"
+        sizes = ["N" if size == BATCH else str(size) for size in self.shape]
+        shape = f" of shape ({', '.join(sizes)}{',' * (len(sizes) == 1)})"
         if self.minimum is not None and self.maximum is not None:
             limits = f" from {self.minimum:g} to {self.maximum:g}"
         elif self.minimum is not None:
@@ -72,7 +73,7 @@ def check(port: Port, value) -> np.ndarray:
         want not in (BATCH, None, got) for want, got in zip(port.shape, array.shape, strict=True)
     ):
         hint = ""
-        if len(port.shape) == 4 and array.ndim == 4 and array.shape[1] == port.shape[3] and array.shape[3] != port.shape[3]:
+        if array.ndim == len(port.shape) == 4 and array.shape[1] == port.shape[3] != array.shape[3]:
             hint = "; the channel axis is last"
         elif array.ndim == len(port.shape) - 1:
             hint = "; the first axis counts examples"

@@ -161,7 +161,7 @@ def run(resolved: dict, data, model, folder, *, progress=True) -> Path:
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     (folder / files.MARK).touch()
-    files.atomic_write(folder / "config.json", (json.dumps(record, indent=2) + "\n").encode())
+    files.atomic_write(folder / "config.json", hub.dumps(record).encode())
 
     board = folder / "tensorboard" if importlib.util.find_spec("tensorboard") else None
     bar = callbacks.Progress(console)
@@ -186,7 +186,7 @@ def run(resolved: dict, data, model, folder, *, progress=True) -> Path:
         ).history
     epoch = best.epoch if best and best.epoch is not None else -1
     results = {
-        **{key: float(values[epoch]) for key, values in history.items()},
+        **{key: float(f"{values[epoch]:.6g}") for key, values in history.items()},
         **({"best_epoch": epoch + 1} if best else {}),
         "epochs": max(map(len, history.values()), default=0),
         "seconds": round(time.perf_counter() - start, 1),

@@ -129,7 +129,7 @@ def test_a_typo_meets_the_nearest_name(typo, line):
 
 def test_an_unknown_class_meets_the_nearest_name():
     with pytest.raises(AttributeError, match="no model class 'RealNVPP'; did you mean RealNVP?"):
-        kerasgen.models.RealNVPP
+        getattr(kerasgen.models, "RealNVPP")  # noqa: B009
 
 
 def test_an_unknown_argument_meets_the_known_ones():

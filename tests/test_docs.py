@@ -45,9 +45,8 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     for block in re.finditer(r"^```python\n(.*?)^```", text, re.M | re.S):
         code = block[1].replace("epochs=40", "epochs=1")
         line = text.count("\n", 0, block.start()) + 1
-        exec(
-            compile("\n" * line + code, str(page), "exec"), scope
-        )  # so that a traceback shows the page's line
+        program = compile("\n" * line + code, str(page), "exec")  # a traceback shows the page's line
+        exec(program, scope)
 
 
 def some_pictures(folder):
@@ -140,11 +139,14 @@ def test_a_page_names_no_machine(page):
     assert not re.search(r"(?<![\w.])/(home|root|work|tmp|Users)/", page.read_text("utf-8"))
 
 
-def test_the_command_table_is_that_of_the_command_line():
-    """Every command that the README names exists."""
-    typer = pytest.importorskip("typer")
-    cli = importlib.import_module("kerasgen.cli")
-    app = next(value for value in vars(cli).values() if isinstance(value, typer.Typer))
-    known = set(typer.main.get_command(app).commands)
-    table = re.findall(r"^\| `kerasgen (\w+)", (ROOT / "README.md").read_text("utf-8"), re.M)
-    assert table and set(table) <= known
+def test_the_commands_of_the_readme_are_those_of_the_command_line():
+    import typer
+
+    from kerasgen.cli import app
+
+    commands = typer.main.get_command(app).commands
+    table = dict(re.findall(r"^\| `kerasgen (\w+)([^`]*)`", (ROOT / "README.md").read_text("utf-8"), re.M))
+    assert set(table) == set(commands)
+    for name, usage in table.items():
+        options = {option for parameter in commands[name].params for option in parameter.opts}
+        assert set(re.findall(r"(?<!\S)\[?(--?[a-z]+)", usage)) <= {f"[{o}" for o in options} | options, name

@@ -353,6 +353,22 @@ def test_conditional_samples_are_judged_by_the_class_asked_for(digits):
     assert evaluate(wrong, digits, count=100)["conditional_accuracy"] == 0
 
 
+def test_simple_models_of_the_digits_get_their_published_bits_per_dim(digits):
+    """A full Gaussian of dequantised levels takes 2.950 bits per dimension, independent histograms of levels 2.421."""
+    x = digits.arrays("train")[0]
+    y = 16.0 * np.concatenate([likelihood.dequantise(x, 17, seed) for seed in range(1, 6)]).reshape(-1, 64)
+    law = multivariate_normal(y.mean(0), np.cov(y.T))
+    gaussian = Fake(top=17 / 16, log_prob=lambda x: law.logpdf(16.0 * x.reshape(-1, 64)))
+    level = np.rint(16 * x.reshape(-1, 64)).astype(int)
+    share = (np.stack([(level == k).sum(0) for k in range(17)]) + 1) / (len(x) + 17)
+
+    def histogram(x):
+        return np.log(share[np.rint(16 * x.reshape(-1, 64)).astype(int), np.arange(64)]).sum(1)
+
+    assert evaluate(gaussian, digits)["bits_per_dim"] == pytest.approx(2.950, abs=0.01)
+    assert evaluate(Fake(log_prob=histogram), digits)["bits_per_dim"] == pytest.approx(2.421, abs=0.005)
+
+
 def test_likelihood_bound_and_reconstruction(digits):
     model = Fake(
         log_prob=lambda x: np.full(len(x), -64 * math.log(17)),

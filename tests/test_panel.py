@@ -26,7 +26,7 @@ SHOTS = os.environ.get("SHOTS")  # a folder that keeps the screenshots
 
 SERVER = """
 import sys
-from kerasgen import panel
+import panel
 panel.launch(sys.argv[2:], int(sys.argv[1]), wait=False)
 print("ready", flush=True)
 sys.stdin.readline()
@@ -138,16 +138,20 @@ def ring(folder):
 
 
 class Server:
-    """The app in a process of its own."""
+    """The app in a process of its own, out of a folder with copies of `panel.py` and `runtime.py` and nothing else."""
 
-    def __init__(self, *bundles):
+    def __init__(self, folder, *bundles):
+        for name in ("panel.py", "runtime.py"):
+            shutil.copy(pathlib.Path(panel.__file__).parent / name, folder)
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}/"
         command = [sys.executable, "-c", SERVER, str(port), *bundles]
         pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.process = subprocess.Popen(command, **pipes)
+        self.process = subprocess.Popen(
+            command, **pipes, cwd=folder, env=os.environ | {"PYTHONPATH": str(folder)}
+        )
         if self.process.stdout.readline() != "ready\n":
             raise RuntimeError(self.process.communicate()[1])
 
@@ -179,8 +183,8 @@ def bundles(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(bundles):
-    server = Server(*bundles)
+def server(bundles, tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("app"), *bundles)
     yield server
     server.process.kill()
 
@@ -312,19 +316,19 @@ def test_words_of_a_bundle_are_words(page):
     assert "A <b>toy</b> ${1} {{x}}" in page.locator(".kg-head").inner_text()
 
 
-@pytest.mark.parametrize(
-    "position, value, line",
-    [
-        (0, "5", "seed: expected a whole number from 0 to 2.14748e+09, got str '5'"),
-        (0, None, "seed is missing"),
-        (0, -1, "seed: expected a whole number from 0 to 2.14748e+09, got -1"),
-        (1, 10**6, "count: expected a whole number from 1 to 64, got 1e+06"),
-        (1, [3], "count: expected a whole number from 1 to 64, got shape (1,)"),
-        (2, 7, "label: expected whole numbers of shape (N,) from -1 to 2, got 7"),
-    ],
-)
-def test_page_answers_a_forged_request(page, position, value, line):
-    """What the page's own widgets would refuse reaches the handler when the request is changed on its way."""
+FORGED = [  # position in (seed, count, label), value, the line that the visitor reads
+    (0, "5", "seed: expected a whole number from 0 to 2.14748e+09, got str '5'"),
+    (0, None, "seed is missing"),
+    (0, -1, "seed: expected a whole number from 0 to 2.14748e+09, got -1"),
+    (1, 10**6, "count: expected a whole number from 1 to 64, got 1e+06"),
+    (1, [3], "count: expected a whole number from 1 to 64, got shape (1,)"),
+    (2, 7, "label: expected whole numbers of shape (N,) from -1 to 2, got 7"),
+]
+
+
+def test_page_answers_forged_requests(page):
+    """What the page's own widgets would refuse reaches the handler when a request is changed on its way."""
+    position, value = 0, 0
 
     def forge(route):
         body = route.request.post_data_json
@@ -333,8 +337,9 @@ def test_page_answers_a_forged_request(page, position, value, line):
         route.continue_(post_data=json.dumps(body))
 
     page.route("**/queue/join*", forge)
-    page.click("#sample-seed-new")
-    page.get_by_text(line).first.wait_for()
+    for position, value, line in FORGED:  # noqa: B007 (read by `forge`)
+        page.click("#sample-seed-new")
+        page.get_by_text(line).first.wait_for()
 
 
 # --- the interface for programs ---------------------------------------------------------------------------------------
@@ -397,23 +402,11 @@ def test_files_are_not_served(server, bundles):
         assert error.value.code in (403, 404)
 
 
-def test_runs_beside_an_app_without_kerasgen(bundles, tmp_path):
-    """`panel.py` and `runtime.py` copied side by side make an app by themselves; nothing imports TensorFlow."""
-    source = pathlib.Path(panel.__file__).parent
-    for name in ("panel.py", "runtime.py"):
-        shutil.copy(source / name, tmp_path)
-    code = "import panel, sys; panel.build(sys.argv[1:]); print(*sys.modules)"
-    run = subprocess.run([sys.executable, "-P", "-c", code, *bundles], cwd=tmp_path, capture_output=True, text=True,
-                         env={**os.environ, "PYTHONPATH": str(tmp_path)}, check=True)  # fmt: skip
-    modules = run.stdout.split()
-    assert "gradio" in modules and not {"tensorflow", "keras", "kerasgen"} & set(modules)
-
-
 def test_server_process_is_clean(server):
-    """Runs last of those that use the server: no TensorFlow was needed, and no request ended in a traceback."""
+    """The last of those that use the server: it needed no TensorFlow, and no request ended in a traceback."""
     modules, errors = server.stop()
     assert "gradio" in modules and "onnxruntime" in modules
-    assert not {"tensorflow", "keras", "matplotlib"} & set(modules)
+    assert not {"tensorflow", "keras", "kerasgen"} & set(modules)
     assert "Traceback" not in errors, errors
 
 
@@ -425,6 +418,16 @@ def test_what_is_not_a_bundle(tmp_path):
         panel.launch([])
     with pytest.raises(ValueError, match="expected the folder of a bundle"):
         panel.launch([str(tmp_path)])
+
+
+def test_gallery_without_bundles_says_how_to_make_one(tmp_path):
+    app = pathlib.Path(panel.__file__).parents[1] / "apps" / "gallery" / "app.py"
+    shutil.copy(app, tmp_path)
+    environment = os.environ | {"PYTHONPATH": str(app.parents[2])}
+    run = subprocess.run(
+        [sys.executable, tmp_path / "app.py"], capture_output=True, text=True, env=environment
+    )
+    assert run.returncode == 1 and run.stderr.count("\n") == 1 and "kerasgen export" in run.stderr
 
 
 def test_changed_bundle_is_refused(tmp_path):

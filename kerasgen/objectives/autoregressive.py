@@ -1,7 +1,7 @@
 """Exact likelihood, one element after the other: log P(x) = sum_i log P(x_i | x_1 .. x_(i-1)).
 
-The network returns the logits of every element's levels in one pass, each computed from earlier elements alone. Sampling
-fills the elements in raster order (rows, columns, channels), inside the graph.
+The network returns the logits of every element's levels in one pass, each computed from earlier elements alone.
+Sampling fills the elements in raster order (rows, columns, channels), inside the graph.
 """
 
 from __future__ import annotations

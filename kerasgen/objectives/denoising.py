@@ -87,7 +87,9 @@ class Denoising(GenerativeModel):
         return from_signed(self.clean(to_signed(x) * scale, time))
 
     def serve_bound(self, x, seed):
-        return -self.process.bound(self.clean, to_signed(x), seed, self.levels)
+        nats = -self.process.bound(self.clean, to_signed(x), seed, self.levels)
+        # A density over [-1, 1] is twice as high over [0, 1], in every dimension.
+        return nats if self.levels else nats + math.prod(self.image_shape) * math.log(2.0)
 
 
 class Process:
@@ -111,7 +113,9 @@ class Process:
         self.carry = (np.sqrt(1.0 - beta) * (1.0 - before) / (1.0 - abar)).astype("float32")
         self.posterior = (beta * (1.0 - before) / (1.0 - abar)).astype("float32")
         large = np.append(self.posterior[1] if self.steps > 1 else beta[0], beta[1:]).astype("float32")
-        small = np.append(self.posterior[1] if self.steps > 1 else beta[0], self.posterior[1:]).astype("float32")
+        small = np.append(self.posterior[1] if self.steps > 1 else beta[0], self.posterior[1:]).astype(
+            "float32"
+        )
         self.reverse = large if variance == "fixed_large" else small
 
     def at(self, table, time, like):
@@ -185,8 +189,9 @@ def _negative_log_decoder(x, mean, deviation, levels):
 
 
 def linear_schedule(steps: int, first: float = 1e-4, last: float = 0.02):
-    """abar of betas that grow linearly, scaled so that a chain of any length ends at the noise of the paper's 1,000."""
-    return np.cumprod(1.0 - np.linspace(first, last, steps) * 1000.0 / steps)
+    """abar of betas that grow linearly, scaled so that a chain of any length ends at the noise of the paper's 1,000;
+    at most 0.999, which chains of 20 steps and fewer would exceed."""
+    return np.cumprod(1.0 - np.minimum(np.linspace(first, last, steps) * 1000.0 / steps, 0.999))
 
 
 def cosine_schedule(steps: int, offset: float = 0.008):

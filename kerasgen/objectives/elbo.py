@@ -78,7 +78,9 @@ class Elbo(GenerativeModel):
     def log_weight(self, x, seed):
         """log p(x, z) - log q(z|x) for one z ~ q(z|x) per example; the log-mean-exp of many approaches log p(x)."""
         q = self.posterior(x)
-        z = reparameterise(q, random.normal(seed, random.LATENT, tf.range(tf.shape(x)[0]), (self.latent_dim,)))
+        z = reparameterise(
+            q, random.normal(seed, random.LATENT, tf.range(tf.shape(x)[0]), (self.latent_dim,))
+        )
         log_prior = standard_normal(self.latent_dim).log_prob(z)
         return log_prior + self.likelihood(z).log_prob(x) - self.log_unit() - q.log_prob(z)
 
@@ -113,4 +115,3 @@ def diagonal_normal(mean, raw_variance):
 def reparameterise(q, eps):
     """z = mean + deviation * eps, so that gradients reach the posterior's parameters."""
     return q.mean() + q.stddev() * eps
-

@@ -1,4 +1,4 @@
-"""A variational bound whose reconstruction is judged by a discriminator's features, in one step with its adversarial game.
+"""A variational bound that judges reconstructions by a discriminator's features, in one step with the game of both.
 
     z = E(x),  x~ = G(z),  x_p = G(z_p) with z_p ~ N(0, I),  f = features of the discriminator D
     rec = -log N(f(x); f(x~), I)

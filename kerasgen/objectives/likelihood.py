@@ -56,8 +56,11 @@ def to_units(x, levels: int | None):
 
 
 def from_units(y, levels: int | None):
-    """The picture in [0, 1] of continuous grey levels y in [0, levels): the level in whose cell [k, k + 1) y lies in the
-    middle is k + 1/2, so half a level is taken off rather than rounding down, which would not be continuous."""
+    """The picture in [0, 1] of continuous grey levels y in [0, levels).
+
+    Level k has the cell [k, k + 1), whose middle is k + 1/2; half a level is taken off rather than rounding down, which
+    would not be continuous.
+    """
     return tf.clip_by_value((y - 0.5) / (levels - 1.0), 0.0, 1.0) if levels else y
 
 

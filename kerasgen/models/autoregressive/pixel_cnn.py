@@ -1,7 +1,7 @@
 """Gated PixelCNN.  van den Oord et al., 2016, Conditional Image Generation with PixelCNN Decoders, arXiv:1606.05328.
 
-Two stacks of convolutions read what comes before a pixel: the vertical one all rows above, the horizontal one the pixels to
-the left in its own row and, through a 1x1 convolution, what the vertical stack saw. Together they leave no blind spot.
+Two stacks of convolutions read what comes before a pixel: the vertical one all rows above, the horizontal one the
+pixels to the left in its own row and, through a 1x1 convolution, what the vertical stack saw. There is no blind spot.
 Each layer is gated, y = tanh(W_f * x + V_f h) . sigmoid(W_g * x + V_g h), with h the class.
 
 Differs from the paper: every feature map belongs to one colour channel, so that green may look at red and blue at both,
@@ -49,7 +49,9 @@ class PixelCNN(autoregressive.Autoregressive):
         super().__init__(**kwargs)
         channels = image_shape[-1]
         if width % channels or hidden % channels:
-            raise ValueError(f"width, hidden: expected multiples of {channels} channels, got {width}, {hidden}")
+            raise ValueError(
+                f"width, hidden: expected multiples of {channels} channels, got {width}, {hidden}"
+            )
         self.image_shape, self.levels, self.num_classes = tuple(image_shape), levels, num_classes
         sizes = [first_kernel_size] + [kernel_size] * (depth - 1)
         self.network = _network(self.image_shape, levels, num_classes, width, sizes, hidden, dropout)
@@ -73,7 +75,10 @@ def _network(image_shape, levels, num_classes, width, sizes, hidden, dropout):
         h = RowConv(2 * width, reach, includes_self=not first, channels=channels)(horizontal)
         h = h + layers.Conv2D(2 * width, 1)(_shift_down(v))  # rows above r
         if label is not None:
-            v, h = v + _class_bias(label, num_classes, 2 * width), h + _class_bias(label, num_classes, 2 * width)
+            v, h = (
+                v + _class_bias(label, num_classes, 2 * width),
+                h + _class_bias(label, num_classes, 2 * width),
+            )
         v, h = _gate(v, width), _gate(h, width)
         if dropout:
             v, h = layers.SpatialDropout2D(dropout)(v), layers.SpatialDropout2D(dropout)(h)
@@ -102,8 +107,8 @@ def _gate(x, width):
 class RowConv(layers.Layer):
     """Convolution along a row that sees `reach` pixels to the left, and of its own pixel only what comes earlier.
 
-    Feature i belongs to colour channel i % channels. Of its own pixel, a feature sees those of earlier channels and, when
-    `includes_self`, of its own channel. The mask multiplies the kernel in every call.
+    Feature i belongs to colour channel i % channels. Of its own pixel, a feature sees those of earlier channels and,
+    when `includes_self`, of its own channel. The mask multiplies the kernel in every call.
     """
 
     def __init__(self, filters, reach, includes_self=True, channels=1, **kwargs):

@@ -40,7 +40,9 @@ class Gaussian(flow.Flow):
         self.triangle = tfb.Chain([tfb.TransformDiagonal(tfb.Softplus()), tfb.FillTriangular()])
         self.mean = self.add_weight(shape=(dim,), initializer="zeros", name="mean")
         start = self.triangle.inverse(tf.eye(dim)).numpy()
-        self.raw_scale = self.add_weight(shape=start.shape, initializer=lambda *_, **__: start, name="raw_scale")
+        self.raw_scale = self.add_weight(
+            shape=start.shape, initializer=lambda *_, **__: start, name="raw_scale"
+        )
 
     def optimizers(self):
         return {"optimizer": keras.optimizers.Adam(1e-2)}

@@ -62,7 +62,9 @@ class DDPM(denoising.Denoising):
 
     def optimizers(self):
         rate = keras.optimizers.schedules.CosineDecay(0.0, 10**9, warmup_target=2e-4, warmup_steps=5000)
-        return {"optimizer": keras.optimizers.Adam(rate, global_clipnorm=1.0, use_ema=True, ema_momentum=self.ema)}
+        return {
+            "optimizer": keras.optimizers.Adam(rate, global_clipnorm=1.0, use_ema=True, ema_momentum=self.ema)
+        }
 
     def predict_noise(self, x, time, label=None, training=False):
         return self.network([x, tf.cast(time, tf.float32)], training=training)
@@ -108,14 +110,19 @@ def _residual(x, when, channels, dropout):
 def _attention(x):
     height, width, channels = x.shape[1:]
     y = _norm(x)
-    query, key, value = (layers.Reshape((height * width, channels))(layers.Conv2D(channels, 1)(y)) for _ in range(3))
+    query, key, value = (
+        layers.Reshape((height * width, channels))(layers.Conv2D(channels, 1)(y)) for _ in range(3)
+    )
     weights = ops.softmax(ops.einsum("bqc,bkc->bqk", query, key) / math.sqrt(channels))
     y = layers.Reshape((height, width, channels))(ops.einsum("bqk,bkc->bqc", weights, value))
     return x + layers.Conv2D(channels, 1, kernel_initializer="zeros")(y)
 
 
 def _norm(x):
-    return layers.GroupNormalization(math.gcd(32, x.shape[-1]), epsilon=1e-6)(x)
+    # The paper's 32 groups, or fewer: a group of one channel would take away the shift that tells the time.
+    channels = x.shape[-1]
+    groups = max((g for g in range(1, 33) if channels % g == 0 and channels >= 4 * g), default=1)
+    return layers.GroupNormalization(groups, epsilon=1e-6)(x)
 
 
 def _norm_swish(x):

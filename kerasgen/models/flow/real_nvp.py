@@ -20,14 +20,13 @@ import math
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers
 from tensorflow_probability import bijectors as tfb
 
+from kerasgen.nets.bijectors import Coupling, FirstChannels, Normalization, RunningStatistics, Squeeze
 from kerasgen.nets.shapes import stages_of
 from kerasgen.objectives import flow
 
-EPSILON, MOMENTUM = 1e-4, 0.99
 ALPHA = 0.05  # share of the unit interval kept free of grey levels, so that their logits are finite
 
 
@@ -54,7 +53,15 @@ class RealNVP(flow.Flow):
     """
 
     def __init__(
-        self, image_shape=(32, 32, 3), levels=None, width=64, blocks=8, scales=2, couplings=12, dropout=0.0, **kwargs
+        self,
+        image_shape=(32, 32, 3),
+        levels=None,
+        width=64,
+        blocks=8,
+        scales=2,
+        couplings=12,
+        dropout=0.0,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.image_shape, self.levels, self.scales = tuple(image_shape), levels, scales
@@ -90,130 +97,6 @@ class RealNVP(flow.Flow):
         spread = levels * ALPHA / 2 / (1 - ALPHA)
         to_levels = tfb.Sigmoid(low=-spread, high=levels + spread)
         return tfb.Chain([to_levels, last, tfb.Reshape(shape, (self.latent_dim,))])
-
-
-class Coupling(tfb.Bijector):
-    """Where the mask is 1, x passes; elsewhere it is scaled and shifted by what the network sees under the mask."""
-
-    def __init__(self, mask, network, training):
-        super().__init__(forward_min_event_ndims=mask.ndim, is_constant_jacobian=False, name="coupling")
-        self.mask, self.network, self.training = mask, network, training
-        # TFP asks for the inverse and for its log-determinant apart; both must come from one run of the network, for
-        # speed and because dropout would differ between two.
-        self.seen = {}
-
-    def _scale_and_shift(self, x):
-        if x.ref() not in self.seen:
-            log_scale, shift = self.network(x * self.mask, training=self.training)
-            self.seen[x.ref()] = log_scale * (1.0 - self.mask), shift * (1.0 - self.mask)
-        return self.seen[x.ref()]
-
-    def _forward(self, z):
-        log_scale, shift = self._scale_and_shift(z)
-        return z * tf.exp(log_scale) + shift
-
-    def _inverse(self, x):
-        log_scale, shift = self._scale_and_shift(x)
-        return (x - shift) * tf.exp(-log_scale)
-
-    def _forward_log_det_jacobian(self, z):
-        return tf.reduce_sum(self._scale_and_shift(z)[0], axis=list(range(-self.mask.ndim, 0)))
-
-    def _inverse_log_det_jacobian(self, x):
-        return -self._forward_log_det_jacobian(x)  # the masked half, all that the network sees, is the same in x and z
-
-
-class Normalization(tfb.Bijector):
-    """z = (x - mean) / sqrt(variance + eps), per channel, by running averages that include the current batch."""
-
-    def __init__(self, statistics, rank, training):
-        super().__init__(forward_min_event_ndims=rank, is_constant_jacobian=True, name="normalization")
-        self.statistics, self.rank, self.training, self.seen = statistics, rank, training, {}
-
-    def _mean_and_variance(self, x):
-        if not self.training:
-            return self.statistics.mean.value, self.statistics.variance.value + EPSILON
-        if x.ref() not in self.seen:
-            mean, variance = self.statistics.update(x)
-            self.seen[x.ref()] = mean, variance + EPSILON
-        return self.seen[x.ref()]
-
-    def _forward(self, z):
-        mean, variance = self._mean_and_variance(z)
-        return z * tf.sqrt(variance) + mean
-
-    def _inverse(self, x):
-        mean, variance = self._mean_and_variance(x)
-        return (x - mean) * tf.math.rsqrt(variance)
-
-    def _inverse_log_det_jacobian(self, x):
-        _, variance = self._mean_and_variance(x)
-        places = math.prod(x.shape[-self.rank : -1]) if self.rank > 1 else 1
-        return -0.5 * places * tf.reduce_sum(tf.math.log(variance))
-
-
-class RunningStatistics(layers.Layer):
-    """Running mean and variance per channel, over all replicas."""
-
-    def build(self, shape):
-        self.mean = self.add_weight(shape=(shape[-1],), initializer="zeros", trainable=False, name="mean")
-        self.variance = self.add_weight(shape=(shape[-1],), initializer="ones", trainable=False, name="variance")
-
-    def update(self, x):
-        """The averages after this batch; gradients flow through the batch's share, as in the paper."""
-        axes = list(range(x.shape.rank - 1))
-        first, second = tf.reduce_mean(x, axes), tf.reduce_mean(x * x, axes)
-        context = tf.distribute.get_replica_context()
-        if context is not None and context.num_replicas_in_sync > 1:
-            first, second = context.all_reduce(tf.distribute.ReduceOp.MEAN, [first, second])
-        mean = MOMENTUM * self.mean.value + (1 - MOMENTUM) * first
-        variance = MOMENTUM * self.variance.value + (1 - MOMENTUM) * (second - first * first)
-        self.mean.assign(mean)
-        self.variance.assign(variance)
-        return mean, variance
-
-
-class Squeeze(tfb.Bijector):
-    """Pictures (2h, 2w, c) from (h, w, 4c); inverse: every 2x2 patch becomes channels."""
-
-    def __init__(self):
-        super().__init__(forward_min_event_ndims=3, is_constant_jacobian=True, name="squeeze")
-
-    def _forward(self, x):
-        return tf.nn.depth_to_space(x, 2)
-
-    def _inverse(self, x):
-        return tf.nn.space_to_depth(x, 2)
-
-    def _inverse_log_det_jacobian(self, x):
-        return tf.zeros((), x.dtype)
-
-    def _forward_event_shape(self, shape):
-        return tf.TensorShape([2 * shape[0], 2 * shape[1], shape[2] // 4])
-
-    def _inverse_event_shape(self, shape):
-        return tf.TensorShape([shape[0] // 2, shape[1] // 2, 4 * shape[2]])
-
-
-class FirstChannels(tfb.Bijector):
-    """Apply a bijector to the first half of the channels; the other half is finished and passes."""
-
-    def __init__(self, inner):
-        super().__init__(forward_min_event_ndims=3, is_constant_jacobian=False, name="first_channels")
-        self.inner = inner
-
-    def _apply(self, transform, x):
-        first, rest = tf.split(x, 2, axis=-1)
-        return tf.concat([transform(first), rest], axis=-1)
-
-    def _forward(self, z):
-        return self._apply(self.inner.forward, z)
-
-    def _inverse(self, x):
-        return self._apply(self.inner.inverse, x)
-
-    def _inverse_log_det_jacobian(self, x):
-        return self.inner.inverse_log_det_jacobian(tf.split(x, 2, axis=-1)[0], 3)
 
 
 def _halves(dim, flip):

@@ -73,10 +73,18 @@ def _generator(image_shape, latent_dim, widths, kernel_size):
     x = layers.Reshape((height, width, widths[0]))(x)
     for channels in widths[1:]:
         x = layers.ReLU()(_batch_norm()(x))
-        x = layers.Conv2DTranspose(channels, kernel_size, 2, "same", use_bias=False, kernel_initializer=_normal())(x)
+        x = layers.Conv2DTranspose(
+            channels, kernel_size, 2, "same", use_bias=False, kernel_initializer=_normal()
+        )(x)
     x = layers.ReLU()(_batch_norm()(x))
     x = layers.Conv2DTranspose(
-        image_shape[-1], kernel_size, 2, "same", use_bias=False, activation="tanh", kernel_initializer=_normal()
+        image_shape[-1],
+        kernel_size,
+        2,
+        "same",
+        use_bias=False,
+        activation="tanh",
+        kernel_initializer=_normal(),
     )(x)
     return keras.Model(z, x, name="generator")
 

@@ -1,10 +1,10 @@
 """VAE.  Kingma, Welling, 2013, Auto-Encoding Variational Bayes, arXiv:1312.6114.
 
-An encoder guesses the latent that made a picture, a decoder draws the picture of a latent, and both ascend a lower bound
-of the log-likelihood. The paper's networks have one hidden layer of tanh units.
+An encoder guesses the latent that made a picture, a decoder draws the picture of a latent, and both ascend a lower
+bound of the log-likelihood. The paper's networks have one hidden layer of tanh units.
 
-Differs from the paper: Adam by default where the paper chose Adagrad's step on the training set; ReLU and dropout may be
-asked for. The Gaussian decoder has one learned deviation for all pixels.
+Differs from the paper: Adam by default where the paper chose Adagrad's step on the training set; ReLU and dropout may
+be asked for. The Gaussian decoder has one learned deviation for all pixels.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ class VAE(elbo.Elbo):
         self.encoder = _encoder(self.image_shape, latent_dim, widths, activation, dropout)
         self.decoder = _decoder(self.image_shape, latent_dim, widths[::-1], activation, dropout)
         if self.density:
-            self.log_deviation = self.add_weight(shape=(), initializer=keras.initializers.Constant(-1.0), name="log_deviation")
+            self.log_deviation = self.add_weight(
+                shape=(), initializer=keras.initializers.Constant(-1.0), name="log_deviation"
+            )
 
     def optimizers(self):
         return {"optimizer": keras.optimizers.Adam(1e-3)}

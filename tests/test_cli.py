@@ -1,0 +1,295 @@
+"""The command line, run in this process: what is asked for, the exit code, and what is said where."""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kerasgen
+from kerasgen import callbacks, hub
+from kerasgen.cli import main
+
+ROOT = Path(kerasgen.__file__).parents[1]
+
+
+@pytest.fixture
+def run(capsys):
+    """`run("list", ...)` -> (exit code, standard output, standard error)."""
+
+    def call(*argv):
+        code = main([str(part) for part in argv])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory):
+    """A preset of a very small model, with weights and a recipe of one epoch."""
+    model = kerasgen.build("dcgan", image_shape=(8, 8, 1), latent_dim=4, widths=(8, 4), kernel_size=3)
+    recipe = {"epochs": 1, "seed": 3, "compile": {"jit_compile": False}}
+    data = {"name": "digits", "batch_size": 256}
+    return hub.save_preset(model, tmp_path_factory.mktemp("presets") / "tiny", data=data, recipe=recipe)
+
+
+@pytest.fixture(scope="module")
+def trained(preset, tmp_path_factory):
+    """A run folder."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    assert (
+        main(["train", str(preset), "--out", str(folder), "--epochs", "2", "--set", "data.batch_size=512"])
+        == 0
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundle(trained):
+    assert main(["export", str(trained), "--out", str(trained / "bundle")]) == 0
+    return trained / "bundle"
+
+
+# --- mistakes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "argv, code, message",
+    [
+        ("trian x", 2, "No such command 'trian'. Did you mean 'train'?"),
+        ("train", 2, "Missing argument 'preset'"),
+        ("train x --epoch 3", 2, "No such option: --epoch"),
+        ("train x --epochs three", 2, "--epochs"),
+        (
+            "train dcgan_digit_quick",
+            2,
+            "unknown preset 'dcgan_digit_quick'; did you mean dcgan_digits_quick?",
+        ),
+        ("train {preset} --set recipe.epoch=3", 2, "unknown key 'recipe.epoch'; did you mean epochs?"),
+        ("train {preset} --set recipe.epochs=many", 2, "expected 'recipe.epochs' to be a whole number"),
+        ("train {preset} --set epochs", 2, "--set: expected key=value, got 'epochs'"),
+        ("train {preset} --set preset.x=3", 2, "preset.x: expected a key of the preset"),
+        ("train {preset} --set arguments.latent=3", 2, "got 'latent'; did you mean latent_dim?"),
+        (
+            "train {preset} --set data.name=digit --out {tmp}/new",
+            2,
+            "unknown data 'digit'; did you mean 'digits'?",
+        ),
+        ("train {preset} --set data=null", 2, "expected a preset with 'data', got none"),
+        ("train {preset} --epochs 0", 2, "expected 'recipe.epochs' to be at least 1, got 0"),
+        ("train {preset} --out {preset}", 2, "expected a new or empty folder, or a run to replace"),
+        (
+            'train {preset} --set recipe.optimizers.generator_optimizer={{"class_name":"Adm"}}',
+            2,
+            "unknown Optimizer 'Adm'; did you mean Adam?",
+        ),
+        ("sample {preset} -o x.jpg", 2, "expected a name that ends in .png, .gif, .npy"),
+        ("sample nothing_like_it -o {tmp}/x.png", 2, "unknown preset 'nothing_like_it'"),
+        ("sample {preset} -n -1 -o {tmp}/x.png", 2, "count: expected a whole number of at least 0, got -1"),
+        ("sample {preset} --label 3 -o {tmp}/x.png", 2, "sample: expected count, seed, got 'label'"),
+        ("sample {preset} --label three -o {tmp}/x.png", 2, "--label: expected whole numbers"),
+        ("sample {preset} --steps 5 -o {tmp}/x.png", 2, "sample: expected count, seed, got 'steps'"),
+        ("sample {preset}", 2, "Missing option '--out'"),
+        ("list zzz", 2, "no system or preset matches 'zzz'"),
+        ("list --family flows", 2, "unknown family 'flows'; did you mean flow?"),
+        ("info dcgann", 2, "unknown system or preset 'dcgann'; did you mean dcgan?"),
+        ("verify {preset}", 2, "expected a bundle, a folder with bundle.json"),
+        ("demo {preset}", 2, "expected a bundle, a folder with bundle.json"),
+        ("evaluate {preset} -n 1", 2, "count: expected at least 10, got 1"),
+    ],
+)
+def test_mistakes_get_one_line(run, preset, tmp_path, argv, code, message):
+    before = sorted(preset.iterdir())
+    got, out, error = run(*argv.format(preset=preset, tmp=tmp_path).split())
+    lines = error.splitlines()
+    assert got == code and message in lines[-1] and lines[-1].startswith("error: ") and out == ""
+    assert len(lines) == 1 or lines[0].endswith("loading TensorFlow")
+    assert sorted(preset.iterdir()) == before and list(tmp_path.iterdir()) == []
+
+
+def test_damaged_weights_are_a_failure(run, preset, tmp_path):
+    folder = shutil.copytree(preset, tmp_path / "tiny")
+    content = (folder / hub.WEIGHTS).read_bytes()
+    (folder / hub.WEIGHTS).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    code, _, error = run("sample", folder, "-o", tmp_path / "x.png")
+    assert code == 1 and "SHA-256" in error and error.count("\n") == 1
+
+
+def test_a_fault_of_ours_is_one_line_unless_debugging(run, preset, tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("first\nsecond")
+
+    monkeypatch.setattr(kerasgen.pictures, "save", broken)
+    argv = ("sample", preset, "-o", tmp_path / "x.png")
+    assert run(*argv) == (1, "", "error: first second\n")
+    monkeypatch.setenv("KERASGEN_DEBUG", "1")
+    with pytest.raises(RuntimeError):
+        run(*argv)
+
+
+# --- looking --------------------------------------------------------------------------------------------------------
+
+
+def test_list_and_its_patterns(run):
+    code, out, error = run("list", "digits")
+    assert code == 0 and error == "" and "dcgan_digits_quick" in out
+    shown = json.loads(run("list", "--json")[1])
+    assert [entry["system"] for entry in shown["systems"]] == kerasgen.list_systems()
+    assert [entry["preset"] for entry in shown["presets"]] == kerasgen.list_presets()
+    shown = json.loads(run("list", "dc*", "--family", "gan", "--json")[1])
+    assert {entry["system"] for entry in [*shown["systems"], *shown["presets"]]} == {"dcgan"}
+
+
+@pytest.mark.parametrize("id", [*kerasgen.list_systems(), *kerasgen.list_presets()])
+def test_info_of_everything(run, id):
+    code, out, _ = run("info", id, "--json")
+    about = json.loads(out)
+    assert code == 0 and about["idea"] and about["title"] and about["system"] in id
+    assert run("info", id)[0] == 0
+    assert run("info", id, "--cite")[1].startswith(f"@misc{{{about['system']},")
+
+
+def test_info_with_ports(run, preset):
+    about = json.loads(run("info", preset, "--ports", "--json")[1])
+    assert about["functions"]["decode"][0][0]["describe"] == "numbers of shape (N, 4)"
+    assert "\ndecode\n" in run("info", preset, "--ports")[1]
+
+
+def test_help_and_version(run):
+    assert run("--version")[1] == f"{kerasgen.__version__}\n"
+    assert "train" in run()[1] and "--epochs" in run("train", "--help")[1]
+
+
+def test_listing_and_bundles_need_no_tensorflow(bundle, tmp_path):
+    program = f"""
+import sys
+from kerasgen.cli import main
+assert main(["list"]) == 0 and main(["info", "dcgan"]) == 0
+assert main(["sample", {str(bundle)!r}, "-n", "4", "-o", {str(tmp_path / "x.png")!r}]) == 0
+sys.exit(bool({{"tensorflow", "keras"}} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "x.png").exists() and done.stderr == ""
+    assert "\x1b" not in done.stdout  # no colours where there is no terminal
+
+
+# --- doing ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_folder_holds_everything(trained):
+    names = {str(path.relative_to(trained)) for path in trained.rglob("*") if path.is_file()}
+    expected = {"config.json", "history.csv", "samples.png", "samples/samples.gif", "samples/epoch_0002.png"}
+    assert expected | {"model/preset.json", "model/model.safetensors", "model/manifest.json"} <= names
+    config = json.loads((trained / "config.json").read_text())
+    assert (
+        config["preset"]["data"]["batch_size"] == 512
+        and config["versions"]["kerasgen"] == kerasgen.__version__
+    )
+    preset = hub.read_preset(trained)
+    assert (
+        preset["results"]["epochs"] == 2 and preset["recipe"]["epochs"] == 2 and preset["recipe"]["seed"] == 3
+    )
+    assert len((trained / "history.csv").read_text().splitlines()) == 3
+
+
+def test_train_says_where_things_are_and_what_is_next(run, preset, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, error = run("train", preset, "--set", "recipe.monitor=val_generator_loss")
+    assert code == 0 and re.fullmatch(r"runs/tiny/\d{8}-\d{6}\n", out)
+    folder = out.strip()
+    last = error.splitlines()[-1]
+    assert last == f"pictures: {folder}/samples.png; next: kerasgen export {folder} --out {folder}/bundle"
+    assert hub.read_preset(folder)["results"]["best_epoch"] == 1
+
+
+def test_a_run_is_replaced_by_the_next_one(run, preset, trained, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    assert run("train", preset, "--out", folder)[0] == 0
+    assert len((folder / "history.csv").read_text().splitlines()) == 2
+    assert not (folder / "samples" / "epoch_0002.png").exists()
+
+
+def test_interrupting_saves_what_was_learned(run, preset, tmp_path, monkeypatch):
+    class Impatient(callbacks.CSVHistory):
+        def on_epoch_end(self, epoch, logs=None):
+            super().on_epoch_end(epoch, logs)
+            if epoch == 0:
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(callbacks, "CSVHistory", Impatient)
+    folder = tmp_path / "run"
+    code, out, error = run("train", preset, "--epochs", "100", "--out", folder)
+    assert code == 130 and out == f"{folder}\n" and "interrupted; what was learned so far is saved" in error
+    assert hub.read_preset(folder)["results"]["epochs"] == 2
+    assert kerasgen.load(folder).sample(2).shape == (2, 8, 8, 1)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_samples_are_the_same_from_preset_run_and_bundle(run, trained, bundle, tmp_path):
+    drawn = []
+    for i, source in enumerate((trained, trained / "model", bundle)):
+        path = tmp_path / f"{i}.npy"
+        assert run("sample", source, "-n", 5, "--seed", 7, "-o", path) == (0, f"{path}\n", "")
+        drawn.append(np.load(path))
+    assert np.array_equal(drawn[0], drawn[1])
+    np.testing.assert_allclose(drawn[0], drawn[2], atol=1e-4)
+    assert run("sample", trained, "-n", 3, "-o", tmp_path / "new" / "x.gif")[0] == 0
+
+
+def test_labels_are_taken_in_turn(run, preset, tmp_path, monkeypatch):
+    asked = {}
+    model = type(
+        "Model", (), {"sample": lambda self, n, **given: asked.update(given, n=n) or np.zeros((n, 8, 8, 1))}
+    )()
+    monkeypatch.setattr("kerasgen.cli.models.open_source", lambda source: (model, {}))
+    for argv, count, label in (("3", 16, [3] * 16), ("0,1,2", 3, [0, 1, 2]), ("0,1 -n 3", 3, [0, 1, 0])):
+        assert run("sample", "x", "-o", tmp_path / "x.png", "--label", *argv.split())[0] == 0
+        assert (asked["n"], asked["label"]) == (count, label)
+
+
+def test_evaluate(run, trained, bundle):
+    figures = [json.loads(run("evaluate", source, "-n", "50", "--json")[1]) for source in (trained, bundle)]
+    assert figures[0].keys() == figures[1].keys() and len(figures[0]) > 3
+    name = next(iter(figures[0]))
+    assert figures[0][name] == pytest.approx(figures[1][name], rel=1e-2)
+    assert name in run("evaluate", bundle, "-n", "50")[1]
+
+
+def test_export_and_verify(run, trained, bundle, tmp_path):
+    code, out, error = run("verify", bundle)
+    assert code == 0 and "sample" in out and "agree" in error
+    report = json.loads(run("verify", bundle, "--json")[1])
+    assert report["ok"] and report["functions"]["sample"]["onnx"] < 1e-4
+    code, _, error = run("export", trained, "--out", bundle)
+    assert code == 2 and "is a bundle already" in error and error.count("\n") == 1
+    assert run("export", bundle, "--out", tmp_path / "b")[2] == f"error: {bundle}: it is a bundle already\n"
+    damaged = shutil.copytree(bundle, tmp_path / "damaged")
+    path = damaged / "onnx" / "sample.onnx"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    code, out, error = run("verify", damaged, "--json")
+    assert code == 3 and json.loads(out)["ok"] is False and error.count("\n") == 1
+
+
+def test_demo_opens_what_is_there(run, bundle, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("kerasgen.panel.launch", lambda folders, port: opened.append((folders, port)))
+    assert run("demo", bundle, "--port", 7000)[0] == 0
+    monkeypatch.chdir(tmp_path)
+    assert run("demo")[0] == 2
+    shutil.copytree(bundle, tmp_path / "exports" / "bundles" / "tiny")
+    assert run("demo")[0] == 0
+    assert opened == [([str(bundle)], 7000), (["exports/bundles/tiny"], 7860)]
+
+
+def test_doctor(run):
+    code, out, error = run("doctor", "--json")
+    rows = {row["what"]: row for row in json.loads(out)}
+    assert code == 0 and error == "" and rows["export"]["state"] == rows["keras"]["state"] == "ok"
+    assert all(row["fix"] for row in rows.values() if row["state"] == "wrong")
+    assert "export" in run("doctor")[1]

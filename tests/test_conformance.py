@@ -1,0 +1,612 @@
+"""Laws that every system keeps, and laws of every function that a system serves. Systems and functions come from the
+catalogue and from `tests/tiny.py`: a new system is tested by being registered.
+
+A law is a function that takes a model; `test_a_broken_model_breaks_the_law` runs them on models spoilt on purpose.
+"""
+
+import functools
+import inspect
+import itertools
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+from tiny import TINY
+
+import kerasgen
+from kerasgen import catalog, contract, random
+from kerasgen.objectives.autoregressive import Autoregressive
+from kerasgen.objectives.denoising import Denoising
+from kerasgen.objectives.flow import Flow
+from kerasgen.objectives.likelihood import Likelihood
+from kerasgen.runtime import BATCH, check
+
+CLASSES = {system: row.load() for system, row in catalog.SYSTEMS.items() if system in TINY}
+CALLS = [(system, function) for system, cls in CLASSES.items() for function in cls.serves]
+SAMPLE_PORTS = {"seed", "count", *contract.CONDITIONS, *contract.CONTROLS}
+
+each_system = pytest.mark.parametrize("system", CLASSES)
+each_call = pytest.mark.parametrize("system, function", CALLS, ids=["-".join(call) for call in CALLS])
+
+
+def each(condition):
+    """Parametrise by the systems whose class meets a condition."""
+    return pytest.mark.parametrize("system", [system for system, cls in CLASSES.items() if condition(cls)])
+
+
+def objective(*objectives):
+    return each(lambda cls: issubclass(cls, objectives))
+
+
+def build(system, **arguments):
+    keras.utils.set_random_seed(0)
+    return kerasgen.build(system, **TINY[system] | arguments)
+
+
+def wild(system, scale=0.1, **arguments):
+    """A model far from its initial weights, where zero-initialised layers hide nothing."""
+    model, generator = build(system, **arguments), np.random.default_rng(1)
+    for weight in model.weights:
+        noise = scale * generator.normal(size=weight.shape)
+        weight.assign(weight * np.exp(noise) if "variance" in weight.name else weight + noise)
+    return model
+
+
+def examples(model, count=8):
+    """Random levels (or points) and labels of the model's kind."""
+    generator, levels = np.random.default_rng(2), model.levels or 17
+    x = generator.integers(levels, size=(count, *model.image_shape)) / (levels - 1)
+    if len(model.image_shape) == 1:
+        x = generator.normal(size=(count, *model.image_shape))
+    label = generator.integers(model.num_classes, size=count) if model.num_classes else None
+    return x.astype("float32"), label
+
+
+def plain_optimizers(model, rate=3e-3):
+    return {name: keras.optimizers.Adam(rate) for name in model.optimizers()}
+
+
+def loss_of(model, x, label):
+    """The loss on a batch with draws that do not change from call to call."""
+    label = None if label is None else tf.constant(label, tf.int32)
+    batch = kerasgen.model.Batch(tf.constant(x), label, tf.range(len(x)), tf.constant(0))
+    return float(model.losses(batch, training=False)["loss"])
+
+
+@functools.cache
+def trained(system):
+    """A model after three and thirty steps on one batch, with what was seen on the way."""
+    model = build(system)
+    model.compile(**plain_optimizers(model))
+    x, label = examples(model)
+    seen = {"variables": [v.path for v in model.variables], "start": weights(model)}
+    batches = tf.data.Dataset.from_tensors(x if label is None else (x, label)).repeat()
+    if len(model.players) == 1:
+        seen["loss"] = [loss_of(model, x, label)]
+    seen["history"] = model.fit(batches, steps_per_epoch=3, validation_data=batches.take(1), verbose=0).history
+    seen["three"] = weights(model)
+    if len(model.players) == 1:
+        model.fit(batches, steps_per_epoch=27, verbose=0)
+        seen["loss"].append(loss_of(model, x, label))
+    return model, seen
+
+
+def weights(model):
+    return {v.path: v.numpy() for v in model.variables}
+
+
+def value(port, count):
+    """A valid value of a port, for `count` examples."""
+    generator, shape = np.random.default_rng(3), [count if size == BATCH else size for size in port.shape]
+    if port.dtype == "int32":
+        if port.name in ("count", "seed", "steps"):
+            return {"count": count, "seed": 7, "steps": 3}[port.name]
+        return generator.integers(max(port.minimum, 0), port.maximum + 1, shape).astype("int32")
+    if port.minimum is None and port.maximum is None:
+        return generator.normal(size=shape).astype("float32")
+    low, high = port.minimum or 0.0, port.maximum if port.maximum is not None else (port.minimum or 0.0) + 0.5
+    return generator.uniform(low, min(high, low + 2.0), shape).astype("float32")[()]
+
+
+def required(model, function, count):
+    """Valid values of the inputs that a function needs, and of labels and steps."""
+    ports = model.ports()[function].inputs
+    chosen = [p for p in ports if p.default is None or p.name in ("label", "steps")]
+    return {port.name: value(port, count) for port in chosen}
+
+
+def run(model, function, inputs):
+    return model.call_function(function, (), dict(inputs))
+
+
+def rows(model, function, inputs, part):
+    """The inputs of some of the examples."""
+    per_example = {p.name for p in model.ports()[function].inputs if p.shape}
+    return {name: given[part] if name in per_example else given for name, given in inputs.items()}
+
+
+def pure(model, function, **inputs):
+    """A function outside any graph: quick for one call, and with gradients."""
+    return model.pure(function)(**{name: tf.convert_to_tensor(given) for name, given in inputs.items()})
+
+
+def flat(x):
+    return tf.reshape(x, (len(x), -1))
+
+
+# ------------------------------------------------------------------------------------------------- the machine
+
+
+def test_every_system_has_a_line_of_tiny_arguments():
+    assert list(TINY) and set(TINY) == set(catalog.SYSTEMS)
+
+
+@each_system
+def test_config_round_trip(system):
+    model = build(system, name="mine")
+    config = model.get_config()
+    asked = json.loads(json.dumps(TINY[system])) | {"name": "mine"}
+    assert asked.items() <= config.items() and json.loads(json.dumps(config)) == config
+    signature = inspect.signature(type(model).__init__).parameters
+    assert set(config) == set(signature) - {"self", "kwargs"} | {"name"}
+    defaults = {name: parameter.default for name, parameter in signature.items()}
+    assert any(json.loads(json.dumps(defaults[name])) != v for name, v in asked.items() if name != "name")
+    again = type(model).from_config(config)
+    assert again.get_config() == config
+    assert [(v.path, v.shape) for v in again.variables] == [(v.path, v.shape) for v in model.variables]
+
+
+@each_system
+def test_fit_creates_no_variable(system):
+    model, seen = trained(system)
+    assert seen["variables"] and [v.path for v in model.variables] == seen["variables"]
+
+
+@each_system
+def test_three_steps_change_every_trainable_weight(system):
+    model, seen = trained(system)
+    assert all(np.isfinite(v).all() for v in seen["three"].values())
+    trainable = [v.path for v in model.trainable_variables]
+    assert trainable and [p for p in trainable if (seen["start"][p] == seen["three"][p]).all()] == []
+
+
+@each(lambda cls: len(cls.players) == 1)
+def test_a_batch_can_be_overfitted_a_little(system):
+    start, end = trained(system)[1]["loss"]
+    assert end < start - 0.01 * abs(start)
+
+
+@each_system
+def test_history_keys(system):
+    model, seen = trained(system)
+    history = seen["history"]
+    assert set(history) == {prefix + key for prefix in ("", "val_") for key in model.reports}
+    assert np.isfinite(list(history.values())).all()
+    assert {f"{player}_loss" if player else "loss" for player in model.players} <= set(model.reports)
+    if "bits_per_dim" in history:
+        dimensions = np.prod(model.image_shape)
+        assert history["bits_per_dim"] == pytest.approx(np.divide(history["loss"], dimensions * np.log(2)))
+    if {"loss", "reconstruction", "kl"} <= set(history):
+        assert history["loss"] == pytest.approx(np.add(history["reconstruction"], history["kl"]))
+
+
+@each_system
+def test_history_is_a_running_mean(system):
+    model, _ = trained(system)
+    x, label = examples(model)
+    if label is not None:
+        label[:] = 0  # both halves alike but for x
+    kinds = dict(verbose=0, return_dict=True, batch_size=4)
+    whole = model.evaluate(x, label, **kinds)
+    halves = [model.evaluate(x[i : i + 4], None if label is None else label[:4], **kinds) for i in (0, 4)]
+    for key in model.reports:
+        assert whole[key] == pytest.approx(np.mean([half[key] for half in halves]), rel=1e-4)
+
+
+def law_same_state(one, other):
+    """Every weight of every network and every optimiser's slots and step count are equal, by path."""
+    for part in [lambda m: m] + [lambda m, n=n: getattr(m, n) for n in one.optimizers()]:
+        a, b = part(one).variables, part(other).variables
+        assert [v.path for v in a] == [v.path for v in b]
+        assert all(np.array_equal(v.numpy(), w.numpy()) for v, w in zip(a, b, strict=True))
+
+
+@each_system
+def test_save_and_load_restore_everything(system, tmp_path):
+    model = build(system)
+    x, label = examples(model)
+    model.compile(seed=5, run_eagerly=True)  # the paper's optimisers
+    for _ in range(2):
+        model.train_on_batch(x, label)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert type(loaded) is type(model) and loaded.get_config() == model.get_config()
+    law_same_state(model, loaded)
+    slots = [v for name in model.optimizers() for v in getattr(loaded, name).variables]
+    assert int(loaded.clock) == 2 and any(np.abs(v.numpy()).max() > 0 for v in slots if v.dtype == "float32")
+    assert loaded.get_compile_config() == model.get_compile_config() and loaded.seed == 5
+    function = "decode" if "decode" in model.serves else model.serves[-1]
+    inputs = {k: v for k, v in required(model, function, 2).items() if k != "count"}
+    np.testing.assert_array_equal(pure(model, function, **inputs), pure(loaded, function, **inputs))
+    model.train_on_batch(x, label), loaded.train_on_batch(x, label)  # and both go on alike
+    for ours, theirs in zip(model.weights, loaded.weights, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
+
+
+@each(lambda cls: len(cls.players) > 1)
+def test_a_step_of_one_player_moves_only_its_variables(system):
+    for mover in CLASSES[system].players:
+        model = build(system)
+        still = {name: keras.optimizers.SGD(0.0) for name in model.optimizers()}
+        model.compile(run_eagerly=True, **still | {f"{mover}_optimizer": keras.optimizers.SGD(0.1)})
+        before = weights(model)
+        model.train_on_batch(*examples(model))
+        moved = {v.path for v in model.trainable_variables if (before[v.path] != v.numpy()).any()}
+        # Averages of batch normalisation follow every forward pass; what is trained follows one player alone.
+        own = {v.path for v in model.player_variables(mover)}
+        assert moved and moved <= own and len(moved) >= len(own) - 1
+
+
+@each_system
+def test_players_share_no_variable_and_leave_none_out(system):
+    model = build(system)
+    owned = [v.path for player in model.players for v in model.player_variables(player)]
+    assert sorted(owned) == sorted(v.path for v in model.trainable_variables)
+    assert set(model.optimizers()) == {f"{p}_optimizer" if p else "optimizer" for p in model.players}
+
+
+# ------------------------------------------------------------------------------------------------- functions
+
+
+@each_system
+def test_serves_what_it_has(system):
+    model = build(system)
+    methods = {name.removeprefix("serve_") for name in dir(model) if name.startswith("serve_")}
+    assert len(set(model.serves)) == len(model.serves) and set(model.serves) == methods <= set(contract.FUNCTIONS)
+    assert set(model.inconvertible) <= methods and "sample" in methods
+    for function in set(contract.FUNCTIONS) - methods:
+        with pytest.raises(ValueError, match=f"{type(model).__name__} does not serve '{function}'; it serves sample"):
+            getattr(model, function)()
+
+
+@each_call
+def test_ports_are_complete(system, function):
+    model = build(system)
+    assert list(model.ports()) == list(model.serves)
+    inputs, output = model.ports()[function]
+    entry = contract.FUNCTIONS[function]
+    names = [port.name for port in inputs]
+    for word in entry.takes:
+        assert len(set(word.split("|")) & set(names)) == 1
+    allowed = {name for word in entry.takes + entry.may_take for name in word.split("|")}
+    assert set(names) <= allowed and len(set(names)) == len(names) and output.name not in names
+    assert ("label" in names) <= bool(model.num_classes) and output.name in entry.gives.split("|")
+    for port in (*inputs, output):
+        assert port.dtype in ("float32", "int32") and len(port.meaning) > 5 and "\n" not in port.meaning
+        assert port.shape[:1] in ((), (BATCH,)) and all(isinstance(size, int) and size > 0 for size in port.shape[1:])
+        if port.default is not None:
+            assert port.name in entry.may_take and check(port, np.broadcast_to(port.default, [1] * len(port.shape)))
+    graph_specs = model.graph(function)[1]
+    assert list(graph_specs) == names
+
+
+def law_obeys_its_port(model, function):
+    port = model.ports()[function].output
+    for count in (3, 1, 0):
+        out = run(model, function, required(model, function, count))
+        assert isinstance(out, np.ndarray) and out.dtype == port.dtype
+        assert out.shape == (count, *port.shape[1:])
+        check(port, out)  # finite and in range
+
+
+@each_call
+def test_outputs_obey_their_port(system, function):
+    law_obeys_its_port(trained(system)[0], function)
+
+
+@each_call
+def test_functions_are_deterministic_and_depend_on_the_seed(system, function):
+    model = trained(system)[0]
+    inputs = required(model, function, 3)
+    first = run(model, function, inputs)
+    np.testing.assert_array_equal(first, run(model, function, inputs))
+    if "seed" in inputs:
+        other = run(model, function, inputs | {"seed": 8})
+        assert all(np.abs(a - b).max() > 1e-6 for a, b in zip(first, other, strict=True))
+        assert function != "sample" or np.abs(first[0] - first[1]).max() > 1e-6
+
+
+@each_call
+def test_left_out_inputs_take_their_defaults(system, function):
+    model = trained(system)[0]
+    inputs = required(model, function, 2)
+    given = {p.name: p.default for p in model.ports()[function].inputs if p.default is not None} | inputs
+    np.testing.assert_array_equal(run(model, function, inputs), run(model, function, given))
+
+
+def law_alone_or_in_company(model, function):
+    """Example i is the same in parts, in a larger count, and whatever the other rows are."""
+    inputs = required(model, function, 5)
+    whole = run(model, function, inputs)
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
+    if "count" in inputs:
+        close(run(model, function, rows(model, function, inputs, slice(2)) | {"count": 2}), whole[:2])
+        parts, model.parts = model.parts, 2
+        try:
+            close(run(model, function, inputs), whole)
+        finally:
+            model.parts = parts
+    elif "seed" in inputs:  # draws are keyed by position
+        for i in range(3):
+            mates = [*np.random.default_rng(i).permutation(i), i]
+            close(run(model, function, rows(model, function, inputs, np.array(mates)))[i], whole[i])
+    else:
+        for i in range(5):
+            close(run(model, function, rows(model, function, inputs, slice(i, i + 1)))[0], whole[i])
+
+
+@each_call
+def test_examples_do_not_see_each_other(system, function):
+    law_alone_or_in_company(trained(system)[0], function)
+
+
+@each(lambda cls: "num_classes" in inspect.signature(cls.__init__).parameters)
+def test_a_label_of_minus_one_draws_the_classes_evenly(system):
+    model = wild(system, num_classes=4)
+    drawn = random.integers(7, random.LABEL, tf.range(8), (), 4)
+    for given in ({}, {"label": -1}, {"label": np.where(np.arange(8) % 2, drawn, -1)}):
+        np.testing.assert_array_equal(model.sample(8, seed=7, **given), model.sample(8, seed=7, label=drawn))
+    assert not np.array_equal(model.sample(8, seed=7, label=0), model.sample(8, seed=7, label=1))
+    counts = np.bincount(random.integers(7, random.LABEL, tf.range(4000), (), 4), minlength=4)
+    assert stats.chisquare(counts).pvalue > 1e-3
+
+
+# ------------------------------------------------------------------------------------------------- likelihoods
+
+
+def law_inverse(model):
+    x, _ = examples(model, 3)
+    latent = pure(model, "encode", x=x)
+    np.testing.assert_allclose(pure(model, "decode", latent=latent), x, atol=1e-4)
+
+
+@objective(Flow)
+def test_decoding_an_encoding_gives_the_example_back(system):
+    law_inverse(wild(system, 0.05))
+
+
+def law_jacobian(model):
+    """log p(x) = log N(z) + log |det dz/dx|, z = encode(x), the determinant by automatic differentiation."""
+    x = np.random.default_rng(4).uniform(0.2, 0.8, (2, *model.image_shape)).astype("float32")
+    x, top = tf.constant(x), (model.levels or 2) - 1.0
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        z = pure(model, "encode", x=x)
+        columns = [z[:, i] for i in range(z.shape[1])]
+    jacobian = np.stack([flat(tape.gradient(column, x)) for column in columns], axis=1).astype("float64")
+    # Encoding takes the middle of a level's cell; the density is per grey level.
+    log_prob = pure(model, "log_prob", x=x + (0.5 / top if model.levels else 0.0))
+    expected = stats.norm.logpdf(z).sum(-1) + np.linalg.slogdet(jacobian)[1] - z.shape[1] * np.log(top)
+    np.testing.assert_allclose(log_prob, expected, rtol=1e-4, atol=1e-3)
+
+
+@objective(Flow)
+@pytest.mark.parametrize("shape", [(4, 4, 1), (2,), (3,)], ids=str)
+def test_log_prob_counts_the_jacobian(system, shape):
+    law_jacobian(wild(system, image_shape=shape, levels=17 if len(shape) == 3 else None))
+
+
+def law_integrates_to_one(model):
+    """Two-dimensional densities, by summing over a grid that holds all their mass."""
+    side = np.linspace(-8, 8, 161, dtype="float32")
+    grid = np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
+    density = np.exp(np.concatenate([pure(model, "log_prob", x=part) for part in np.array_split(grid, 4)]))
+    assert density.sum() * (side[1] - side[0]) ** 2 == pytest.approx(1, abs=1e-2)
+
+
+@objective(Flow, Likelihood)
+def test_densities_integrate_to_one(system):
+    law_integrates_to_one(wild(system, image_shape=(2,), levels=None))
+
+
+@objective(Flow, Likelihood)
+def test_densities_are_per_grey_level(system):
+    """Over all grey levels y = 16 x of a single pixel the density sums to one, not to 1/16."""
+    try:
+        model = build(system, image_shape=(1, 1, 1), levels=17)
+    except ValueError:
+        pytest.skip("takes no picture of one pixel")
+    x = np.random.default_rng(5).integers(1, 16, (64, 1, 1, 1)).astype("float32") / 16
+    if model.adapts:
+        model.adapt(tf.constant(x))
+    grid = np.linspace(-3, 4, 7001, dtype="float32")[:, None, None, None]
+    density = np.exp(pure(model, "log_prob", x=grid))
+    assert np.nansum(density) * (grid[1] - grid[0]).item() * 16 == pytest.approx(1, abs=1e-2)
+
+
+# ------------------------------------------------------------------------------------------------- autoregressive
+
+SMALL = dict(image_shape=(2, 2, 1), levels=2, num_classes=0)
+REACHES = {
+    "grey": dict(image_shape=(5, 5, 1), levels=2, num_classes=0, depth=4, kernel_size=3, first_kernel_size=3),
+    "colour": dict(image_shape=(3, 3, 3), levels=3, num_classes=0, depth=3, width=6, hidden=6, kernel_size=3),
+    "classes": dict(image_shape=(3, 3, 1), levels=3, num_classes=3, depth=3, kernel_size=3, first_kernel_size=3),
+}
+
+
+def dependence(model):
+    """(D, D) booleans: do the logits of element i (row) change with element j of the picture?"""
+    x = tf.constant(np.random.default_rng(6).uniform(size=(8, *model.image_shape)).astype("float32"))
+    label = {"label": np.arange(8, dtype="int32") % model.num_classes} if model.num_classes else {}
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        logits = pure(model, "logits", x=x, **label)
+        logits = tf.reshape(logits * np.random.default_rng(7).normal(size=logits.shape[1:]), (8, -1, model.levels))
+        columns = [logits[:, i] for i in range(logits.shape[1])]
+    return np.stack([np.abs(flat(tape.gradient(column, x))).max(0) > 0 for column in columns])
+
+
+def law_causal(model):
+    """Element i depends on all earlier elements in raster order (no blind spot) and on no other."""
+    size = np.prod(model.image_shape)
+    np.testing.assert_array_equal(dependence(model), np.tri(size, size, -1, dtype=bool))
+
+
+@objective(Autoregressive)
+@pytest.mark.parametrize("kind", REACHES)
+def test_logits_depend_on_all_earlier_elements_and_no_later_one(system, kind):
+    law_causal(wild(system, 0.3, **REACHES[kind]))
+
+
+@objective(Autoregressive)
+def test_every_element_depends_on_the_class(system):
+    model = wild(system, 0.3, **REACHES["classes"])
+    x = np.zeros((3, *model.image_shape), "float32")
+    logits = pure(model, "logits", x=x, label=np.arange(3, dtype="int32")).numpy()
+    assert (np.ptp(logits, axis=0).max(-1) > 1e-3).all()
+
+
+def every_picture():
+    return np.array(list(itertools.product([0.0, 1.0], repeat=4)), "float32").reshape(16, 2, 2, 1)
+
+
+def law_sums_to_one(model):
+    for label in range(model.num_classes or 1):
+        given = {"label": np.full(16, label, "int32")} if model.num_classes else {}
+        total = np.exp(pure(model, "log_prob", x=every_picture(), **given)).sum()
+        assert total == pytest.approx(1, abs=1e-4)
+
+
+@objective(Autoregressive)
+@pytest.mark.parametrize("classes", [0, 3])
+def test_probabilities_sum_to_one(system, classes):
+    law_sums_to_one(wild(system, 0.5, **SMALL | {"num_classes": classes}))
+
+
+@objective(Autoregressive)
+def test_samples_follow_the_probabilities(system):
+    model = wild(system, 0.5, **SMALL)
+    expected = np.exp(pure(model, "log_prob", x=every_picture()).numpy().astype("float64"))
+    samples = model.sample(4096, seed=7).reshape(-1, 4)
+    counts = np.bincount((samples @ [8, 4, 2, 1]).astype(int), minlength=16)
+    assert set(np.unique(samples)) <= {0, 1}
+    assert stats.chisquare(counts, expected / expected.sum() * 4096).pvalue > 1e-3
+    assert stats.chisquare(counts, np.full(16, 256)).pvalue < 1e-3  # a uniform law would be told apart
+
+
+@objective(Autoregressive)
+def test_temperature_zero_takes_the_likeliest_level_each_time(system):
+    model = wild(system, 0.5, **SMALL | {"levels": 4})
+    x = np.zeros((1, 2, 2, 1), "float32")
+    for place in range(4):
+        logits = pure(model, "logits", x=x).numpy().reshape(4, 4)
+        x.reshape(-1)[place] = logits[place].argmax() / 3
+    np.testing.assert_array_equal(model.sample(3, seed=7, temperature=0.0), np.repeat(x, 3, 0))
+
+
+# ------------------------------------------------------------------------------------------------- denoisers
+
+
+def law_little_noise_leaves_the_picture(model):
+    x = np.random.default_rng(8).uniform(0.2, 0.8, (4, *model.image_shape)).astype("float32")
+    errors = []
+    for level in (0.3, 0.03, 0.001):
+        denoised = pure(model, "denoise", x=x, noise_level=np.full(4, level, "float32"))
+        errors.append(np.sqrt(np.mean((denoised - x) ** 2)))
+    assert errors[0] > errors[1] > errors[2] and errors[2] < 0.01
+
+
+@objective(Denoising)
+def test_denoising_tends_to_the_identity(system):
+    law_little_noise_leaves_the_picture(wild(system, 0.05, steps=1000))
+
+
+@objective(Denoising)
+def test_what_is_denoised_depends_on_the_time(system):
+    """The network sees the time at every depth: normalisation must not take its shift away."""
+    model = wild(system, 0.05)
+    x = np.random.default_rng(9).normal(size=(2, *model.image_shape)).astype("float32")
+    early, late = (model.predict_noise(tf.constant(x), tf.constant([t, t])) for t in (0, 19))
+    assert np.abs(early - late).max() > 1e-3
+
+
+# ------------------------------------------------------------------------------------------------- laws can fail
+
+
+def spoil(model, function, change):
+    """The model with a function whose result is changed."""
+    served = getattr(model, f"serve_{function}")
+
+    @functools.wraps(served)
+    def spoilt(*args, **kwargs):
+        return change(served(*args, **kwargs))
+
+    object.__setattr__(model, f"serve_{function}", spoilt)
+    return model
+
+
+def without_masks():
+    model = wild("pixel_cnn", 0.3, **REACHES["grey"])
+    for layer in model.network.layers:
+        if hasattr(layer, "mask") and hasattr(layer, "reach"):
+            layer.mask[...] = 1.0
+    return model
+
+
+def mix_rows(out):
+    return out + 1e-3 * tf.reduce_mean(out, axis=0, keepdims=True)
+
+
+BROKEN = {
+    "out of range": (lambda m: law_obeys_its_port(m, "decode"), lambda: spoil(build("vae"), "decode", lambda x: x + 1)),
+    "not finite": (lambda m: law_obeys_its_port(m, "encode"), lambda: spoil(build("vae"), "encode", lambda z: z / 0)),
+    "mixes a batch": (
+        lambda m: law_alone_or_in_company(m, "encode"),
+        lambda: spoil(wild("vae"), "encode", mix_rows),
+    ),
+    "mixes samples": (
+        lambda m: law_alone_or_in_company(m, "sample"),
+        lambda: spoil(wild("vae"), "sample", lambda x: tf.minimum(mix_rows(x), 1.0)),
+    ),
+    "wrong inverse": (law_inverse, lambda: spoil(wild("gaussian"), "encode", lambda z: 1.01 * z)),
+    "no determinant": (
+        law_jacobian,
+        lambda: spoil(wild("gaussian", image_shape=(2,), levels=None), "log_prob", lambda p: p + 0.01),
+    ),
+    "too much mass": (
+        law_integrates_to_one,
+        lambda: spoil(wild("gaussian", image_shape=(2,), levels=None), "log_prob", lambda p: p + 0.05),
+    ),
+    "sees what follows": (law_causal, without_masks),
+    "blind spot": (law_causal, lambda: wild("pixel_cnn", 0.3, **REACHES["grey"] | {"depth": 2})),
+    "sum above one": (
+        law_sums_to_one,
+        lambda: spoil(wild("pixel_cnn", 0.5, **SMALL), "log_prob", lambda p: p + 0.001),
+    ),
+    "shifts the picture": (
+        law_little_noise_leaves_the_picture,
+        lambda: spoil(build("ddpm", steps=1000), "denoise", lambda x: x + 0.02),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_model_breaks_the_law(kind):
+    law, make = BROKEN[kind]
+    model = make()
+    with pytest.raises((AssertionError, ValueError)):
+        law(model)
+
+
+def test_a_lost_optimizer_state_breaks_the_law():
+    one, other = build("vae_gan"), build("vae_gan")
+    for model in (one, other):
+        model.compile()
+    other.set_weights(one.get_weights())
+    law_same_state(one, other)
+    other.discriminator_optimizer.variables[-1].assign_add(np.ones(other.discriminator_optimizer.variables[-1].shape))
+    with pytest.raises(AssertionError):
+        law_same_state(one, other)
