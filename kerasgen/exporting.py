@@ -210,12 +210,15 @@ def _trace(model, function):
 
 
 def _write_saved_model(graphs, path):
-    import keras
+    """One endpoint per function. Keras' ExportArchive would trace every function again and save what no one calls."""
+    import tensorflow as tf
 
-    archive = keras.export.ExportArchive()  # it tracks the variables that the endpoints use, and no others
-    for function, graph in graphs.items():
-        archive.add_endpoint(function, graph)
-    archive.write_out(str(path), verbose=False)
+    concrete = {function: graph.get_concrete_function() for function, graph in graphs.items()}
+    module = tf.Module()
+    module.state = list({id(v): v for graph in concrete.values() for v in graph.variables}.values())
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # it is not trained further
+    first = next(iter(concrete.values()))
+    tf.saved_model.save(module, str(path), {**concrete, "serving_default": first}, options)
 
 
 def convert(graph, function, info):
@@ -229,8 +232,6 @@ def convert(graph, function, info):
     Raises:
         ExportError: it does not convert.
     """
-    import tf2onnx
-
     from kerasgen import lowering
 
     entry = info["functions"][function]
@@ -239,9 +240,7 @@ def convert(graph, function, info):
     level = log.level
     log.setLevel(logging.CRITICAL)
     try:
-        proto, _ = tf2onnx.convert.from_function(
-            graph, graph.input_signature, opset=OPSET, custom_rewriter=[lowering.lower]
-        )
+        proto = lowering.to_onnx(graph, OPSET)
     except Exception as error:
         raise ExportError(f"{function}: does not convert to ONNX: {_line(error)}") from error
     finally:

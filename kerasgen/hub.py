@@ -12,6 +12,7 @@ import fnmatch
 import functools
 import hashlib
 import importlib.metadata
+import io
 import json
 import math
 import os
@@ -237,10 +238,8 @@ def load_weights(model, folder):
 
     folder = Path(folder)
     variables = named_weights(model)
-    size, most = (
-        (folder / WEIGHTS).stat().st_size,
-        sum(8 * math.prod(v.shape) for v in variables.values()) + 2**20,
-    )
+    size = (folder / WEIGHTS).stat().st_size
+    most = sum(8 * math.prod(variable.shape) for variable in variables.values()) + 2**20
     if size > most:
         raise Damaged(f"{WEIGHTS}: expected at most {most} bytes for this model, got {size}")
     content = {PRESET: (folder / PRESET).read_bytes(), WEIGHTS: (folder / WEIGHTS).read_bytes()}
@@ -280,11 +279,27 @@ def _load_keras(path):
     _check_classes(config["config"], path, allowed=())
     optimizers = ("keras.optimizers", "keras.optimizers.schedules")
     _check_classes(config.get("compile_config"), path, allowed=optimizers)
+    _check_declared(path)
     known[0].load()  # registers the class
 
     import keras
 
     return keras.models.load_model(path, safe_mode=True)
+
+
+def _check_declared(path):
+    """Refuse weights that claim to be larger than the file they are in; Keras would make room for them."""
+    import h5py
+
+    with zipfile.ZipFile(path) as archive:
+        size = archive.getinfo("model.weights.h5").file_size
+        if size > os.path.getsize(path):  # Keras does not compress
+            raise Damaged(f"{path}: expected weights of at most the file's size, got {size} bytes")
+        declared = []
+        with h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+            file.visititems(lambda _, item: declared.append(getattr(item, "nbytes", 0)))
+    if sum(declared) > 1.1 * size + 2**20:
+        raise Damaged(f"{path}: expected weights of at most {size} bytes, got {sum(declared)} declared")
 
 
 def _check_classes(value, path, allowed):
@@ -379,7 +394,9 @@ def save_preset(model, folder, *, overwrite=False, **about) -> Path:
 
 def dumps(value) -> str:
     """JSON as people read it: indented, with lists of scalars on one line; NumPy scalars are plain numbers."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, default=lambda scalar: scalar.item())
+    text = json.dumps(
+        value, indent=2, ensure_ascii=False, allow_nan=False, default=lambda scalar: scalar.item()
+    )
     return re.sub(r"\[\n\s+([^][{}]*?)\n\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 
 
@@ -418,7 +435,11 @@ def parameters(model) -> dict:
     """Numbers of parameters: in total and, where there are several players, of each."""
     return {
         "total": model.count_params(),
-        **{player: getattr(model, player).count_params() for player in model.players if player},
+        **{
+            player: sum(math.prod(v.shape) for v in model.player_variables(player))
+            for player in model.players
+            if player
+        },
     }
 
 

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasgen import contract, random
+from kerasgen import contract, hub, random
 from kerasgen.contract import FUNCTIONS, SCALARS
 from kerasgen.data import checks
 from kerasgen.runtime import BATCH, Port, bind
@@ -104,6 +104,15 @@ class GenerativeModel(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(**config)
+
+    @classmethod
+    def from_preset(cls, source, weights: bool = True):
+        """The model of a preset, preset folder or run folder; see `kerasgen.load`."""
+        return hub.load(source, weights, system=cls)
+
+    def save_to_preset(self, folder, **about):
+        """Write the model as a preset folder, which `from_preset` and `kerasgen.load` take; see `hub.save_preset`."""
+        return hub.save_preset(self, folder, **about)
 
     # --- training ---------------------------------------------------------------------------------------------------
 
@@ -197,7 +206,7 @@ class GenerativeModel(keras.Model):
             checks.check_dataset(x, self.image_shape, port.minimum, port.maximum, self.num_classes)
         else:
             x = checks.check_examples(x, self.image_shape, port.minimum, port.maximum)
-            checks.check_batch_size(kwargs.get("batch_size") or 32, len(x))
+            checks.check_batch_size(32 if kwargs.get("batch_size") is None else kwargs["batch_size"], len(x))
             y = checks.check_labels(y, self.num_classes, len(x)) if self.num_classes else None
         if self.adapts and int(self.clock) == 0:
             first = next(iter(x)) if isinstance(x, tf.data.Dataset) else x[: kwargs.get("batch_size") or 32]
@@ -342,14 +351,16 @@ class GenerativeModel(keras.Model):
         if function not in self.serves:
             name = type(self).__name__
             raise ValueError(f"{name} does not serve {function!r}; it serves {', '.join(self.serves)}")
-        ports = self.ports()[function].inputs
+        ports, output = self.ports()[function]
         values = bind(function, ports, args, given)
+        if 0 in [values.get("count"), *(len(values[port.name]) for port in ports if port.shape)]:
+            return np.zeros((0, *output.shape[1:]), output.dtype)  # convolutions of nothing have a wrong shape
         if "count" not in values:
             return self._compiled(function)(**_tensors(values)).numpy()
         index = np.arange(values.pop("count"), dtype=np.int32)
         rows = {port.name for port in ports if port.shape} & set(values)
         parts = []
-        for start in range(0, max(1, len(index)), self.parts):
+        for start in range(0, len(index), self.parts):
             part = slice(start, start + self.parts)
             chosen = {name: value[part] if name in rows else value for name, value in values.items()}
             parts.append(self._compiled(function)(**_tensors({**chosen, "index": index[part]})).numpy())

@@ -61,7 +61,7 @@ element.addEventListener("click", event => {
 });
 """
 CSS = """
-.gradio-container {max-width: 1120px !important; width: 100%; margin: 0 auto}
+.gradio-container {max-width: 1120px !important; width: 100%; margin: 0 auto; overflow: clip !important}
 .kg-top h1 {font-size: 1.25rem; margin: 0}
 .kg-note, .kg-top p, .kg-head p, .kg-grid figcaption {color: var(--body-text-color-subdued); margin: 0}
 .kg-note, .kg-top p, .kg-head p {font-size: .85rem}
@@ -89,7 +89,7 @@ CSS = """
 .kg-curve {width: 100%; height: 76px}
 .kg-curve polyline {fill: none; stroke: var(--color-accent); stroke-width: 1.5px; vector-effect: non-scaling-stroke}
 @media (max-width: 640px) { /* the picture stays in sight while its sliders are moved */
-  .kg-stay {order: -1; top: 0; z-index: 2; align-self: stretch; background: var(--body-background-fill)}
+  .kg-stay {order: -1; top: 0; z-index: 100; align-self: stretch; background: var(--body-background-fill)}
   .kg-stay .kg-grid, .kg-stay .kg-plane {max-width: 200px; margin: 0 auto}
   .kg-grid:not(.kg-large) {grid-template-columns: repeat(auto-fill, minmax(60px, 1fr))}
   .kg-head img {display: none}
@@ -305,14 +305,14 @@ class Tab:
         gr.on(triggers, handler, inputs, outputs, **EVENT)
 
     def seed(self, name="seed", value=0):
-        """A seed and its dice, which fall in the browser."""
+        """A seed, and a button that draws another one in the browser."""
         import gradio as gr
 
         with gr.Row(elem_classes="kg-seed", equal_height=True):
             names = dict(label=name, elem_id=self.id(name), min_width=120)
             seed = gr.Number(value, precision=0, minimum=0, maximum=SEEDS, **names)
-            dice = gr.Button("New", elem_id=self.id(f"{name} new"), min_width=72, scale=0)
-        dice.click(None, None, seed, js="() => Math.floor(Math.random() * 1e6)", api_visibility="private")
+            another = gr.Button("New", elem_id=self.id(f"{name} new"), min_width=72, scale=0)
+        another.click(None, None, seed, js="() => Math.floor(Math.random() * 1e6)", api_visibility="private")
         return seed
 
     def count(self, pictures=16, points=512):
@@ -332,7 +332,7 @@ class Tab:
         """A slider for one dimension of a latent."""
         import gradio as gr
 
-        names = dict(label=f"z{i}", elem_id=self.id(f"z{i}"), min_width=110, buttons=[])
+        names = dict(label=f"z{i}", elem_id=self.id(f"z{i}"), min_width=130, buttons=[])
         return gr.Slider(low, high, 0, step=0.01, interactive=True, **names)
 
     def labels(self, *functions):
@@ -479,14 +479,10 @@ def _score(tab: Tab):
 
 # name, content, and whether a bundle has what it shows
 TABS = (
-    ("Sample", _sample, lambda entry: entry.samples),
-    ("Latent", _latent, lambda entry: entry.port("decode", "latent") and entry.offers("decode", "latent")),
-    ("Reconstruct", _reconstruct, lambda entry: entry.samples and entry.offers("reconstruct", "x")),
-    (
-        "Score",
-        _score,
-        lambda entry: entry.samples and any(entry.offers(function, "x") for function in SCORES),
-    ),
+    ("Sample", _sample, lambda e: e.samples),
+    ("Latent", _latent, lambda e: e.port("decode", "latent") and e.offers("decode", "latent")),
+    ("Reconstruct", _reconstruct, lambda e: e.samples and e.offers("reconstruct", "x")),
+    ("Score", _score, lambda e: e.samples and any(e.offers(function, "x") for function in SCORES)),
 )
 
 

@@ -126,13 +126,11 @@ def write(path, image) -> Path:
 
 
 def animate(path, frames, seconds=0.25) -> Path:
-    """Write RGB pictures of one size as a GIF that runs for ever; the last one stays for a second."""
+    """Write RGB pictures of one size as a GIF that runs for ever; the last one stays longer."""
     import imageio.v3 as imageio
 
-    path, frames = Path(path), np.stack(frames)
-    durations = [1000 * seconds] * (len(frames) - 1) + [1000.0]
+    path, frames = Path(path), np.stack([*frames, *frames[-1:] * 3])
+    options = {"extension": ".gif", "duration": 1000 * seconds, "loop": 0}
     path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(
-        path, lambda file: imageio.imwrite(file, frames, extension=".gif", duration=durations, loop=0)
-    )
+    atomic_write(path, lambda file: imageio.imwrite(file, frames, **options))
     return path

@@ -82,7 +82,7 @@ def check(port: Port, value) -> np.ndarray:
     if not finite.all():
         first = tuple(int(i) for i in np.argwhere(~finite)[0])
         where = f" at {list(first)}" if first else ""
-        raise ValueError(f"{port.name}: expected finite {port.describe()}, got {array[first]}{where}")
+        raise ValueError(f"{port.name}: expected {port.describe()}, all finite, got {array[first]}{where}")
     if port.dtype == "int32":
         if (array != np.floor(array)).any() or (np.abs(array.astype(np.float64)) >= 2**31).any():
             bad = array[(array != np.floor(array)) | (np.abs(array.astype(np.float64)) >= 2**31)].flat[0]

@@ -1,12 +1,14 @@
 """A training run from a preset: its data, its model, its recipe, and one folder with all that came of it.
 
-runs/<preset>/<stamp>/
-    config.json      the preset as it was run, versions, command
-    history.csv      figures per epoch
-    samples/         one seed through the epochs, and samples.gif
-    samples.png      the trained model
-    tensorboard/     the same for TensorBoard, where it is installed
-    model/           a preset folder: `kerasgen.load` takes it, or the run folder itself
+    runs/<preset>/<stamp>/
+        config.json      the preset as it was run, versions, command
+        history.csv      figures per epoch
+        samples/         one seed through the epochs, and samples.gif
+        samples.png      the trained model
+        tensorboard/     the same for TensorBoard, where it is installed
+        model/           a preset folder
+
+`kerasgen.load` and the command line take the run folder as they take a preset.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import copy
 import datetime
 import importlib.util
 import json
+import math
 import shlex
 import shutil
 import signal
@@ -90,10 +93,8 @@ def prepare(resolved: dict) -> tuple:
     recipe = resolved["recipe"]
     seed = recipe.get("seed") or 0
     keras.utils.set_random_seed(seed)
-    described = dict(resolved["data"])
-    data = kerasgen.data.load(
-        described.pop("name"), seed=seed, **{k: v for k, v in described.items() if v is not None}
-    )
+    options = {key: value for key, value in resolved["data"].items() if value is not None}
+    data = kerasgen.data.load(options.pop("name"), seed=seed, **options)
     model = kerasgen.build(resolved["system"], **resolved["arguments"])
     optimizers = {name: optimizer(entry) for name, entry in (recipe.get("optimizers") or {}).items()}
     model.compile(seed=seed, **(recipe.get("compile") or {}), **optimizers)
@@ -112,11 +113,8 @@ def optimizer(entry: dict):
     import keras
 
     def make(entry, module, base):
-        known = {
-            name: kind
-            for name, kind in vars(module).items()
-            if isinstance(kind, type) and issubclass(kind, base)
-        }
+        kinds = {name: kind for name, kind in vars(module).items() if isinstance(kind, type)}
+        known = {name: kind for name, kind in kinds.items() if issubclass(kind, base) and kind is not base}
         name = entry.get("class_name")
         if name not in known:
             raise ValueError(f"unknown {base.__name__} {name!r}{catalog.nearest(str(name), known)}")
@@ -154,9 +152,10 @@ def run(resolved: dict, data, model, folder, *, progress=True) -> Path:
     console = Console(stderr=True, quiet=not progress)
     recipe, name = resolved["recipe"], resolved["preset"]
     epochs, seed, monitor = recipe.get("epochs") or 1, recipe.get("seed") or 0, recipe.get("monitor")
-    command = Path(sys.argv[0]).stem in ("kerasgen", "__main__") and shlex.join(["kerasgen", *sys.argv[1:]])
+    count = 64 if len(model.image_shape) == 3 else 1000
+    command = _command()
     started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-    record = {"preset": resolved, "versions": hub.versions(), "command": command or None, "started": started}
+    record = {"preset": resolved, "versions": hub.versions(), "command": command, "started": started}
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
@@ -172,21 +171,26 @@ def run(resolved: dict, data, model, folder, *, progress=True) -> Path:
     if board:
         chosen.append(keras.callbacks.TensorBoard(str(board), write_graph=False))
     best = callbacks.BestWeights(monitor) if monitor else None
-    validates = any(
-        getattr(type(model), n) is not getattr(GenerativeModel, n) for n in ("losses", "test_step")
-    )
+    own = [
+        getattr(type(model), hook) is not getattr(GenerativeModel, hook) for hook in ("losses", "test_step")
+    ]
+    validation = data.validation if any(own) and data.count("validation") else None
     start = time.perf_counter()
     with _stopping(console) as (stop, stopper), contextlib.closing(bar):
         history = model.fit(
             data.train,
             epochs=epochs,
-            validation_data=data.validation if validates else None,
+            validation_data=validation,
             callbacks=[*chosen, *([best] if best else []), stopper],
             verbose=0,
         ).history
     epoch = best.epoch if best and best.epoch is not None else -1
     results = {
-        **{key: float(f"{values[epoch]:.6g}") for key, values in history.items()},
+        **{
+            key: float(f"{values[epoch]:.6g}")
+            for key, values in history.items()
+            if math.isfinite(values[epoch])
+        },
         **({"best_epoch": epoch + 1} if best else {}),
         "epochs": max(map(len, history.values()), default=0),
         "seconds": round(time.perf_counter() - start, 1),
@@ -195,9 +199,7 @@ def run(resolved: dict, data, model, folder, *, progress=True) -> Path:
     kept = {key: resolved[key] for key in ("description", "data", "recipe") if resolved.get(key)}
     hub.save_preset(model, folder / "model", preset=name, **kept, results=results)
     if _drawable(model):
-        pictures.save(
-            folder / "samples.png", model.sample(64 if len(model.image_shape) == 3 else 1000, seed=seed)
-        )
+        pictures.save(folder / "samples.png", model.sample(count, seed=seed))
     if stop:
         raise Interrupted(folder)
     return folder
@@ -234,14 +236,24 @@ def _put(preset, key, value):
     preset[last] = value
 
 
+def _command():
+    """The command line, if this is one, without the folder that it wrote to."""
+    name, *words = sys.argv
+    if Path(name).stem not in ("kerasgen", "__main__"):
+        return None
+    if "--out" in words:
+        del words[words.index("--out") : words.index("--out") + 2]
+    return shlex.join(["kerasgen", *words])
+
+
 def _drawable(model):
     """Whether samples need no input of their own and can be drawn."""
-    shape, ports = model.image_shape, model.ports()
-    drawn = shape[-1] in (1, 3) if len(shape) == 3 else len(shape) == 1 and shape[0] > 1
-    free = "sample" in ports and all(
-        p.default is not None or p.name in ("count", "seed") for p in ports["sample"].inputs
-    )
-    return drawn and free
+    shape, sample = model.image_shape, model.ports().get("sample")
+    if sample is None or any(
+        port.default is None for port in sample.inputs if port.name not in ("count", "seed")
+    ):
+        return False
+    return shape[-1] in (1, 3) if len(shape) == 3 else len(shape) == 1 and shape[0] > 1
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """The command line, run in this process: what is asked for, the exit code, and what is said where."""
 
+import contextlib
+import io
 import json
 import re
 import shutil
@@ -39,14 +41,20 @@ def preset(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trained(preset, tmp_path_factory):
+def training(preset, tmp_path_factory):
+    """(folder it ran in, exit code, standard output, standard error) of a run of two epochs."""
+    folder, out, error = tmp_path_factory.mktemp("work"), io.StringIO(), io.StringIO()
+    changes = ("--set", "data.batch_size=512", "--set", "recipe.monitor=val_generator_loss")
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+        code = main(["train", str(preset), "--epochs", "2", *changes])
+    return folder, code, out.getvalue(), error.getvalue()
+
+
+@pytest.fixture(scope="module")
+def trained(training):
     """A run folder."""
-    folder = tmp_path_factory.mktemp("runs") / "run"
-    assert (
-        main(["train", str(preset), "--out", str(folder), "--epochs", "2", "--set", "data.batch_size=512"])
-        == 0
-    )
-    return folder
+    folder, _, out, _ = training
+    return folder / out.strip()
 
 
 @pytest.fixture(scope="module")
@@ -198,24 +206,19 @@ def test_a_run_folder_holds_everything(trained):
     assert len((trained / "history.csv").read_text().splitlines()) == 3
 
 
-def test_train_says_where_things_are_and_what_is_next(run, preset, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    code, out, error = run("train", preset, "--set", "recipe.monitor=val_generator_loss")
+def test_train_says_where_things_are_and_what_is_next(training):
+    _, code, out, error = training
     assert code == 0 and re.fullmatch(r"runs/tiny/\d{8}-\d{6}\n", out)
-    folder = out.strip()
-    last = error.splitlines()[-1]
-    assert last == f"pictures: {folder}/samples.png; next: kerasgen export {folder} --out {folder}/bundle"
-    assert hub.read_preset(folder)["results"]["best_epoch"] == 1
+    run = out.strip()
+    assert (
+        error.splitlines()[-1]
+        == f"pictures: {run}/samples.png; next: kerasgen export {run} --out {run}/bundle"
+    )
 
 
-def test_a_run_is_replaced_by_the_next_one(run, preset, trained, tmp_path):
-    folder = shutil.copytree(trained, tmp_path / "run")
-    assert run("train", preset, "--out", folder)[0] == 0
-    assert len((folder / "history.csv").read_text().splitlines()) == 2
-    assert not (folder / "samples" / "epoch_0002.png").exists()
-
-
-def test_interrupting_saves_what_was_learned(run, preset, tmp_path, monkeypatch):
+def test_interrupting_saves_what_was_learned_in_the_place_of_an_older_run(
+    run, preset, trained, tmp_path, monkeypatch
+):
     class Impatient(callbacks.CSVHistory):
         def on_epoch_end(self, epoch, logs=None):
             super().on_epoch_end(epoch, logs)
@@ -223,10 +226,11 @@ def test_interrupting_saves_what_was_learned(run, preset, tmp_path, monkeypatch)
                 signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(callbacks, "CSVHistory", Impatient)
-    folder = tmp_path / "run"
+    folder = shutil.copytree(trained, tmp_path / "run")
+    (folder / "samples" / "old.png").touch()
     code, out, error = run("train", preset, "--epochs", "100", "--out", folder)
     assert code == 130 and out == f"{folder}\n" and "interrupted; what was learned so far is saved" in error
-    assert hub.read_preset(folder)["results"]["epochs"] == 2
+    assert hub.read_preset(folder)["results"]["epochs"] == 2 and not (folder / "samples" / "old.png").exists()
     assert kerasgen.load(folder).sample(2).shape == (2, 8, 8, 1)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 

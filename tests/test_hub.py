@@ -1,10 +1,12 @@
 """Presets: what is saved comes back; what is not ours, or not whole, is refused in one line and changes nothing."""
 
 import inspect
+import io
 import json
 import shutil
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -287,6 +289,7 @@ def keras_file(model, tmp_path_factory):
     return path
 
 
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # of Keras reading HDF5
 def test_a_keras_file_comes_back(model, keras_file):
     again = kerasgen.load(keras_file)
     assert type(again) is type(model) and equal(weights(model), weights(again))
@@ -329,6 +332,18 @@ def test_other_keras_files_are_refused_before_keras_reads_them(
                 content = json.dumps(config)
             new.writestr(name, content)
     with pytest.raises(ValueError, match=message):
+        kerasgen.load(path)
+
+
+def test_weights_that_declare_more_than_there_is(keras_file, tmp_path):
+    path = shutil.copy(keras_file, tmp_path / "bomb.keras")
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        file.create_dataset("large", (2**28,), "float32", chunks=True)
+    with zipfile.ZipFile(keras_file) as old, zipfile.ZipFile(path, "w") as new:
+        new.writestr("config.json", old.read("config.json"))
+        new.writestr("model.weights.h5", content.getvalue())
+    with pytest.raises(hub.Damaged, match="got 1073741824 declared"):
         kerasgen.load(path)
 
 

@@ -309,6 +309,8 @@ def test_phone(page, tmp_path):
     page.get_by_role("tab", name="Latent").click()
     page.wait_for_selector("#walk img")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.locator("#latent-z7").scroll_into_view_if_needed()
+    assert page.locator("#decoded img").bounding_box()["y"] >= 0  # the picture stays in sight
     shoot(page, "phone", tmp_path)
 
 

@@ -1,9 +1,11 @@
 """What happens beside training: sample grids, best weights, history and a progress bar.
 
-from kerasgen.callbacks import BestWeights, SampleGrid
+They are ordinary Keras callbacks:
 
-model.fit(data.train, epochs=40, validation_data=data.validation,
-          callbacks=[SampleGrid("runs/vae/samples"), BestWeights("val_loss")])
+    from kerasgen.callbacks import BestWeights, SampleGrid
+
+    model.fit(data.train, epochs=40, validation_data=data.validation,
+              callbacks=[SampleGrid("runs/vae/samples"), BestWeights("val_loss")])
 """
 
 from kerasgen.callbacks.best_weights import BestWeights

@@ -13,9 +13,8 @@ def pairs(model) -> list:
         optimizer = getattr(model, f"{player}_optimizer" if player else "optimizer")
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
         if optimizer.use_ema:
-            found += zip(
-                model.player_variables(player), optimizer._model_variables_moving_average, strict=True
-            )
+            copies = optimizer._model_variables_moving_average
+            found += zip(model.player_variables(player), copies, strict=True)
     return [(variable, average) for variable, average in found if average is not None]
 
 

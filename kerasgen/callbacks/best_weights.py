@@ -61,8 +61,6 @@ class BestWeights(keras.callbacks.Callback):
             return
         for weight, value in zip(self.model.weights, self._weights, strict=True):
             weight.assign(value)
-        for variable, average in averages.pairs(
-            self.model
-        ):  # `fit` ends by putting these in the place of the weights
-            average.assign(variable)
+        for variable, average in averages.pairs(self.model):
+            average.assign(variable)  # `fit` ends by putting averages in the place of weights
         self._weights = None

@@ -30,9 +30,8 @@ class CSVHistory(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = round(time.perf_counter() - self.start, 3)
-        self.rows.append(
-            {"epoch": epoch, "seconds": seconds, **{k: float(v) for k, v in (logs or {}).items()}}
-        )
+        figures = {name: float(value) for name, value in (logs or {}).items()}
+        self.rows.append({"epoch": epoch, "seconds": seconds, **figures})
         text = io.StringIO()
         writer = csv.DictWriter(text, list(dict.fromkeys(key for row in self.rows for key in row)))
         writer.writeheader()

@@ -7,10 +7,11 @@ import keras
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.table import Column
 
 
 class Progress(keras.callbacks.Callback):
-    """A bar over epochs with the last figures and the time that remains; a few plain lines where there is no terminal.
+    """A bar over epochs with the last losses and the time that remains; a few plain lines where there is no terminal.
 
     Use it with `fit(..., verbose=0)`.
 
@@ -30,9 +31,10 @@ class Progress(keras.callbacks.Callback):
         self.epochs, self.steps = self.params["epochs"], self.params.get("steps")
         self.every, self.epoch, self.start = math.ceil(self.epochs / self.lines), 0, time.perf_counter()
         if self.console.is_terminal:
-            figures = TextColumn("{task.fields[figures]}")
-            columns = ("epoch", MofNCompleteColumn(), BarColumn(), TimeRemainingColumn(), figures)
-            self.bar = Bar(*columns, console=self.console)
+            rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+            columns = ("epoch", MofNCompleteColumn(), BarColumn(20), TimeRemainingColumn())
+            figures = TextColumn("{task.fields[figures]}", table_column=rest)
+            self.bar = Bar(*columns, figures, console=self.console, expand=True)
             self.task = self.bar.add_task("", total=self.epochs, figures="compiling")
             self.bar.start()
 
@@ -44,14 +46,13 @@ class Progress(keras.callbacks.Callback):
             self.bar.update(self.task, completed=self.epoch + min(1, (batch + 1) / self.steps))
 
     def on_epoch_end(self, epoch, logs=None):
-        done, figures = epoch + 1, "  ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
+        losses = {name: value for name, value in (logs or {}).items() if name.endswith("loss")} or logs or {}
+        done, figures = epoch + 1, "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
         if self.bar:
             self.bar.update(self.task, completed=done, figures=figures)
         elif done % self.every == 0 or done == self.epochs:
-            seconds = time.perf_counter() - self.start
-            self.console.print(
-                f"epoch {done}/{self.epochs}  {figures}  {seconds:.0f} s", highlight=False, soft_wrap=True
-            )
+            line = f"epoch {done}/{self.epochs}  {figures}  {time.perf_counter() - self.start:.0f} s"
+            self.console.print(line, highlight=False, soft_wrap=True)
 
     def on_train_end(self, logs=None):
         self.close()

@@ -30,14 +30,8 @@ class SampleGrid(keras.callbacks.Callback):
 
     def __init__(self, directory, every=1, count=None, seed=0, tensorboard=None, **ports):
         super().__init__()
-        self.directory, self.every, self.count, self.seed, self.ports = (
-            Path(directory),
-            every,
-            count,
-            seed,
-            ports,
-        )
-        self.tensorboard = tensorboard
+        self.directory, self.every, self.tensorboard = Path(directory), every, tensorboard
+        self.count, self.seed, self.ports = count, seed, ports
 
     def on_train_begin(self, logs=None):
         self.paths, self.epoch, self.drawn, self.writer = [], None, None, None
@@ -57,9 +51,8 @@ class SampleGrid(keras.callbacks.Callback):
         if self.paths:
             import imageio.v3 as imageio
 
-            pictures.animate(
-                self.directory / "samples.gif", [imageio.imread(path) for path in self.paths[-FRAMES:]]
-            )
+            frames = [imageio.imread(path) for path in self.paths[-FRAMES:]]
+            pictures.animate(self.directory / "samples.gif", frames)
 
     def _draw(self):
         count = self.count or (64 if len(self.model.image_shape) == 3 else 1000)

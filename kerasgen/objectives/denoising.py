@@ -112,11 +112,9 @@ class Process:
         self.signal = (np.sqrt(before) * beta / (1.0 - abar)).astype("float32")
         self.carry = (np.sqrt(1.0 - beta) * (1.0 - before) / (1.0 - abar)).astype("float32")
         self.posterior = (beta * (1.0 - before) / (1.0 - abar)).astype("float32")
-        large = np.append(self.posterior[1] if self.steps > 1 else beta[0], beta[1:]).astype("float32")
-        small = np.append(self.posterior[1] if self.steps > 1 else beta[0], self.posterior[1:]).astype(
-            "float32"
-        )
-        self.reverse = large if variance == "fixed_large" else small
+        # At t = 0, where the posterior has no spread, the decoder has that of x_1 in both cases.
+        reverse = beta if variance == "fixed_large" else np.append(beta[0], self.posterior[1:])
+        self.reverse = reverse.astype("float32")
 
     def at(self, table, time, like):
         """Values of a schedule at time (B,), shaped to multiply `like`."""

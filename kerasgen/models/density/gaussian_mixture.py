@@ -45,7 +45,7 @@ class GaussianMixture(likelihood.Likelihood):
         self.triangle = tfb.Chain(
             [tfb.TransformDiagonal(tfb.Chain([tfb.Shift(floor), tfb.Softplus()])), tfb.FillTriangular()]
         )
-        self.logits = self.add_weight(shape=(components,), initializer="zeros", name="logits")
+        self.shares = self.add_weight(shape=(components,), initializer="zeros", name="logits")
         self.means = self.add_weight(shape=(components, dim), initializer="random_normal", name="means")
         start = self.triangle.inverse(tf.eye(dim, batch_shape=(components,))).numpy()
         self.raw_scales = self.add_weight(
@@ -73,11 +73,11 @@ class GaussianMixture(likelihood.Likelihood):
     def distribution(self):
         scales = self.triangle.forward(tf.convert_to_tensor(self.raw_scales))
         parts = tfd.MultivariateNormalTriL(tf.convert_to_tensor(self.means), scales)
-        mixture = tfd.MixtureSameFamily(tfd.Categorical(tf.convert_to_tensor(self.logits)), parts)
+        mixture = tfd.MixtureSameFamily(tfd.Categorical(tf.convert_to_tensor(self.shares)), parts)
         return tfd.TransformedDistribution(mixture, tfb.Reshape(self.image_shape, (self.dim,)))
 
     def draw(self, seed, index):
-        logits = tf.repeat(tf.convert_to_tensor(self.logits)[None], tf.shape(index)[0], axis=0)
+        logits = tf.repeat(tf.convert_to_tensor(self.shares)[None], tf.shape(index)[0], axis=0)
         chosen = random.categorical(seed, random.CHOICE, index, logits)  # (B,)
         noise = random.normal(seed, random.LATENT, index, (self.dim,))
         scales = tf.gather(self.triangle.forward(tf.convert_to_tensor(self.raw_scales)), chosen)  # (B, D, D)

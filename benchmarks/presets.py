@@ -1,0 +1,89 @@
+"""Train the shipped presets by their own recipes, measure them, and keep weights and figures beside the recipe.
+
+    python benchmarks/presets.py train vae_digits pixel_cnn_digits      # writes kerasgen/presets/<name>/
+    python benchmarks/presets.py keep runs/vae_digits/20260101-120000   # the same from a run that is there
+    python benchmarks/presets.py table                                  # docs/results.md from what is recorded
+
+`train` is how every `model.safetensors` of the package was made; the command, the seconds and the machine are recorded
+with the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import tempfile
+
+import kerasgen
+from kerasgen import hub, training
+
+HOME = pathlib.Path(kerasgen.__file__).parent / "presets"
+TABLE = pathlib.Path(__file__).resolve().parents[1] / "docs" / "results.md"
+
+
+def train(name: str, runs: pathlib.Path) -> pathlib.Path:
+    """Train one preset by its recipe; returns the run folder."""
+    return training.train(name, out=runs / name)
+
+
+def keep(run: pathlib.Path):
+    """Evaluate a finished run on the test split and write its preset folder anew: recipe, weights, figures."""
+    import machine
+
+    trained = hub.read_preset(run)
+    name = trained["preset"]
+    model, data = kerasgen.load(run), kerasgen.data.load(trained["data"]["name"])
+    figures = kerasgen.metrics.evaluate(model, data)
+    results = {key: float(f"{value:.5g}") for key, value in figures.items()}
+    results |= {"seconds": trained["results"]["seconds"], "machine": machine.describe()}
+    results["command"] = f"kerasgen train {name}"
+    about = {key: trained[key] for key in ("description", "data", "recipe")}
+    hub.save_preset(model, HOME / name, overwrite=True, preset=name, results=results, **about)
+    print(name, results, flush=True)
+
+
+def table():
+    """Write the recorded figures of every preset as one table."""
+    lines = [
+        "# Results of the shipped presets",
+        "",
+        "Written by `python benchmarks/presets.py table` from what `train` recorded; figures are on the test split.",
+        "",
+        "| preset | parameters | seconds | figures |",
+        "| --- | --- | --- | --- |",
+    ]
+    shown = (
+        "nats", "bits_per_dim", "bound_nats", "importance_nats", "conditional_accuracy", "class_share_min",
+        "frechet_digits_features", "precision_digits_features", "recall_digits_features",
+        "kernel_distance_digits_features", "confidence", "modes_covered", "reconstruction_mse",
+    )  # fmt: skip
+    for name in hub.list_presets():
+        preset = hub.read_preset(name)
+        results = preset.get("results") or {}
+        if not results:
+            continue
+        figures = "; ".join(
+            f"{key.replace('_digits_features', '')} {results[key]:.4g}"
+            + (f" (real {results[floor]:.4g})" if (floor := f"{key}_floor") in results else "")
+            for key in shown
+            if key in results
+        )
+        total = sum(preset.get("parameters", {}).values())
+        lines.append(f"| {name} | {total:,} | {results['seconds']} | {figures} |")
+    machines = sorted({(hub.read_preset(n).get("results") or {}).get("machine", "") for n in hub.list_presets()} - {""})
+    TABLE.write_text("\n".join([*lines, "", *machines, ""]), "utf-8")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("action", choices=("train", "keep", "table"))
+    parser.add_argument("names", nargs="*", help="presets to train, or run folders to keep")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in options.names:
+            keep(train(name, pathlib.Path(scratch)) if options.action == "train" else pathlib.Path(name))
+    table()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""Adversarial losses against NumPy, against the closed form of the best discriminator, and who learns from what."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from tiny import TINY
+
+import kerasgen
+from kerasgen import random
+from kerasgen.objectives import adversarial
+
+
+def log_sigmoid(logit):
+    return -np.logaddexp(0, -np.asarray(logit, "float64"))
+
+
+def test_losses_equal_numpy():
+    generator = np.random.default_rng(0)
+    real, fake = (generator.normal(0, 4, (16, 1)).astype("float32") for _ in range(2))
+    judged = -log_sigmoid(real).mean() - log_sigmoid(-fake).mean()
+    np.testing.assert_allclose(adversarial.non_saturating_discriminator(real, fake), judged, rtol=1e-6)
+    np.testing.assert_allclose(
+        adversarial.non_saturating_generator(fake), -log_sigmoid(fake).mean(), rtol=1e-6
+    )
+    np.testing.assert_allclose(adversarial.minimax_generator(fake), log_sigmoid(-fake).mean(), rtol=1e-6)
+
+
+def test_losses_are_finite_where_a_logarithm_of_a_sigmoid_is_not():
+    sure = np.array([[-200.0], [200.0]], "float32")
+    assert np.isfinite(adversarial.non_saturating_discriminator(sure, sure))
+    assert np.isfinite(adversarial.non_saturating_generator(sure))
+
+
+def test_the_non_saturating_loss_keeps_its_gradient():
+    logit = tf.Variable([[-8.0]])  # a discriminator that is sure of a fake
+    with tf.GradientTape(persistent=True) as tape:
+        minimax, other = adversarial.minimax_generator(logit), adversarial.non_saturating_generator(logit)
+    weak, strong = (abs(tape.gradient(loss, logit).numpy().item()) for loss in (minimax, other))
+    assert weak == pytest.approx(1 / (1 + np.exp(8)), rel=1e-4) and strong == pytest.approx(1, abs=1e-3)
+    assert strong / weak > 2000
+
+
+def test_the_best_discriminator_is_the_log_ratio():
+    """N(0, 1) against N(1, 1): D = 1/2 - x, and the game's value is -log 4 + 2 JSD = -1.1635."""
+    x = np.linspace(-12, 13, 101)
+    density = [np.exp(-0.5 * (x - mean) ** 2) / np.sqrt(2 * np.pi) for mean in (0, 1)]
+
+    def value(logits):
+        """V by quadrature; a score of 1e4 is a certain one, whose own term of the loss is zero."""
+        loss = adversarial.non_saturating_discriminator
+        real = [loss(np.float32([d]), np.float32([-1e4])) for d in logits]
+        fake = [loss(np.float32([1e4]), np.float32([d])) for d in logits]
+        return -np.trapezoid(density[0] * real + density[1] * fake, x)
+
+    assert value(0.5 - x) == pytest.approx(-1.1635, abs=1e-4)
+    jsd = sum(np.trapezoid(p * np.log(2 * p / sum(density)), x) for p in density) / 2
+    assert value(0.5 - x) == pytest.approx(-np.log(4) + 2 * jsd, abs=1e-5)
+    assert value(0.4 - x) < value(0.5 - x) > value(0.5 - 1.1 * x)
+
+
+def test_a_game_at_rest_costs_two_logarithms_of_two():
+    zero = np.zeros((4, 1), "float32")
+    np.testing.assert_allclose(adversarial.non_saturating_discriminator(zero, zero), 2 * np.log(2), rtol=1e-6)
+
+
+def test_the_discriminator_takes_its_steps_on_fresh_latents():
+    model = kerasgen.build("dcgan", **TINY["dcgan"])
+    model.compile(run_eagerly=True)
+    object.__setattr__(model, "discriminator_steps", 2)
+    seen = []
+    prior = model.prior
+    object.__setattr__(model, "prior", lambda *key: seen.append(prior(*key)) or seen[-1])
+    model.train_on_batch(np.random.default_rng(0).uniform(size=(4, 8, 8, 1)).astype("float32"))
+    assert len(seen) == 3 and int(model.discriminator_optimizer.iterations) == 2
+    assert int(model.generator_optimizer.iterations) == 1
+    assert all(np.abs(seen[i] - seen[j]).max() > 0.1 for i, j in ((0, 1), (0, 2), (1, 2)))
+
+
+# ------------------------------------------------------------------------------------------- learned similarity
+
+
+def step_of(model, x, rate):
+    """What one SGD step takes away from the weights of each player, divided by the rate: the gradient it followed."""
+    model.compile(
+        seed=3, run_eagerly=True, **{f"{p}_optimizer": keras.optimizers.SGD(rate) for p in model.players}
+    )
+    values = lambda: {p: [v.numpy() for v in model.player_variables(p)] for p in model.players}
+    before = values()
+    model.train_on_batch(x)
+    return {
+        p: [(a - b) / rate for a, b in zip(before[p], after, strict=True)] for p, after in values().items()
+    }
+
+
+def test_each_network_of_a_learned_similarity_learns_from_its_own_terms():
+    """Encoder: KL and reconstruction, not the game. Discriminator: the game, not the reconstruction."""
+    model = kerasgen.build("vae_gan", **TINY["vae_gan"] | {"gamma": 0.5})
+    x = np.random.default_rng(0).uniform(size=(4, 8, 8, 1)).astype("float32")
+    model.compile(seed=3)
+    batch = model.batch(tf.constant(x))
+    with tf.GradientTape(persistent=True) as tape:
+        values = model.losses(batch, training=True)
+        reconstruction, kl, judging = values["reconstruction"], values["kl"], values["discriminator_loss"]
+        weighted = 0.5 * reconstruction
+        fooling = values["decoder_loss"] - weighted
+
+    def gradient(player, *terms):
+        gradients = [tape.gradient(term, model.player_variables(player)) for term in terms]
+        return [sum(0 if g is None else g.numpy() for g in parts) for parts in zip(*gradients, strict=True)]
+
+    expected = {
+        "encoder": gradient("encoder", kl, reconstruction),
+        "decoder": gradient("decoder", weighted, fooling),
+        "discriminator": gradient("discriminator", judging),
+    }
+    # What must not be followed is there to be followed: else the test could not fail.
+    assert max(np.abs(g).max() for g in gradient("encoder", fooling)) > 1e-4
+    assert max(np.abs(g).max() for g in gradient("discriminator", reconstruction)) > 1e-4
+
+    found = step_of(model, x, rate=0.01)
+    for player in model.players:
+        for got, wanted in zip(found[player], expected[player], strict=True):
+            scale = np.abs(wanted).max() + 1e-3
+            np.testing.assert_allclose(got / scale, wanted / scale, atol=2e-3)
+
+
+def test_the_terms_of_a_learned_similarity_equal_numpy():
+    model = kerasgen.build("vae_gan", **TINY["vae_gan"])
+    x = np.random.default_rng(0).uniform(size=(4, 8, 8, 1)).astype("float32")
+    model.compile(seed=3)
+    batch = model.batch(tf.constant(x))
+    values = {name: float(v) for name, v in model.losses(batch, training=False).items()}
+    eps, z = (
+        random.normal(batch.seed, random.LATENT + i, batch.index, (model.latent_dim,)).numpy() for i in (0, 1)
+    )
+    mean, log_variance = (v.numpy() for v in model.encoder(2 * x - 1))
+    rebuilt, made = model.decoder(mean + np.exp(log_variance / 2) * eps), model.decoder(z)
+    features, real = (v.numpy() for v in model.discriminator(2 * x - 1))
+    seen, judged = (v.numpy() for v in model.discriminator(rebuilt))
+    fake = np.concatenate([judged, model.discriminator(made)[1]])
+    squares = 0.5 * ((features - seen) ** 2 + np.log(2 * np.pi)).reshape(4, -1).sum(1).mean()
+    kl = 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance).sum(1).mean()
+    expected = {
+        "reconstruction": squares,
+        "kl": kl,
+        "encoder_loss": kl + squares,
+        "decoder_loss": model.gamma * squares - 2 * log_sigmoid(fake).mean(),
+        "discriminator_loss": -log_sigmoid(real).mean() - 2 * log_sigmoid(-fake).mean(),
+    }
+    assert values == pytest.approx(expected, rel=1e-4)
