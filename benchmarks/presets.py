@@ -70,7 +70,9 @@ def table():
         )
         total = sum(preset.get("parameters", {}).values())
         lines.append(f"| {name} | {total:,} | {results['seconds']} | {figures} |")
-    machines = sorted({(hub.read_preset(n).get("results") or {}).get("machine", "") for n in hub.list_presets()} - {""})
+    machines = sorted(
+        {(hub.read_preset(n).get("results") or {}).get("machine", "") for n in hub.list_presets()} - {""}
+    )
     TABLE.write_text("\n".join([*lines, "", *machines, ""]), "utf-8")
 
 

@@ -12,7 +12,7 @@ import machine
 import numpy as np
 import tensorflow as tf
 
-import kerasgen  # first: it chooses the backend
+import kerasgen  # isort: skip  (first: it chooses the backend)
 
 
 def pixel_by_pixel(model, seed: int):
@@ -20,7 +20,9 @@ def pixel_by_pixel(model, seed: int):
     noise = np.random.default_rng(seed).gumbel(size=(model.latent_size, model.levels))
     x = np.zeros((1, *model.image_shape), "float32")
     for place in range(model.latent_size):
-        logits = model.network.predict(2.0 * x - 1.0, verbose=0).reshape(model.latent_size, model.levels)[place]
+        logits = model.network.predict(2.0 * x - 1.0, verbose=0).reshape(model.latent_size, model.levels)[
+            place
+        ]
         x.reshape(-1)[place] = np.argmax(logits + noise[place]) / (model.levels - 1)
     return x
 

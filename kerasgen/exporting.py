@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import time
 
 import numpy as np
@@ -78,8 +79,8 @@ def export(model, directory, *, preset=None, data=None, overwrite=False, progres
         clock("comparing the runtimes")
         _write_info(folder, info)
         bundle = Bundle(folder)
-        runtimes = {"saved_model": _saved_model(bundle), "onnx": _onnx(bundle)}
-        for function, parity in _prove(info, _keras(graphs), runtimes).items():
+        runtimes = {"saved_model": saved_model(bundle), "onnx": onnx_runtime(bundle)}
+        for function, parity in prove(info, _keras(graphs), runtimes).items():
             info["functions"][function]["parity"] = parity
         clock("writing the card")
         _write_picture(info, runtimes["saved_model"], folder / "samples.png")
@@ -118,7 +119,7 @@ def verify(directory) -> dict:
         if entry["onnx"]:
             gate(onnx.load_from_string(bundle._read(entry["onnx"])), function, bundle.ports[function])
     clock("comparing the runtimes")
-    parity = _prove(bundle.info, _saved_model(bundle), {"onnx": _onnx(bundle)})
+    parity = prove(bundle.info, saved_model(bundle), {"onnx": onnx_runtime(bundle)})
     return {"system": bundle.system, "functions": parity, "seconds": clock.seconds()}
 
 
@@ -251,7 +252,7 @@ def convert(graph, function, info):
         del shape.dim[:]
         for size in port.shape:
             shape.dim.add(**({"dim_param": size} if size == BATCH else {"dim_value": size}))
-    del proto.graph.value_info[:]  # stale: it still has the converter's own names for the batch axis
+    _shorten(proto)
     del proto.opset_import[:]
     proto.opset_import.add(domain="", version=OPSET)
     proto.graph.name, proto.graph.doc_string = f"{info['system']}.{function}", ""
@@ -310,6 +311,28 @@ def gate(proto, function, ports):
         raise ExportError(f"{function}: not a valid ONNX model: {_line(error)}") from error
 
 
+def _shorten(proto):
+    """Short names for what is inside, and no stale shapes.
+
+    Scopes of bijectors in bijectors make names of kilobytes, more than the weights of a small flow; the shapes still
+    have the converter's own names for the batch axis.
+    """
+    names = {value.name: value.name for value in (*proto.graph.input, *proto.graph.output)} | {"": ""}
+
+    def short(name):
+        if name not in names:
+            names[name] = f"{re.split('[/:]', name)[-2 if ':' in name else -1]}_{len(names)}"
+        return names[name]
+
+    for graph in _graphs(proto.graph):
+        del graph.value_info[:]
+        for thing in (*graph.input, *graph.output, *graph.initializer):
+            thing.name = short(thing.name)
+        for i, node in enumerate(graph.node):
+            node.name, node.doc_string = f"{node.op_type}_{i}", ""
+            node.input[:], node.output[:] = map(short, node.input), map(short, node.output)
+
+
 def _graphs(graph):
     """A graph and those inside its Loop, If and Scan nodes."""
     yield graph
@@ -332,7 +355,8 @@ def _keras(graphs):
     return run
 
 
-def _saved_model(bundle):
+def saved_model(bundle):
+    """A runtime for `prove`: a function (function, inputs) -> output that runs the bundle's SavedModel."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(os.path.join(bundle.directory, "saved_model"))
@@ -345,15 +369,31 @@ def _saved_model(bundle):
     return run
 
 
-def _onnx(bundle):
-    return lambda function, inputs: bundle.run(function, **inputs) if function in bundle.functions else None
+def onnx_runtime(bundle):
+    """A runtime for `prove`: the bundle's ONNX files in ONNX Runtime."""
+    return lambda function, inputs: bundle.run(function, **inputs)
 
 
-def _prove(info, reference, runtimes) -> dict:
-    """function -> {runtime: largest difference from the reference, "flips": choices that fell otherwise}."""
+def prove(info, reference, runtimes, functions=None) -> dict:
+    """Run every function everywhere and compare.
+
+    Args:
+        info: `bundle.json`.
+        reference: function (function, inputs) -> output.
+        runtimes: name -> such a function; all but "saved_model" run the ONNX files.
+        functions: names; left out, all.
+
+    Returns:
+        function -> {runtime: largest difference from the reference, or None where it is declared inconvertible,
+        "flips": choices that fell otherwise, each proved to be a tie}.
+
+    Raises:
+        ExportError: a difference above `TOLERANCE`, or a function that does not run.
+    """
     proof = {}
-    for function, entry in info["functions"].items():
-        parity = {name: 0.0 if name != "onnx" or entry["onnx"] else None for name in runtimes}
+    for function in functions or info["functions"]:
+        entry = info["functions"][function]
+        parity = {name: 0.0 if name == "saved_model" or entry["onnx"] else None for name in runtimes}
         parity["flips"] = 0
         for inputs in cases(entry, info):
             expected = reference(function, inputs)
@@ -366,13 +406,9 @@ def _prove(info, reference, runtimes) -> dict:
                     got = run(function, inputs)
                 except Exception as error:
                     raise ExportError(f"{function}: {name} does not run: {_line(error)}") from error
-                if function in info["discrete"]:
-                    flipped = _flips(info, function, inputs, expected, got, reference, name)
-                    parity["flips"] += len(flipped)
-                    expected_, got = np.delete(expected, flipped, 0), np.delete(got, flipped, 0)
-                    difference = _difference(expected_, got)
-                else:
-                    difference = _difference(expected, got)
+                flipped = _flips(info, function, inputs, expected, got, reference, name)
+                parity["flips"] += len(flipped)
+                difference = _difference(np.delete(expected, flipped, 0), np.delete(got, flipped, 0))
                 if not difference <= TOLERANCE:
                     raise ExportError(f"{function}: {name} differs by {difference:.2g}, expected at most {TOLERANCE:g}")
                 parity[name] = max(parity[name], difference)
@@ -396,10 +432,13 @@ def _flips(info, function, inputs, expected, got, reference, runtime):
     Up to that place both runtimes had the same prefix, so the logits there are those of Keras' own sample. A choice is
     argmax(logits + temperature * gumbel): the two levels must have been within `TIE` of each other there.
     """
+    if function not in info["discrete"] or "logits" not in info["functions"] or expected.shape != got.shape:
+        return []
     from kerasgen import random
 
-    rows = [row for row in range(len(expected)) if not np.array_equal(expected[row], got[row])]
-    if not rows or "logits" not in info["functions"]:
+    levels = [np.rint(x.reshape(len(x), -1) * (info["levels"] - 1)).astype(int) for x in (expected, got)]
+    rows = [row for row in range(len(expected)) if not np.array_equal(levels[0][row], levels[1][row])]
+    if not rows:
         return []
     names = [port["name"] for port in info["functions"]["logits"]["inputs"]]
     given = {names[0]: expected, **{name: inputs[name] for name in names[1:]}}
@@ -407,7 +446,6 @@ def _flips(info, function, inputs, expected, got, reference, runtime):
         drawn = random.integers(int(inputs["seed"]), random.LABEL, range(len(expected)), (), info["num_classes"])
         given["label"] = np.where(given["label"] < 0, drawn.numpy(), given["label"])
     logits = np.reshape(reference("logits", given), (len(expected), -1, info["levels"]))
-    levels = [np.rint(x.reshape(len(x), -1) * (info["levels"] - 1)).astype(int) for x in (expected, got)]
     for row in rows:
         place = int(np.argmax(levels[0][row] != levels[1][row]))
         noise = random.gumbel(int(inputs["seed"]), random.CHOICE + place, [row], (info["levels"],)).numpy()[0]

@@ -259,6 +259,7 @@ def load_weights(model, folder):
     _check_finite(arrays)
     for name, variable in variables.items():
         variable.assign(arrays[name])
+    model.adapts = False  # the first batch of a further `fit` must not initialise what was learned
 
 
 def _load_keras(path):
@@ -394,9 +395,8 @@ def save_preset(model, folder, *, overwrite=False, **about) -> Path:
 
 def dumps(value) -> str:
     """JSON as people read it: indented, with lists of scalars on one line; NumPy scalars are plain numbers."""
-    text = json.dumps(
-        value, indent=2, ensure_ascii=False, allow_nan=False, default=lambda scalar: scalar.item()
-    )
+    plain = {"allow_nan": False, "default": lambda scalar: scalar.item()}
+    text = json.dumps(value, indent=2, ensure_ascii=False, **plain)
     return re.sub(r"\[\n\s+([^][{}]*?)\n\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 
 
@@ -432,14 +432,10 @@ def _sha256(data):
 
 
 def parameters(model) -> dict:
-    """Numbers of parameters: in total and, where there are several players, of each."""
+    """Numbers of parameters: of each player where there are several, else in total."""
     return {
-        "total": model.count_params(),
-        **{
-            player: sum(math.prod(v.shape) for v in model.player_variables(player))
-            for player in model.players
-            if player
-        },
+        player or "total": (getattr(model, player) if player else model).count_params()
+        for player in model.players
     }
 
 
@@ -469,7 +465,7 @@ tags: [{", ".join([system.family, *system.tags])}]
 
 {preset.get("description") or ""}
 
-A {system.name} of {preset["parameters"]["total"]:,} parameters{trained}.
+A {system.name} of {sum(preset["parameters"].values()):,} parameters{trained}.
 {system.authors}, {system.year}, *{system.title}*, {system.reference}.
 
 ```python

@@ -44,14 +44,16 @@ def to_onnx(function, opset):
     frozen = tf_loader.from_function(concrete, [t.name for t in inputs], [t.name for t in outputs.values()])
     for node in frozen.node:
         if node.name in captured:
-            value = tf.make_tensor_proto(tf.get_static_value(captured[node.name]))
             node.op = "Const"
-            node.attr["value"].tensor.CopyFrom(value)
-            del node.attr["shape"]
+            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(captured[node.name].numpy()))
+            for name in set(node.attr) - {"dtype", "value"}:
+                del node.attr[name]
     inputs = [tensor.name for tensor in inputs if tensor.op.name not in captured]
     outputs = [tensor.name for tensor in outputs.values()]
     if captured:
-        frozen = tf_loader.tf_optimize(inputs, outputs, frozen)
+        with tf.Graph().as_default():
+            tf.import_graph_def(frozen, name="")
+            frozen = tf_loader.tf_optimize(inputs, outputs, frozen)
     every = optimizer._get_optimizers()
     proto, _ = convert._convert_common(
         frozen,

@@ -18,13 +18,13 @@ import copy
 import datetime
 import importlib.util
 import json
-import math
 import shlex
 import shutil
 import signal
 import sys
 import threading
 import time
+from math import isfinite as finite
 from pathlib import Path
 
 import kerasgen
@@ -171,10 +171,9 @@ def run(resolved: dict, data, model, folder, *, progress=True) -> Path:
     if board:
         chosen.append(keras.callbacks.TensorBoard(str(board), write_graph=False))
     best = callbacks.BestWeights(monitor) if monitor else None
-    own = [
-        getattr(type(model), hook) is not getattr(GenerativeModel, hook) for hook in ("losses", "test_step")
-    ]
-    validation = data.validation if any(own) and data.count("validation") else None
+    kind, base = type(model), GenerativeModel
+    validates = kind.losses is not base.losses or kind.test_step is not base.test_step
+    validation = data.validation if validates and data.count("validation") else None
     start = time.perf_counter()
     with _stopping(console) as (stop, stopper), contextlib.closing(bar):
         history = model.fit(
@@ -186,11 +185,7 @@ def run(resolved: dict, data, model, folder, *, progress=True) -> Path:
         ).history
     epoch = best.epoch if best and best.epoch is not None else -1
     results = {
-        **{
-            key: float(f"{values[epoch]:.6g}")
-            for key, values in history.items()
-            if math.isfinite(values[epoch])
-        },
+        **{key: float(f"{values[epoch]:.6g}") for key, values in history.items() if finite(values[epoch])},
         **({"best_epoch": epoch + 1} if best else {}),
         "epochs": max(map(len, history.values()), default=0),
         "seconds": round(time.perf_counter() - start, 1),
@@ -249,9 +244,8 @@ def _command():
 def _drawable(model):
     """Whether samples need no input of their own and can be drawn."""
     shape, sample = model.image_shape, model.ports().get("sample")
-    if sample is None or any(
-        port.default is None for port in sample.inputs if port.name not in ("count", "seed")
-    ):
+    needs = {port.name for port in sample.inputs if port.default is None} if sample else {"sample"}
+    if not needs <= {"count", "seed"}:
         return False
     return shape[-1] in (1, 3) if len(shape) == 3 else len(shape) == 1 and shape[0] > 1
 

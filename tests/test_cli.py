@@ -271,7 +271,7 @@ def test_export_and_verify(run, trained, bundle, tmp_path):
     report = json.loads(run("verify", bundle, "--json")[1])
     assert report["ok"] and report["functions"]["sample"]["onnx"] < 1e-4
     code, _, error = run("export", trained, "--out", bundle)
-    assert code == 2 and "is a bundle already" in error and error.count("\n") == 1
+    assert code == 2 and "is a bundle already; --overwrite replaces it" in error and error.count("\n") == 1
     assert run("export", bundle, "--out", tmp_path / "b")[2] == f"error: {bundle}: it is a bundle already\n"
     damaged = shutil.copytree(bundle, tmp_path / "damaged")
     path = damaged / "onnx" / "sample.onnx"

@@ -83,7 +83,7 @@ def trained(system):
     model.compile(**plain_optimizers(model))
     x, label = examples(model)
     seen = {"variables": [v.path for v in model.variables], "start": weights(model)}
-    batches = tf.data.Dataset.from_tensors(x if label is None else (x, label)).repeat()
+    batches = tf.data.Dataset.from_tensors((x,) if label is None else (x, label)).repeat()
     if len(model.players) == 1:
         seen["loss"] = [loss_of(model, x, label)]
     seen["history"] = model.fit(
@@ -198,20 +198,20 @@ def test_history_keys(system):
 @each_system
 def test_history_is_a_running_mean(system):
     model, _ = trained(system)
-    x, label = examples(model)
-    if label is not None:
-        label[:] = 0  # both halves alike but for x
-    kinds = dict(verbose=0, return_dict=True, batch_size=4)
-    whole = model.evaluate(x, label, **kinds)
-    halves = [model.evaluate(x[i : i + 4], None if label is None else label[:4], **kinds) for i in (0, 4)]
+    given = [given for given in examples(model, 16) if given is not None]
+    batches = tf.data.Dataset.from_tensor_slices(tuple(given)).batch(8, drop_remainder=True)
+    whole, first, second = (
+        model.evaluate(part, verbose=0, return_dict=True)
+        for part in (batches, batches.take(1), batches.skip(1))
+    )
     for key in model.reports:
-        assert whole[key] == pytest.approx(np.mean([half[key] for half in halves]), rel=1e-4)
+        assert whole[key] == pytest.approx((first[key] + second[key]) / 2, rel=1e-4)
 
 
 def law_same_state(one, other):
     """Every weight of every network and every optimiser's slots and step count are equal, one by one."""
-    for part in [lambda m: m] + [lambda m, n=n: getattr(m, n) for n in one.optimizers()]:
-        a, b = part(one).variables, part(other).variables
+    slots = [(getattr(one, name).variables, getattr(other, name).variables) for name in one.optimizers()]
+    for a, b in [(one.weights, other.weights), *slots]:
         assert len(a) == len(b) > 0
         assert all(np.array_equal(v.numpy(), w.numpy()) for v, w in zip(a, b, strict=True))
 
@@ -221,14 +221,13 @@ def test_save_and_load_restore_everything(system, tmp_path):
     model = build(system)
     x, label = examples(model)
     model.compile(seed=5, run_eagerly=True)  # the paper's optimisers
-    for _ in range(2):
-        model.train_on_batch(x, label)
+    model.train_on_batch(x, label)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert type(loaded) is type(model) and loaded.get_config() == model.get_config()
     law_same_state(model, loaded)
     slots = [v for name in model.optimizers() for v in getattr(loaded, name).variables]
-    assert int(loaded.clock) == 2 and any(np.abs(v.numpy()).max() > 0 for v in slots if v.dtype == "float32")
+    assert int(loaded.clock) == 1 and any(np.abs(v.numpy()).max() > 0 for v in slots if v.dtype == "float32")
     assert loaded.get_compile_config() == model.get_compile_config() and loaded.seed == 5
     function = "decode" if "decode" in model.serves else model.serves[-1]
     inputs = {k: v for k, v in required(model, function, 2).items() if k != "count"}
@@ -502,11 +501,11 @@ def test_probabilities_sum_to_one(system, classes):
 
 @objective(Autoregressive)
 def test_samples_follow_the_probabilities(system):
-    model = wild(system, 0.5, **SMALL)
+    model = wild(system, 0.2, **SMALL)
     expected = np.exp(pure(model, "log_prob", x=every_picture()).numpy().astype("float64"))
     samples = model.sample(4096, seed=7).reshape(-1, 4)
     counts = np.bincount((samples @ [8, 4, 2, 1]).astype(int), minlength=16)
-    assert set(np.unique(samples)) <= {0, 1}
+    assert set(np.unique(samples)) <= {0, 1} and expected.min() > 5 / 4096  # as the test below needs
     assert stats.chisquare(counts, expected / expected.sum() * 4096).pvalue > 1e-3
     assert stats.chisquare(counts, np.full(16, 256)).pvalue < 1e-3  # a uniform law would be told apart
 

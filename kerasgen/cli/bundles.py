@@ -17,23 +17,19 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle that is there.")] = False,
 ):
     """Write a model as SavedModel and ONNX files, and prove that they agree with Keras."""
+    if is_bundle(source):
+        raise Usage(f"{source}: it is a bundle already")
     with usage():
-        if is_bundle(source):
-            raise Usage(f"{source}: it is a bundle already")
         model, about = open_source(source)
-        from kerasgen import data, exporting
+    from kerasgen import data, exporting
 
-        about_data = about.get("data")
-        used = data.load(about_data["name"]) if about_data else None
-        report = None
-        try:
-            report = exporting.export(
-                model, out, preset=about.get("preset"), data=used, overwrite=overwrite, progress=log
-            )
-        except exporting.ExportError as error:
-            failure = error
-    if report is None:
-        raise typer.Exit(fail(failure, 1))
+    used = data.load(about["data"]["name"]) if about.get("data") else None
+    try:
+        report = exporting.export(
+            model, out, preset=about.get("preset"), data=used, overwrite=overwrite, progress=log
+        )
+    except FileExistsError as error:
+        raise Usage(str(error).replace("overwrite=True", "--overwrite")) from error
     console(stderr=True).print(_parity(report, "SavedModel", "ONNX"))
     print(out)
     log(f"{report['bytes'] / 1e6:.1f} MB, all runtimes agree with Keras; next: kerasgen demo {out}")

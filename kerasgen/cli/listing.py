@@ -115,7 +115,7 @@ def _preset(name, preset) -> dict:
         "preset": name,
         "system": preset["system"],
         "data": (preset.get("data") or {}).get("name"),
-        "parameters": parameters.get("total"),
+        "parameters": sum(parameters.values()) or None,
         "seconds": results.get("seconds"),
         "weights": _weights(hub.SHIPPED / name),
         "description": preset.get("description"),
@@ -137,6 +137,8 @@ def _said(value) -> str:
     """A value as people read it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict) and "class_name" in value:
+        return f"{value['class_name']}({_said(value.get('config') or {})})"
     if isinstance(value, dict):
         given = {key: v for key, v in value.items() if v not in (None, {})}
         return ", ".join(

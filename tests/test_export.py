@@ -1,0 +1,304 @@
+"""A bundle holds what it promises, proves it, and is not written at all where it would not."""
+
+import json
+import pathlib
+import re
+
+import numpy as np
+import onnx
+import pytest
+import tensorflow as tf
+
+import kerasgen
+from kerasgen import exporting, random
+from kerasgen.model import GenerativeModel
+
+DCGAN = dict(image_shape=(8, 8, 1), latent_dim=8, widths=(16, 8), kernel_size=3)
+PIXEL_CNN = dict(image_shape=(4, 4, 1), levels=3, num_classes=2, width=4, depth=1, hidden=4)
+DATA = {"name": "digits", "licence": "CC BY 4.0", "origin": "UCI"}
+
+
+class Toy(GenerativeModel):
+    """Applies a function of the test to a latent."""
+
+    serves = ("decode",)
+    latent_dim = 3
+    image_shape = (3,)
+
+    def __init__(self, function, **kwargs):
+        super().__init__(**kwargs)
+        self.function = function
+        self.table = tf.constant([1.0, 2.0, 3.0])
+        self.scale = self.add_weight(shape=(3,), initializer="ones", name="scale")
+
+    def serve_decode(self, latent):
+        return self.scale * self.function(self, latent)
+
+
+def shaken(model):
+    """Untrained networks are too tame to tell two runtimes apart."""
+    rng = np.random.default_rng(0)
+    for weight in model.trainable_variables:
+        weight.assign(weight + 0.1 * rng.normal(size=weight.shape))
+    return model
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """(directory, report, model) of a small DCGAN."""
+    directory = tmp_path_factory.mktemp("bundles") / "dcgan"
+    model = shaken(kerasgen.build("dcgan", **DCGAN))
+    lines = []
+    report = kerasgen.export(model, directory, preset="dcgan_tiny", data=DATA, progress=lines.append)
+    assert "converting sample" in lines
+    return directory, report, model
+
+
+def test_report(exported):
+    _, report, _ = exported
+    assert set(report) == {"system", "functions", "seconds", "bytes"} and report["system"] == "dcgan"
+    for parity in report["functions"].values():
+        assert parity["saved_model"] <= 1e-6 and parity["onnx"] <= 1e-5 and parity["flips"] == 0
+
+
+def test_contents(exported):
+    directory, report, model = exported
+    info = json.loads((directory / "bundle.json").read_text())
+    assert info["preset"] == "dcgan_tiny" and info["class"] == "DCGAN" and info["year"] == 2015
+    assert info["data"] == DATA and info["licence"] == "Apache-2.0" and info["image_shape"] == [8, 8, 1]
+    assert set(info["versions"]) > {"kerasgen", "tensorflow", "keras", "onnx", "tf2onnx", "onnxruntime", "opset"}
+    assert info["functions"]["sample"]["inputs"][0]["name"] == "count"
+    assert info["functions"]["energy"]["output"]["shape"] == ["batch"]
+    written = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
+    assert written == {*info["files"], "bundle.json", ".kerasgen"}
+    assert {"README.md", "samples.png", "onnx/sample.onnx", "saved_model/saved_model.pb"} < written
+    assert sum(entry["bytes"] for entry in info["files"].values()) == report["bytes"]
+    assert not [path for path in directory.parent.iterdir() if path != directory]
+    text = (directory / "bundle.json").read_text() + (directory / "README.md").read_text()
+    assert "/tmp" not in text and "/home" not in text and "/root" not in text
+
+
+def test_onnx_files(exported):
+    directory, _, model = exported
+    for function, ports in model.ports().items():
+        proto = onnx.load(directory / "onnx" / f"{function}.onnx")
+        assert [(o.domain, o.version) for o in proto.opset_import] == [("", 18)]
+        for value, port in zip((*proto.graph.input, *proto.graph.output), (*ports.inputs, ports.output), strict=True):
+            dims = [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
+            assert (value.name, dims) == (port.name, list(port.shape))
+        metadata = {entry.key: entry.value for entry in proto.metadata_props}
+        assert metadata["function"] == function
+        assert json.loads(metadata["ports"])["output"]["name"] == ports.output.name
+        assert max(len(node.name) for node in proto.graph.node) < 40
+
+
+def test_saved_model_is_named_by_ports(exported):
+    directory, _, model = exported
+    loaded = tf.saved_model.load(str(directory / "saved_model"))
+    assert set(loaded.signatures) == {"sample", "decode", "energy", "serving_default"}
+    x = loaded.signatures["sample"](count=tf.constant(2), seed=tf.constant(7))["x"]
+    np.testing.assert_allclose(x, model.sample(2, seed=7), atol=1e-6)
+
+
+def test_verify(exported, tmp_path):
+    directory, _, _ = exported
+    report = kerasgen.verify(directory)
+    assert report["system"] == "dcgan" and report["functions"]["sample"]["onnx"] < 1e-5
+    with pytest.raises(ValueError, match="expected the folder of a bundle"):
+        kerasgen.verify(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["saved_model/saved_model.pb", "README.md", "onnx/energy.onnx"])
+def test_verify_refuses_what_was_changed(exported, tmp_path, name):
+    import shutil
+
+    directory = shutil.copytree(exported[0], tmp_path / "bundle")
+    content = bytearray((directory / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (directory / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{name} is not as it was written"):
+        kerasgen.verify(directory)
+
+
+def test_card_snippets_run(exported, monkeypatch):
+    directory, _, model = exported
+    text = (directory / "README.md").read_text()
+    assert "Radford" in text and "CC BY 4.0" in text and "| `energy` |" in text and "![samples]" in text
+    snippets = re.findall(r"```python\n(.*?)```", text, re.S)
+    assert len(snippets) == 3
+    monkeypatch.chdir(directory)
+    for snippet in snippets:
+        names = {}
+        exec(snippet, names)
+        np.testing.assert_allclose(names["x"], model.sample(16, seed=7), atol=1e-5)
+
+
+def test_samples_png(exported):
+    from PIL import Image
+
+    picture = Image.open(exported[0] / "samples.png")
+    assert picture.mode == "RGB" and min(picture.size) >= 256
+
+
+def test_discrete_choices_in_a_loop(tmp_path):
+    model = shaken(kerasgen.build("pixel_cnn", **PIXEL_CNN))
+    report = kerasgen.export(model, tmp_path / "b")
+    assert report["functions"]["sample"] == {"saved_model": 0.0, "onnx": 0.0, "flips": 0}
+    bundle = kerasgen.runtime.Bundle(tmp_path / "b")
+    np.testing.assert_array_equal(bundle.sample(3, seed=1, label=1), model.sample(3, seed=1, label=1))
+    np.testing.assert_array_equal(bundle.sample(3, seed=1)[:2], bundle.sample(2, seed=1))
+
+
+def test_flips_must_be_ties():
+    info = {"discrete": ["sample"], "levels": 3, "num_classes": 0, "functions": {"logits": {"inputs": [{"name": "x"}]}}}
+    inputs = {"seed": np.asarray(5), "temperature": np.asarray(1.0)}
+    expected = np.zeros((2, 2, 2, 1), "float32")
+    got = expected.copy()
+    got[1, 1, 0] = 0.5
+    noise = np.stack([random.gumbel(5, random.CHOICE + p, [0, 1], (3,)).numpy() for p in range(4)], 1)
+
+    def flips(logits):
+        return exporting._flips(info, "sample", inputs, expected, got, lambda *_: logits, "onnx")
+
+    assert flips(-noise) == [1]  # every choice is a tie
+    with pytest.raises(exporting.ExportError, match="sample: onnx chose another level in row 1 at 2, 0.01 from a tie"):
+        flips(-noise + [0.01, 0.0, 0.0])
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+def in_a_loop(operation):
+    return lambda latent: tf.while_loop(lambda i, _: i < 2, lambda i, x: (i + 1, operation(x)), (0, latent))[1]
+
+
+def betainc(x):
+    return tf.math.betainc(tf.abs(x) + 1.0, tf.abs(x) + 1.0, tf.sigmoid(x))
+
+
+TRIPS = {
+    "no ONNX form": (lambda m, x: betainc(x), "decode: expected standard ONNX operators, got Betainc"),
+    "no ONNX form, in a loop": (lambda m, x: in_a_loop(betainc)(x), "expected standard ONNX operators, got Betainc"),
+    "unseeded randomness": (lambda m, x: x + tf.random.normal((3,)), "decode: (saved_model|onnx) differs by .*at most 0.0001"),
+    "not a number": (lambda m, x: tf.math.log(-tf.abs(x)), "decode: Keras gives 9 values that are not numbers"),
+    "another shape": (lambda m, x: x[:, :2] * m.table[:2], "."),
+}
+
+
+@pytest.mark.parametrize("name", TRIPS)
+def test_a_failure_is_one_line_and_leaves_nothing(name, tmp_path):
+    function, message = TRIPS[name]
+    with pytest.raises(Exception, match=message) as caught:
+        kerasgen.export(Toy(function), tmp_path / "new" / "bundle")
+    if message != ".":
+        assert isinstance(caught.value, exporting.ExportError) and "\n" not in str(caught.value)
+    assert not list(tmp_path.rglob("*.*")) and not (tmp_path / "new" / "bundle").exists()
+
+
+def test_a_failure_leaves_the_bundle_that_was_there(tmp_path):
+    kerasgen.export(Toy(lambda m, x: x), tmp_path / "b")
+    before = {path: path.read_bytes() for path in (tmp_path / "b").rglob("*") if path.is_file()}
+    with pytest.raises(exporting.ExportError):
+        kerasgen.export(Toy(lambda m, x: betainc(x)), tmp_path / "b", overwrite=True)
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(FileExistsError, match="overwrite=True replaces it"):
+        kerasgen.export(Toy(lambda m, x: x), tmp_path / "b")
+    kerasgen.export(Toy(lambda m, x: 2.0 * x), tmp_path / "b", overwrite=True)
+    assert kerasgen.runtime.Bundle(tmp_path / "b").decode([[1, 2, 3]]).tolist() == [[2, 4, 6]]
+
+
+def test_what_is_not_a_bundle_is_never_replaced(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(FileExistsError, match="expected a new folder or a bundle to replace"):
+            kerasgen.export(Toy(lambda m, x: x), tmp_path, overwrite=overwrite)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_tensors_made_outside_and_integer_division(tmp_path):
+    """Both convert wrongly or to extra inputs by themselves."""
+
+    def function(model, x):
+        levels = tf.cast(tf.round(x * 10.0), tf.int32)
+        return model.table * tf.cast(levels // 3 + levels % 3, tf.float32)
+
+    report = kerasgen.export(Toy(function), tmp_path / "b")
+    assert report["functions"]["decode"]["onnx"] == 0.0
+    bundle = kerasgen.runtime.Bundle(tmp_path / "b")
+    assert bundle.decode([[-0.7, 0.7, -0.1]]).tolist() == [[-1.0, 6.0, 3.0]]
+
+
+def test_inconvertible_is_declared(tmp_path):
+    class Declared(Toy):
+        inconvertible = {"decode": "betainc has no ONNX form"}
+
+    report = kerasgen.export(Declared(lambda m, x: betainc(x)), tmp_path / "b")
+    assert report["functions"]["decode"]["onnx"] is None
+    bundle = kerasgen.runtime.Bundle(tmp_path / "b")
+    assert bundle.functions == ()
+    with pytest.raises(ValueError, match="decode: not in ONNX .betainc has no ONNX form.; use the SavedModel"):
+        bundle.run("decode", [[1, 2, 3]])
+    assert kerasgen.verify(tmp_path / "b")["functions"]["decode"]["onnx"] is None
+
+
+@pytest.fixture
+def proto(exported):
+    """(the energy function's ONNX model, its ports): to be spoiled."""
+    return onnx.load(exported[0] / "onnx" / "energy.onnx"), exported[2].ports()["energy"]
+
+
+def test_gate_inputs(proto):
+    model, ports = proto
+    model.graph.input.add(name="captured")
+    with pytest.raises(exporting.ExportError, match="expected the ONNX inputs x, got x, captured; make constants inside"):
+        exporting.gate(model, "energy", ports)
+
+
+def test_gate_outputs(proto):
+    model, ports = proto
+    with pytest.raises(exporting.ExportError, match="expected the ONNX output"):
+        exporting.gate(model, "energy", ports._replace(output=ports.inputs[0]))
+
+
+def test_gate_domains(proto):
+    model, ports = proto
+    model.graph.node[0].domain = "com.microsoft"
+    with pytest.raises(exporting.ExportError, match="expected standard ONNX operators, got com.microsoft"):
+        exporting.gate(model, "energy", ports)
+
+
+def test_gate_external_data(proto, tmp_path):
+    model, ports = proto
+    model.graph.initializer[0].data_location = onnx.TensorProto.EXTERNAL
+    with pytest.raises(exporting.ExportError, match="a tensor stored outside"):
+        exporting.gate(model, "energy", ports)
+
+
+def test_gate_size(proto, monkeypatch):
+    model, ports = proto
+    monkeypatch.setattr(exporting, "MAX_NODES", 3)
+    with pytest.raises(exporting.ExportError, match="at most 3 ONNX nodes"):
+        exporting.gate(model, "energy", ports)
+    monkeypatch.undo()
+    monkeypatch.setattr(exporting, "MAX_BYTES", 3)
+    with pytest.raises(exporting.ExportError, match="below 2 GiB"):
+        exporting.gate(model, "energy", ports)
+
+
+def test_differences_see_what_is_not_a_number():
+    one = np.asarray([1.0, np.inf], "float32")
+    assert exporting._difference(one, one) == 0.0
+    assert exporting._difference(one, np.asarray([1.0, np.nan], "float32")) == np.inf
+    assert exporting._difference(one, np.asarray([1.0, 3.0], "float32")) == np.inf
+    assert exporting._difference(one, one[:1]) == np.inf
+    assert exporting._difference(one, one.astype("float64")) == np.inf
+
+
+def test_cases_stay_in_range(exported):
+    from kerasgen.runtime import check, port_of
+
+    info = json.loads((pathlib.Path(exported[0]) / "bundle.json").read_text())
+    for entry in info["functions"].values():
+        for inputs in exporting.cases(entry, info):
+            for port in map(port_of, entry["inputs"]):
+                assert check(port, inputs[port.name]).dtype == inputs[port.name].dtype
