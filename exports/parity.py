@@ -23,20 +23,23 @@ NODE = HERE / "clients" / "node"
 PAGE = """# Parity
 
 Written by `python exports/parity.py`. Each figure is the largest |a - b| / max(1, |a|) over all inputs and elements;
-{tolerance:g} is the limit. *Ties* counts samples in which a choice between two levels fell otherwise; each was proved to be
-a tie. {node}
+{tolerance:g} is the limit. *Ties* counts samples in which a choice between two levels fell otherwise; each was proved
+to be a tie. The first two columns compare with Keras and were recorded at export; the next two compare with the
+SavedModel here. {node}
 
-| bundle | function | SavedModel, from Keras | ONNX Runtime, from Keras | ONNX Runtime, from SavedModel | Node, from SavedModel | ties |
+| bundle | function | SavedModel, Keras | ONNX, Keras | ONNX Runtime, SavedModel | Node, SavedModel | ties |
 | --- | --- | --- | --- | --- | --- | --- |
 {rows}
 
-The figures from Keras were recorded at export. Here: {versions}.
+Versions here: {versions}.
 """
 
 
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description="Compare the runtimes of bundles.")
-    parser.add_argument("bundles", nargs="*", type=pathlib.Path, help="folders; without any, exports/bundles/*")
+    parser.add_argument(
+        "bundles", nargs="*", type=pathlib.Path, help="folders; without any, exports/bundles/*"
+    )
     parser.add_argument("--out", type=pathlib.Path, default=HERE / "PARITY.md")
     arguments = parser.parse_args(argv)
 
@@ -83,12 +86,16 @@ def node(bundle):
     """A runtime for `exporting.prove`: one Node process per call."""
 
     def run(function, inputs):
-        given = {name: {"dims": value.shape, "data": value.ravel().tolist()} for name, value in inputs.items()}
+        given = {
+            name: {"dims": value.shape, "data": value.ravel().tolist()} for name, value in inputs.items()
+        }
         with tempfile.TemporaryDirectory() as folder:
             source, target = pathlib.Path(folder, "in.json"), pathlib.Path(folder, "out.json")
             source.write_text(json.dumps(given))
             command = ["node", NODE / "sample.mjs", bundle.directory, "--function", function]
-            done = subprocess.run([*command, "--inputs", source, "--out", target], capture_output=True, text=True)
+            done = subprocess.run(
+                [*command, "--inputs", source, "--out", target], capture_output=True, text=True
+            )
             if done.returncode:
                 raise RuntimeError(done.stderr.strip())
             output = json.loads(target.read_text())

@@ -30,15 +30,18 @@ LOWERINGS = {}  # type of the operation -> (definition, types of its last input 
 def to_onnx(function, opset):
     """Convert a `tf.function` that has an input signature and returns a dictionary, with the lowerings below.
 
-    As `tf2onnx.convert.from_function`, except that tensors made outside the function become constants instead of inputs,
-    and that of tf2onnx's optimisers only those run that find something here, without their bookkeeping.
+    As `tf2onnx.convert.from_function`, except that tensors made outside the function become constants instead of
+    inputs, and that of tf2onnx's optimisers only those run that find something here, without their bookkeeping.
     """
     from tf2onnx import convert, optimizer, tf_loader
 
-    os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "")  # set at all, it spares a deep copy of the graph per optimiser
+    # Set at all, this spares a deep copy of the graph per optimiser.
+    os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "")
     concrete = function.get_concrete_function()
     inputs = [tensor for tensor in concrete.inputs if tensor.dtype != tf.resource]
-    captured = {inner.op.name: outer for outer, inner in concrete.graph.captures if outer.dtype != tf.resource}
+    captured = {
+        inner.op.name: outer for outer, inner in concrete.graph.captures if outer.dtype != tf.resource
+    }
     outputs = concrete.structured_outputs
     names = {tensor.name: tensor.op.name for tensor in inputs} | {t.name: name for name, t in outputs.items()}
     frozen = tf_loader.from_function(concrete, [t.name for t in inputs], [t.name for t in outputs.values()])
@@ -133,7 +136,8 @@ def _replace(graph, node, definition):
         values |= {name: tf.constant(value, _type(graph, name)) for name, value in constants.items()}
         return definition(*(values[name] for name in node.input), **keywords)
 
-    with tf.__internal__.eager_context.eager_mode():  # inside the converter's TF1 graph, `==` would compare identities
+    # The converter works inside a TF1 graph, where `==` of tensors would compare identities.
+    with tf.__internal__.eager_context.eager_mode():
         traced = trace.get_concrete_function()
     if not traced.outputs:
         return []
@@ -238,7 +242,9 @@ def mul_no_nan(x, y):
 def cumulative_logsumexp(x, axis, *, exclusive, reverse):
     """Running ln(sum(e^x)) about the largest value."""
     top = tf.reduce_max(x, axis, keepdims=True)
-    return tf.math.log(tf.cumsum(tf.exp(x - top), axis, exclusive=bool(exclusive), reverse=bool(reverse))) + top
+    return (
+        tf.math.log(tf.cumsum(tf.exp(x - top), axis, exclusive=bool(exclusive), reverse=bool(reverse))) + top
+    )
 
 
 # --- integers ---------------------------------------------------------------------------------------------------------

@@ -198,7 +198,8 @@ class Bundle:
         if function not in self.functions:
             raise ValueError(self._unknown(function))
         values = bind(function, self.ports[function].inputs, args, ports)
-        feeds = {name: np.asarray(value) for name, value in values.items()}  # ONNX Runtime refuses NumPy scalars
+        # ONNX Runtime refuses NumPy scalars.
+        feeds = {name: np.asarray(value) for name, value in values.items()}
         return self._session(function).run(None, feeds)[0]
 
     def __getattr__(self, name):
@@ -224,7 +225,9 @@ class Bundle:
             import onnxruntime
 
             content = self._read(self.info["functions"][function]["onnx"])
-            self._sessions[function] = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+            self._sessions[function] = onnxruntime.InferenceSession(
+                content, providers=["CPUExecutionProvider"]
+            )
         return self._sessions[function]
 
     def _read(self, name):
@@ -256,5 +259,7 @@ def _read_info(directory):
     if not known:
         raise ValueError(f"expected the folder of a bundle, with a bundle.json, got {directory!r}")
     if not isinstance(info["version"], int) or info["version"] > VERSION:
-        raise ValueError(f"bundle {directory!r}: expected format version {VERSION} or older, got {info['version']}")
+        raise ValueError(
+            f"bundle {directory!r}: expected format version {VERSION} or older, got {info['version']}"
+        )
     return info

@@ -2,12 +2,14 @@
 
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import kerasgen
 from kerasgen.runtime import Bundle
@@ -48,13 +50,21 @@ def test_functions_are_methods(model, directory):
 @pytest.mark.parametrize(
     "call, error, message",
     [
-        (lambda b: b.log_prob, AttributeError, "dcgan does not serve 'log_prob'; it serves sample, decode, energy"),
+        (
+            lambda b: b.log_prob,
+            AttributeError,
+            "dcgan does not serve 'log_prob'; it serves sample, decode, energy",
+        ),
         (lambda b: b.run("smaple", 1), ValueError, "dcgan does not serve 'smaple'"),
         (lambda b: b.sample(), TypeError, "sample: expected count, seed, count is missing"),
         (lambda b: b.sample(-1), ValueError, "count: expected a whole number of at least 0, got -1"),
         (lambda b: b.sample(2, steps=3), TypeError, "sample: expected count, seed, got 'steps'"),
         (lambda b: b.decode(np.zeros((2, 7))), ValueError, r"latent: expected .* got shape \(2, 7\)"),
-        (lambda b: b.energy(np.full((1, 8, 8, 1), np.nan)), ValueError, "x: expected numbers of shape .* all finite"),
+        (
+            lambda b: b.energy(np.full((1, 8, 8, 1), np.nan)),
+            ValueError,
+            "x: expected numbers of shape .* all finite",
+        ),
     ],
 )
 def test_one_line_errors(directory, call, error, message):
@@ -137,3 +147,28 @@ def test_runs_copied_beside_an_app(directory, tmp_path):
     program = PROGRAM.format(module="runtime", directory=str(directory))
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "ORT_DISABLE_TELEMETRY")}
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, env=environment)
+
+
+NODE = pathlib.Path(__file__).resolve().parents[1] / "exports" / "clients" / "node"
+
+
+def test_sample_in_node(model, directory, tmp_path):
+    if not shutil.which("node"):
+        pytest.skip("node is not installed")
+    if not (NODE / "node_modules" / "onnxruntime-web").is_dir():
+        pytest.skip("onnxruntime-web is not installed in exports/clients/node")
+
+    def node(*arguments):
+        return subprocess.run(["node", NODE / "sample.mjs", *arguments], capture_output=True, text=True)
+
+    done = node(directory, "--count", "3", "--seed", "7", "--out", tmp_path / "x.json")
+    assert done.returncode == 0, done.stderr
+    output = json.loads((tmp_path / "x.json").read_text())
+    x = np.reshape(output["data"], output["dims"])
+    np.testing.assert_allclose(x, model.sample(3, seed=7), atol=1e-5)
+    assert node(directory, "--count", "3", "--out", tmp_path / "x.png").returncode == 0
+    picture = np.asarray(Image.open(tmp_path / "x.png")).astype("float64") / 255
+    assert picture.shape == (128, 3 * 128, 3)
+    np.testing.assert_allclose(picture[::16, :128:16, :1], x[0], atol=1 / 255)
+    done = node(directory, "--function", "dance", "--out", tmp_path / "y.json")
+    assert done.returncode == 1 and done.stderr == "error: dance: expected one of sample,decode,energy\n"

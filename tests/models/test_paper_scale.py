@@ -1,7 +1,6 @@
 """Networks at the scale of their papers have the published number of trainable weights."""
 
 import keras
-import pytest
 
 import kerasgen
 
@@ -39,12 +38,10 @@ def test_vae_gan():
     assert counts("vae_gan") == expected
 
 
-@pytest.mark.slow
 def test_ddpm():
     assert counts("ddpm") == {"network": 35_746_307}
 
 
-@pytest.mark.slow
 def test_ddpm_of_256_pixels():
     expected = {"network": 113_673_219}
     assert counts("ddpm", image_shape=(256, 256, 3), multipliers=(1, 1, 2, 2, 4, 4)) == expected
