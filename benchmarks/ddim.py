@@ -2,8 +2,8 @@
 
     python benchmarks/ddim.py                # prints the table of benchmarks/README.md
 
-Classifier confidence, k-NN precision and recall, kernel distance ... of 1,000 samples of `ddpm_digits`, beside what real
-training digits reach against the test digits.
+Classifier confidence, k-NN precision and recall, and kernel distance of 1,000 samples of `ddpm_digits`, beside what
+real training digits reach against the test digits.
 """
 
 from __future__ import annotations

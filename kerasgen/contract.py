@@ -40,7 +40,10 @@ FUNCTIONS = {
     ),
     "denoise": Function(("x", "noise_level"), ("label",), "denoised", "the expected clean example"),
     "energy": Function(
-        ("x",), (), "energy", "unnormalised negative log-density; for critics, the lower the more real an example looks"
+        ("x",),
+        (),
+        "energy",
+        "unnormalised negative log-density; for critics, the lower the more real an example looks",
     ),
     "score": Function(("x",), (), "score", "gradient of the log-density with respect to the example"),
     "translate": Function(("picture",), ("seed",), "translated", "the picture in the other domain"),

@@ -18,7 +18,7 @@ import tensorflow as tf
 from kerasgen import contract, hub, random
 from kerasgen.contract import FUNCTIONS, SCALARS
 from kerasgen.data import checks
-from kerasgen.runtime import BATCH, Port, bind
+from kerasgen.runtime import BATCH, Port, Ports, bind
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -34,13 +34,6 @@ class Batch(NamedTuple):
     label: tf.Tensor | None  # (B,) int32
     index: tf.Tensor  # (B,) position in the global batch, the same whatever the number of replicas
     seed: tf.Tensor  # () a fresh seed per step
-
-
-class Ports(NamedTuple):
-    """The declared inputs, in calling order, and the output of one function."""
-
-    inputs: tuple
-    output: Port
 
 
 class GenerativeModel(keras.Model):
@@ -200,14 +193,14 @@ class GenerativeModel(keras.Model):
         """
         if not self.compiled:
             raise ValueError("fit: expected a compiled model; call compile() first")
-        port = self.port("x")
+        x, y = self._checked(x, y, 32 if kwargs.get("batch_size") is None else kwargs["batch_size"])
         if isinstance(x, tf.data.Dataset):
             kwargs["shuffle"] = False  # a dataset brings its own order; Keras would warn
-            checks.check_dataset(x, self.image_shape, port.minimum, port.maximum, self.num_classes)
-        else:
-            x = checks.check_examples(x, self.image_shape, port.minimum, port.maximum)
-            checks.check_batch_size(32 if kwargs.get("batch_size") is None else kwargs["batch_size"], len(x))
-            y = checks.check_labels(y, self.num_classes, len(x)) if self.num_classes else None
+        held_out = kwargs.get("validation_data")
+        if held_out is not None:
+            pair = held_out if isinstance(held_out, tuple) else (held_out,)
+            checked = self._checked(*pair[:2])
+            kwargs["validation_data"] = checked if isinstance(held_out, tuple) else checked[0]
         if self.adapts and int(self.clock) == 0:
             first = next(iter(x)) if isinstance(x, tf.data.Dataset) else x[: kwargs.get("batch_size") or 32]
             self.adapt(first[0] if isinstance(first, tuple) else first)
@@ -215,6 +208,23 @@ class GenerativeModel(keras.Model):
         for player in filter(None, self.players):  # Keras itself ends the averaging of `optimizer` alone
             getattr(self, _join(player, "optimizer")).finalize_variable_values(self.player_variables(player))
         return history
+
+    def evaluate(self, x=None, y=None, **kwargs):
+        """The losses on other data; as `keras.Model.evaluate`, after the same look at the data as `fit`."""
+        if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` calls, which has looked at them
+            x, y = self._checked(x, y)
+        return super().evaluate(x, y, **kwargs)
+
+    def _checked(self, x, y=None, batch_size=None):
+        """The data as Keras takes them, or one line saying what is wrong with them."""
+        port = self.port("x")
+        if isinstance(x, tf.data.Dataset):
+            checks.check_dataset(x, self.image_shape, port.minimum, port.maximum, self.num_classes)
+            return x, y
+        x = checks.check_examples(x, self.image_shape, port.minimum, port.maximum)
+        if batch_size is not None:
+            checks.check_batch_size(batch_size, len(x))
+        return x, checks.check_labels(y, self.num_classes, len(x)) if self.num_classes else None
 
     @property
     def clock(self):
@@ -354,7 +364,9 @@ class GenerativeModel(keras.Model):
         ports, output = self.ports()[function]
         values = bind(function, ports, args, given)
         if 0 in [values.get("count"), *(len(values[port.name]) for port in ports if port.shape)]:
-            return np.zeros((0, *output.shape[1:]), output.dtype)  # convolutions of nothing have a wrong shape
+            return np.zeros(
+                (0, *output.shape[1:]), output.dtype
+            )  # convolutions of nothing have a wrong shape
         if "count" not in values:
             return self._compiled(function)(**_tensors(values)).numpy()
         index = np.arange(values.pop("count"), dtype=np.int32)

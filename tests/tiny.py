@@ -10,5 +10,7 @@ TINY = {
     "dcgan": dict(image_shape=PICTURE, latent_dim=8, widths=(16, 8), kernel_size=3),
     "real_nvp": dict(image_shape=PICTURE, levels=17, width=8, blocks=1),
     "pixel_cnn": dict(image_shape=PICTURE, levels=17, num_classes=10, width=8, depth=2, hidden=8),
-    "ddpm": dict(image_shape=PICTURE, levels=17, width=8, multipliers=(1, 2), blocks=1, attention=(4,), steps=20),
+    "ddpm": dict(
+        image_shape=PICTURE, levels=17, width=8, multipliers=(1, 2), blocks=1, attention=(4,), steps=20
+    ),
 }

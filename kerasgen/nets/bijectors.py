@@ -127,17 +127,23 @@ class FirstChannels(tfb.Bijector):
 
     def __init__(self, inner):
         super().__init__(forward_min_event_ndims=3, is_constant_jacobian=False, name="first_channels")
-        self.inner = inner
+        self.inner, self.seen = (
+            inner,
+            {},
+        )  # the halves are made once, so that the inner bijector knows them again
 
-    def _apply(self, transform, x):
-        first, rest = tf.split(x, 2, axis=-1)
-        return tf.concat([transform(first), rest], axis=-1)
+    def _halves(self, x):
+        if x.ref() not in self.seen:
+            self.seen[x.ref()] = tf.split(x, 2, axis=-1)
+        return self.seen[x.ref()]
 
     def _forward(self, z):
-        return self._apply(self.inner.forward, z)
+        first, rest = self._halves(z)
+        return tf.concat([self.inner.forward(first), rest], axis=-1)
 
     def _inverse(self, x):
-        return self._apply(self.inner.inverse, x)
+        first, rest = self._halves(x)
+        return tf.concat([self.inner.inverse(first), rest], axis=-1)
 
     def _inverse_log_det_jacobian(self, x):
-        return self.inner.inverse_log_det_jacobian(tf.split(x, 2, axis=-1)[0], 3)
+        return self.inner.inverse_log_det_jacobian(self._halves(x)[0], 3)

@@ -61,8 +61,10 @@ class Denoising(GenerativeModel):
 
     def clean(self, x, time, label=None):
         """The guess of x_0 behind x_t: pictures are clipped to [-1, 1], which keeps long chains on the data."""
-        guess = self.process.remove_noise(x, self.predict_noise(x, time, label), time)
-        return tf.clip_by_value(guess, -1.0, 1.0) if len(self.image_shape) == 3 else guess
+        return self.bounded(self.process.remove_noise(x, self.predict_noise(x, time, label), time))
+
+    def bounded(self, x):
+        return tf.clip_by_value(x, -1.0, 1.0) if len(self.image_shape) == 3 else x
 
     def port(self, name, function=""):
         port = super().port(name, function)
@@ -78,13 +80,16 @@ class Denoising(GenerativeModel):
         options = {"variance": self.process.variance} if self.sampler == "ancestral" else {}
         start = random.normal(seed, random.LATENT, index, self.image_shape)
         x = getattr(samplers, self.sampler)(self.clean, self.process.abar, start, steps, noise, **options)
-        return tf.clip_by_value(from_signed(x), 0.0, 1.0)
+        return from_signed(self.bounded(x))
 
     def serve_denoise(self, x, noise_level):
         level = 2.0 * noise_level  # [0, 1] is half as wide as [-1, 1]
         time = self.process.time_of(level)
-        scale = tf.reshape(tf.math.rsqrt(1.0 + level**2), (-1, *[1] * len(self.image_shape)))
-        return from_signed(self.clean(to_signed(x) * scale, time))
+        level = tf.reshape(level, (-1, *[1] * len(self.image_shape)))
+        x = to_signed(x)
+        return from_signed(
+            self.bounded(x - level * self.predict_noise(x * tf.math.rsqrt(1.0 + level**2), time))
+        )
 
     def serve_bound(self, x, seed):
         nats = -self.process.bound(self.clean, to_signed(x), seed, self.levels)
@@ -136,7 +141,7 @@ class Process:
 
     def time_of(self, level):
         """The last time whose noise, relative to the signal, has at most deviation `level` (B,)."""
-        levels = np.sqrt(1.0 / self.abar.astype("float64") - 1.0).astype("float32")
+        levels = np.sqrt(1.0 / np.maximum(self.abar.astype("float64"), 1e-30) - 1.0).astype("float32")
         quieter = tf.cast(levels[None, :] <= level[:, None], tf.int32)
         return tf.maximum(tf.reduce_sum(quieter, axis=1) - 1, 0)
 

@@ -82,21 +82,26 @@ class RealNVP(flow.Flow):
 
     def bijector(self, training=False):
         steps = [
-            tfb.Chain([Coupling(mask, network, training), Normalization(statistics, mask.ndim, training)])
+            _chain(Coupling(mask, network, training), Normalization(statistics, mask.ndim, training))
             for mask, network, statistics in zip(self.masks, self.networks, self.statistics, strict=True)
         ]
         if len(self.image_shape) == 1:
-            return tfb.Chain(steps)
-        last = tfb.Chain(steps[-4:])
+            return _chain(*steps)
+        last = _chain(*steps[-4:])
         for scale in reversed(range(self.scales - 1)):
             checker, channel = steps[6 * scale : 6 * scale + 3], steps[6 * scale + 3 : 6 * scale + 6]
-            last = tfb.Chain([*checker, Squeeze(), *channel, FirstChannels(last)])
+            last = _chain(*checker, Squeeze(), *channel, FirstChannels(last))
         shape = [s // 2 ** (self.scales - 1) for s in self.image_shape[:2]]
         shape = (*shape, self.image_shape[2] * 4 ** (self.scales - 1))
         levels = float(self.levels or 1)
         spread = levels * ALPHA / 2 / (1 - ALPHA)
         to_levels = tfb.Sigmoid(low=-spread, high=levels + spread)
-        return tfb.Chain([to_levels, last, tfb.Reshape(shape, (self.latent_dim,))])
+        return _chain(to_levels, last, tfb.Reshape(shape, (self.latent_dim,)))
+
+
+def _chain(*bijectors):
+    """A chain with a short name: TFP's own lists all its parts, which fills exported graphs with kilobytes of names."""
+    return tfb.Chain(list(bijectors), name="chain")
 
 
 def _halves(dim, flip):
@@ -133,10 +138,10 @@ def _coupling_network(shape, width, blocks, dropout):
         x = x + linear(width)(y)
     x = layers.Dense(2 * shape[-1], kernel_initializer="zeros")(layers.ReLU()(x))
     raw, shift = x[..., : shape[-1]], x[..., shape[-1] :]
-    return keras.Model(masked, [_LearnedTanh()(raw), shift])
+    return keras.Model(masked, [LearnedTanh()(raw), shift])
 
 
-class _LearnedTanh(layers.Layer):
+class LearnedTanh(layers.Layer):
     """gain * tanh(x) with a learned gain per channel: log-scales stay bounded while the network is still wild."""
 
     def build(self, shape):
