@@ -15,7 +15,7 @@ import pathlib
 import tempfile
 
 import kerasgen
-from kerasgen import hub, training
+from kerasgen import files, hub, training
 
 HOME = pathlib.Path(kerasgen.__file__).parent / "presets"
 TABLE = pathlib.Path(__file__).resolve().parents[1] / "docs" / "results.md"
@@ -38,7 +38,8 @@ def keep(run: pathlib.Path):
     results |= {"seconds": trained["results"]["seconds"], "machine": machine.describe()}
     results["command"] = f"kerasgen train {name}"
     about = {key: trained[key] for key in ("description", "data", "recipe")}
-    hub.save_preset(model, HOME / name, overwrite=True, preset=name, results=results, **about)
+    folder = hub.save_preset(model, HOME / name, overwrite=True, preset=name, results=results, **about)
+    (folder / files.MARK).unlink()  # it says that a program may replace the folder; these are ours to keep
     print(name, results, flush=True)
 
 
