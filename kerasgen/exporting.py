@@ -468,7 +468,7 @@ def _flips(info, function, inputs, expected, got, reference, runtime):
     logits = np.reshape(reference("logits", given), (len(expected), -1, info["levels"]))
     for row in rows:
         place = int(np.argmax(levels[0][row] != levels[1][row]))
-        noise = random.gumbel(int(inputs["seed"]), random.CHOICE + place, [row], (info["levels"],)).numpy()[0]
+        noise = random.gumbel(int(inputs["seed"]), random.CHOICE, [row], logits.shape[1:]).numpy()[0, place]
         score = logits[row, place] + float(inputs.get("temperature", 1.0)) * noise
         gap = abs(score[levels[0][row, place]] - score[levels[1][row, place]])
         if not gap <= TIE:

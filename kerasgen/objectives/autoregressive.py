@@ -57,13 +57,14 @@ class Autoregressive(GenerativeModel):
     def serve_sample(self, seed, index, label=None, temperature=1.0):
         size = math.prod(self.image_shape)
         places = tf.range(size)
+        # All noise at once: inside the loop the cipher would cost as much as a small network.
+        gumbel = temperature * random.gumbel(seed, random.CHOICE, index, (size, self.levels))
 
         def step(place, x):
             logits = self.serve_logits(tf.reshape(x, (-1, *self.image_shape)), label)
             logits = tf.gather(tf.reshape(logits, (-1, size, self.levels)), place, axis=1)  # (B, levels)
             # Gumbel-max at temperature T picks argmax(logits / T + g), which is argmax(logits + T g), also for T = 0.
-            noise = random.gumbel(seed, random.CHOICE + place, index, (self.levels,))
-            level = tf.argmax(logits + temperature * noise, axis=-1, output_type=tf.int32)
+            level = tf.argmax(logits + tf.gather(gumbel, place, axis=1), axis=-1, output_type=tf.int32)
             value = tf.cast(level, tf.float32) / (self.levels - 1.0)
             return place + 1, tf.where(places == place, value[:, None], x)
 
