@@ -17,7 +17,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 # The stamp's name holds a checksum of what the environment is made from, so a change makes a new one.
 STAMP := $(VENV)/.stamp-$(shell cat pyproject.toml setup.py | cksum | cut -d ' ' -f 1)
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: help setup quickstart test test-slow test-gpu lint format docs bundles demo clean
 

@@ -33,7 +33,8 @@ sys.stdin.readline()
 print(*sorted({name.split(".")[0] for name in sys.modules}), flush=True)
 """
 
-pytestmark = pytest.mark.browser
+# One server for the whole file, and its last test looks at what the others made it load: one worker runs them all.
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("panel")]
 
 
 # --- tiny bundles -----------------------------------------------------------------------------------------------------
