@@ -319,9 +319,8 @@ class GenerativeModel(keras.Model):
                 if name == "label" and not self.num_classes:
                     continue
                 port = self.port("count" if name == "index" else name, function)
-                if port.default is not None and isinstance(
-                    parameter.default, (int, float)
-                ):  # the model's own
+                # A number in the signature is the model's own default.
+                if port.default is not None and isinstance(parameter.default, (int, float)):
                     port = dataclasses.replace(port, default=parameter.default)
                 inputs.append(port)
             inputs.sort(key=lambda port: port.name != "count")  # sample(count, ...)
@@ -364,9 +363,8 @@ class GenerativeModel(keras.Model):
         ports, output = self.ports()[function]
         values = bind(function, ports, args, given)
         if 0 in [values.get("count"), *(len(values[port.name]) for port in ports if port.shape)]:
-            return np.zeros(
-                (0, *output.shape[1:]), output.dtype
-            )  # convolutions of nothing have a wrong shape
+            # TensorFlow's convolutions of nothing have a wrong shape.
+            return np.zeros((0, *output.shape[1:]), output.dtype)
         if "count" not in values:
             return self._compiled(function)(**_tensors(values)).numpy()
         index = np.arange(values.pop("count"), dtype=np.int32)

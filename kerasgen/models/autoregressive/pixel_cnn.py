@@ -108,7 +108,7 @@ class RowConv(layers.Layer):
     """Convolution along a row that sees `reach` pixels to the left, and of its own pixel only what comes earlier.
 
     Feature i belongs to colour channel i % channels. Of its own pixel, a feature sees those of earlier channels and,
-    when `includes_self`, of its own channel. The mask multiplies the kernel in every call.
+    when `includes_self`, of its own channel. A mask that hides anything multiplies the kernel in every call.
     """
 
     def __init__(self, filters, reach, includes_self=True, channels=1, **kwargs):
