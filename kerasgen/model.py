@@ -7,6 +7,7 @@ means, and turns the pure `serve_*` functions into methods, SavedModel endpoints
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import inspect
 from typing import NamedTuple
@@ -15,9 +16,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasgen import contract, hub, random
+from kerasgen import contract, distribute, hub, random
 from kerasgen.contract import FUNCTIONS, SCALARS
-from kerasgen.data import checks
+from kerasgen.data import checks, endless
 from kerasgen.runtime import BATCH, Port, Ports, bind
 
 if keras.backend.backend() != "tensorflow":
@@ -32,8 +33,31 @@ class Batch(NamedTuple):
 
     x: tf.Tensor  # (B, *image_shape)
     label: tf.Tensor | None  # (B,) int32
-    index: tf.Tensor  # (B,) position in the global batch, the same whatever the number of replicas
-    seed: tf.Tensor  # () a fresh seed per step
+    index: tf.Tensor  # (B,) position in the global batch; in evaluation, in the data
+    seed: tf.Tensor  # () a fresh seed per step; one for all of an evaluation
+    share: tf.Tensor | float = (
+        1.0  # () the part of the global batch that this replica has; 1 on a single device
+    )
+    total: tf.Tensor | int = 1  # () examples of the global batch
+
+
+EVALUATION = -1  # in the place of a step, for what is drawn in evaluations
+
+
+class Optimizers:
+    """What Keras' callbacks see as the `optimizer` of a model with several players.
+
+    Schedules, plateaus, averages and logs look for `optimizers` and treat each by itself; steps are those of the first.
+    """
+
+    built = True
+
+    def __init__(self, optimizers):
+        self.optimizers = [getattr(optimizer, "inner_optimizer", optimizer) for optimizer in optimizers]
+
+    @property
+    def iterations(self):
+        return self.optimizers[0].iterations
 
 
 class GenerativeModel(keras.Model):
@@ -113,41 +137,62 @@ class GenerativeModel(keras.Model):
         """The paper's optimisers: `{"<player>_optimizer": optimizer}`, or `{"optimizer": optimizer}`."""
         raise NotImplementedError
 
-    def compile(self, *, seed=0, run_eagerly=False, steps_per_execution=1, jit_compile=False, **optimizers):
+    def compile(
+        self,
+        *,
+        seed=0,
+        run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile=False,
+        auto_scale_loss=True,
+        **optimizers,
+    ):
         """Prepare for `fit` with the paper's optimisers, each of which can be replaced.
 
         Args:
-            seed: which stream of latents, noise levels, dequantisation ... the training uses.
-            run_eagerly, steps_per_execution, jit_compile: as in Keras.
+            seed: which stream of latents, noise levels, dequantisation ... and which order of the data.
+            run_eagerly, steps_per_execution, jit_compile, auto_scale_loss: as in Keras.
             **optimizers: `<player>_optimizer=` (one player: `optimizer=`), a Keras optimiser or its name.
 
         Raises:
-            ValueError: an optimiser for a player that the model does not have.
+            ValueError: an optimiser for a player that the model does not have, or one that does not exist; options
+                that do not work in several replicas.
         """
+        strategy = self.distribute_strategy
         chosen = {_join(player, "optimizer"): None for player in self.players}
         for name, optimizer in optimizers.items():
             if name not in chosen:
                 raise ValueError(f"compile: expected {' or '.join(chosen)}, got {name}")
             chosen[name] = optimizer
-        if None in chosen.values():
-            chosen = {**self.optimizers(), **{k: v for k, v in chosen.items() if v is not None}}
-        chosen = {name: keras.optimizers.get(optimizer) for name, optimizer in chosen.items()}
-        super().compile(
-            optimizer=chosen.get("optimizer"),
-            run_eagerly=run_eagerly,
-            steps_per_execution=steps_per_execution,
-            jit_compile=jit_compile,
-        )
-        for player in self.players:
-            name = _join(player, "optimizer")
-            if player:  # `optimizer` itself was set by Keras
-                setattr(self, name, chosen[name])
-            getattr(self, name).build(self.player_variables(player))
-        self.seed = seed
-        self._means = {name: keras.metrics.Mean(name=name) for name in self.reports}
-        options = dict(
-            run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile
-        )
+        if jit_compile is True and strategy.num_replicas_in_sync > 1:
+            raise ValueError(
+                f"jit_compile: expected False in {strategy.num_replicas_in_sync} replicas: XLA compiles for one device"
+            )
+        with strategy.scope():
+            if None in chosen.values():
+                chosen = {**self.optimizers(), **{k: v for k, v in chosen.items() if v is not None}}
+            chosen = {name: _optimizer(name, optimizer) for name, optimizer in chosen.items()}
+            for name, optimizer in chosen.items():
+                distribute.check_optimizer(name, optimizer, strategy)
+            if auto_scale_loss and self.dtype_policy.name == "mixed_float16":
+                chosen = {name: _scaled(optimizer) for name, optimizer in chosen.items()}
+            options = dict(
+                run_eagerly=run_eagerly,
+                steps_per_execution=steps_per_execution,
+                jit_compile=jit_compile,
+                auto_scale_loss=False,  # done here, for every player
+            )
+            super().compile(optimizer=chosen.get("optimizer"), **options)
+            for player in self.players:
+                name = _join(player, "optimizer")
+                if player:  # `optimizer` itself was set by Keras
+                    setattr(self, name, chosen[name])
+                getattr(self, name).build(self.player_variables(player))
+            if "optimizer" not in chosen:
+                self.optimizer = Optimizers(chosen.values())
+            self.seed = seed
+            self._means = {name: keras.metrics.Mean(name=name) for name in self.reports}
+        options["auto_scale_loss"] = auto_scale_loss
         object.__setattr__(self, "_compile_arguments", {"seed": seed, **options})
 
     def get_compile_config(self):
@@ -178,36 +223,117 @@ class GenerativeModel(keras.Model):
         raise NotImplementedError
 
     def test_step(self, data):
-        return self.report(self.losses(self.batch(data), training=False))
+        batch = self.batch(data, training=False)
+        return self.report(batch, self.losses(batch, training=False))
 
-    def fit(self, x=None, y=None, **kwargs):
-        """Train; as `keras.Model.fit`, on a `tf.data.Dataset` or an array, after one clear look at the data.
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        *,
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        **kwargs,
+    ):
+        """Train; as `keras.Model.fit`, on kerasgen's data, a `tf.data.Dataset` or an array, after one look at the data.
+
+        The order of kerasgen's data and of arrays is a pure function of (seed, step): the next `fit` goes on where the
+        last one stopped, and with `callbacks.Resume` a run goes on where it was killed.
 
         Args:
-            x: dataset of `x` or `(x, label)` batches, or an array (N, *image_shape) in [0, 1].
+            x: `data.train`, another dataset of `x` or `(x, label)` batches, or an array (N, *image_shape) in [0, 1].
             y: labels (N,) when x is an array and the model is conditional.
-            **kwargs: as in Keras (epochs, batch_size, validation_data, callbacks, ...).
+            batch_size: examples of a global batch, when x is an array; 32 if left out.
+            validation_split: share of the arrays, from their end, that is held out.
+            callbacks, validation_data, shuffle, initial_epoch, steps_per_epoch, **kwargs: as in Keras.
 
         Raises:
             ValueError: the data do not have the model's shape, range or labels; the line says what arrived.
+            NonFinite: a figure stopped being finite; see `callbacks.NonFiniteGuard`.
         """
+        from kerasgen.callbacks import NonFiniteGuard, Resume
+
         if not self.compiled:
             raise ValueError("fit: expected a compiled model; call compile() first")
-        x, y = self._checked(x, y, 32 if kwargs.get("batch_size") is None else kwargs["batch_size"])
-        if isinstance(x, tf.data.Dataset):
-            kwargs["shuffle"] = False  # a dataset brings its own order; Keras would warn
-        held_out = kwargs.get("validation_data")
-        if held_out is not None:
-            pair = held_out if isinstance(held_out, tuple) else (held_out,)
+        for name in ("class_weight", "sample_weight"):
+            if kwargs.get(name) is not None:
+                raise ValueError(f"{name}: expected None; every example counts alike")
+        batch_size = 32 if batch_size is None else batch_size
+        x, y = self._checked(x, y, batch_size)
+        if validation_split and isinstance(x, np.ndarray) and validation_data is None:
+            kept = int(len(x) * (1.0 - validation_split))
+            validation_data = x[kept:] if y is None else (x[kept:], y[kept:])
+            x, y = x[:kept], None if y is None else y[:kept]
+        elif validation_data is not None:
+            pair = validation_data if isinstance(validation_data, tuple) else (validation_data,)
             checked = self._checked(*pair[:2])
-            kwargs["validation_data"] = checked if isinstance(held_out, tuple) else checked[0]
-        if self.adapts and int(self.clock) == 0:
-            first = next(iter(x)) if isinstance(x, tf.data.Dataset) else x[: kwargs.get("batch_size") or 32]
+            validation_data = checked if isinstance(validation_data, tuple) else checked[0]
+
+        callbacks = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else list(callbacks or [])
+        if not any(isinstance(callback, NonFiniteGuard) for callback in callbacks):
+            callbacks.append(NonFiniteGuard())
+        resume = next((callback for callback in callbacks if isinstance(callback, Resume)), None)
+        options = dict(batch_size=batch_size, shuffle=shuffle, seed=self.seed, steps=steps_per_epoch)
+        source = endless.source(x, y, **options, replay=resume is not None)
+        done = 0  # steps of this run; `clock` counts those of all runs
+        if resume:
+            done = resume.open(self, callbacks, source)
+            initial_epoch = done // source.steps
+        if source:
+            x, y, steps_per_epoch = (
+                source.start(done if resume else int(self.clock.numpy())),
+                None,
+                source.steps,
+            )
+        if self.adapts and int(self.clock.numpy()) == 0:
+            first = next(iter(x))
             self.adapt(first[0] if isinstance(first, tuple) else first)
-        history = super().fit(x, y, **kwargs)
+        if not isinstance(validation_data, tf.data.Dataset):
+            kwargs.setdefault("validation_batch_size", batch_size)
+        try:
+            with self._passing_over(done % source.steps if resume else 0):
+                history = super().fit(
+                    x,
+                    y,
+                    epochs=epochs,
+                    callbacks=callbacks,
+                    validation_data=validation_data,
+                    shuffle=False,  # a dataset brings its own order
+                    initial_epoch=initial_epoch,
+                    steps_per_epoch=steps_per_epoch,
+                    **kwargs,
+                )
+        finally:
+            if resume:
+                resume.close()
         for player in filter(None, self.players):  # Keras itself ends the averaging of `optimizer` alone
             getattr(self, _join(player, "optimizer")).finalize_variable_values(self.player_variables(player))
         return history
+
+    @contextlib.contextmanager
+    def _passing_over(self, steps: int):
+        """The first `steps` training steps do nothing: in a resumed epoch they were done before."""
+        self.make_train_function()
+        train = self.train_function
+
+        def resumed(iterator):
+            nonlocal steps
+            if steps <= 0:
+                return train(iterator)
+            steps -= self.steps_per_execution
+            return self.get_metrics_result()
+
+        self.train_function = resumed if steps else train
+        try:
+            yield
+        finally:
+            self.train_function = train
 
     def evaluate(self, x=None, y=None, **kwargs):
         """The losses on other data; as `keras.Model.evaluate`, after the same look at the data as `fit`."""
@@ -231,48 +357,69 @@ class GenerativeModel(keras.Model):
         """The number of training steps so far: the update count of the first player."""
         return getattr(self, _join(self.players[0], "optimizer")).iterations
 
-    def batch(self, data) -> Batch:
-        """Unpack what `train_step` was given and key its draws by step and by position in the global batch."""
+    def batch(self, data, training: bool = True) -> Batch:
+        """Unpack what `train_step` was given and key its draws.
+
+        In training by step and by position in the global batch; in evaluation by position in the data, so that two
+        evaluations of the same weights, in batches of any size, give the same figures.
+        """
         x, label, _ = keras.utils.unpack_x_y_sample_weight(data)
-        count = tf.shape(x)[0]
-        replica = tf.distribute.get_replica_context()
-        first = 0 if replica is None else replica.replica_id_in_sync_group * count
         if self.num_classes and label is None:
             raise ValueError(f"label: expected labels beside x for {self.num_classes} classes, got none")
-        label = tf.cast(tf.reshape(label, (-1,)), tf.int32) if self.num_classes else None
-        return Batch(
-            tf.cast(x, tf.float32), label, first + tf.range(count), random.fold(self.seed, self.clock.value)
+        first, share, total = distribute.part(x)
+        x = distribute.never_empty(tf.cast(x, tf.float32))
+        label = (
+            distribute.never_empty(tf.cast(tf.reshape(label, (-1,)), tf.int32)) if self.num_classes else None
         )
+        if training:
+            seed = random.fold(self.seed, self.clock.value)
+        else:
+            seed = random.fold(self.seed, EVALUATION)
+            first += tf.cast(self._means[self.reports[0]].count.value, tf.int32)  # examples seen before
+        return Batch(x, label, first + tf.range(tf.shape(x)[0]), seed, share, total)
 
-    def descend(self, players, compute) -> dict:
+    def descend(self, batch: Batch, players, compute) -> dict:
         """One descent step of one player, or of several at once on the same forward pass.
 
-        Each player's variables follow the gradient of that player's own loss. Optimisers sum gradients over replicas,
-        so each replica contributes its share of the mean.
+        Each player's variables follow the gradient of that player's own loss, a mean over the batch. Here alone are
+        the replicas' shares of that mean, their sum, loss scaling and (in the optimiser) clipping and averaging.
 
         Args:
+            batch: what `compute` looks at.
             players: a name, or a tuple of names.
             compute: function of no arguments returning scalars; `<player>_loss` (or `loss`) is what is descended.
 
         Returns: what `compute` returned.
         """
         players = (players,) if isinstance(players, str) else players
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
         optimizers = {player: getattr(self, _join(player, "optimizer")) for player in players}
         with tf.GradientTape(persistent=len(players) > 1) as tape:
             values = compute()
-            losses = {p: o.scale_loss(values[_join(p, "loss")] / replicas) for p, o in optimizers.items()}
+            losses = {p: o.scale_loss(values[_join(p, "loss")] * batch.share) for p, o in optimizers.items()}
         variables = {player: self.player_variables(player) for player in players}
         gradients = {player: tape.gradient(losses[player], variables[player]) for player in players}
         for player, optimizer in optimizers.items():
-            optimizer.apply(gradients[player], variables[player])
+            optimizer.apply(distribute.total(gradients[player]), variables[player])
         return values
 
-    def report(self, values: dict) -> dict:
-        """Add to the running means and return them, as `train_step` must."""
-        for name, mean in self._means.items():
-            mean.update_state(values[name])
+    def report(self, batch: Batch, values: dict) -> dict:
+        """Add means over a batch to the running means and return those, as `train_step` must.
+
+        Examples count alike: a short last batch counts by its length, and replicas by their shares.
+        """
+        means = distribute.total([values[name] * batch.share for name in self._means])
+        for mean, value in zip(self._means.values(), means, strict=True):
+            mean.update_state(value, sample_weight=batch.total)
         return {name: mean.result() for name, mean in self._means.items()}
+
+    def _make_function(self, step):
+        strategy = self.distribute_strategy
+        if strategy.num_replicas_in_sync == 1 and not distribute.is_multi_worker(strategy):
+            return super()._make_function(step)
+        return distribute.run(step, strategy, self.run_eagerly, self.steps_per_execution)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: every variable exists since the constructor. Keras' own fails on batches of several workers."""
 
     # --- functions --------------------------------------------------------------------------------------------------
 
@@ -406,6 +553,18 @@ def _method(function: str):
 
 for _name in FUNCTIONS:
     setattr(GenerativeModel, _name, _method(_name))
+
+
+def _optimizer(name: str, optimizer):
+    try:
+        return keras.optimizers.get(optimizer)
+    except ValueError as error:
+        raise ValueError(f"{name}: expected a Keras optimiser or its name, got {optimizer!r}") from error
+
+
+def _scaled(optimizer):
+    scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    return optimizer if scales else keras.optimizers.LossScaleOptimizer(optimizer)
 
 
 def _join(player: str, word: str) -> str:

@@ -20,7 +20,7 @@ def pairs(model) -> list:
 
 def swap(model):
     """Exchange weights and averages; a second call undoes it. Before the first step there is nothing to exchange."""
-    if int(model.clock) == 0:
+    if int(model.clock.numpy()) == 0:
         return
     for variable, average in pairs(model):
         value = variable.numpy()

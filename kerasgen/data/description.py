@@ -64,12 +64,17 @@ class Data:
 
     @property
     def train(self):
-        """Batches in another order each epoch, without a smaller last one unless it is the only one."""
+        """Batches in another order each epoch, without a smaller last one unless it is the only one.
+
+        `model.fit` takes the order of `stream` in the place of this one, from the step at which it begins.
+        """
         import tensorflow as tf
 
         count = self.count("train")
         order = tf.data.Dataset.range(count).shuffle(max(count, 1), seed=self.seed)
-        return self._fetch("train", order.batch(self._train_batch, drop_remainder=True))
+        batches = self._fetch("train", order.batch(self._train_batch, drop_remainder=True))
+        batches.kerasgen_data = self
+        return batches
 
     @property
     def validation(self):
@@ -93,18 +98,9 @@ class Data:
         the batches that it would have seen. Each epoch is a permutation computed index by index: there is no
         state and no buffer.
         """
-        import tensorflow as tf
+        from kerasgen.data.endless import indices
 
-        count, batch = self.count("train"), self._train_batch
-
-        def indices(step):
-            epoch, position = step // self.steps, step % self.steps * batch
-            seed = tf.cast(tf.stack([tf.constant(self.seed, tf.int64), epoch]), tf.uint32)
-            return tf.random.experimental.index_shuffle(
-                position + tf.range(batch, dtype=tf.int64), seed, tf.constant(count - 1, tf.int64)
-            )
-
-        return self._fetch("train", tf.data.Dataset.range(start, 2**62).map(indices))
+        return self._fetch("train", indices(self.count("train"), self._train_batch, self.seed, start))
 
     def arrays(self, split):
         """One split as NumPy arrays: (x, label), with label None for unlabelled data."""

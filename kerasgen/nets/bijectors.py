@@ -12,6 +12,8 @@ import tensorflow as tf
 from keras import layers
 from tensorflow_probability import bijectors as tfb
 
+from kerasgen import distribute
+
 EPSILON, MOMENTUM = 1e-4, 0.99
 
 
@@ -89,10 +91,9 @@ class RunningStatistics(layers.Layer):
     def update(self, x):
         """The averages after this batch; gradients flow through the batch's share, as in the paper."""
         axes = list(range(x.shape.rank - 1))
-        first, second = tf.reduce_mean(x, axes), tf.reduce_mean(x * x, axes)
-        context = tf.distribute.get_replica_context()
-        if context is not None and context.num_replicas_in_sync > 1:
-            first, second = context.all_reduce(tf.distribute.ReduceOp.MEAN, [first, second])
+        count = tf.cast(tf.size(x) // x.shape[-1], x.dtype)
+        sums = distribute.total([tf.reduce_sum(x, axes), tf.reduce_sum(x * x, axes), count])
+        first, second = sums[0] / sums[2], sums[1] / sums[2]
         mean = MOMENTUM * self.mean.value + (1 - MOMENTUM) * first
         variance = MOMENTUM * self.variance.value + (1 - MOMENTUM) * (second - first * first)
         self.mean.assign(mean)

@@ -56,9 +56,13 @@ class Adversarial(GenerativeModel):
     def train_step(self, data):
         batch = self.batch(data)
         for step in range(self.discriminator_steps):
-            judged = self.descend("discriminator", lambda step=step: self.judge(batch, step, training=True))
-        fooled = self.descend("generator", lambda: self.fool(batch, self.discriminator_steps, training=True))
-        return self.report({**judged, **fooled})
+            judged = self.descend(
+                batch, "discriminator", lambda step=step: self.judge(batch, step, training=True)
+            )
+        fooled = self.descend(
+            batch, "generator", lambda: self.fool(batch, self.discriminator_steps, training=True)
+        )
+        return self.report(batch, {**judged, **fooled})
 
     def losses(self, batch, training):
         return {**self.judge(batch, 0, training), **self.fool(batch, 0, training)}

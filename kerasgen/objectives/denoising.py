@@ -57,7 +57,7 @@ class Denoising(GenerativeModel):
 
     def train_step(self, data):
         batch = self.batch(data)
-        return self.report(self.descend("", lambda: self.losses(batch, training=True)))
+        return self.report(batch, self.descend(batch, "", lambda: self.losses(batch, training=True)))
 
     def clean(self, x, time, label=None):
         """The guess of x_0 behind x_t: pictures are clipped to [-1, 1], which keeps long chains on the data."""

@@ -73,7 +73,7 @@ class Elbo(GenerativeModel):
 
     def train_step(self, data):
         batch = self.batch(data)
-        return self.report(self.descend("", lambda: self.losses(batch, training=True)))
+        return self.report(batch, self.descend(batch, "", lambda: self.losses(batch, training=True)))
 
     def log_weight(self, x, seed):
         """log p(x, z) - log q(z|x) for one z ~ q(z|x) per example; the log-mean-exp of many approaches log p(x)."""

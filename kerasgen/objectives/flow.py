@@ -45,7 +45,7 @@ class Flow(GenerativeModel):
 
     def train_step(self, data):
         batch = self.batch(data)
-        return self.report(self.descend("", lambda: self.losses(batch, training=True)))
+        return self.report(batch, self.descend(batch, "", lambda: self.losses(batch, training=True)))
 
     def serve_sample(self, seed, index, temperature=1.0):
         return self.serve_decode(temperature * random.normal(seed, random.LATENT, index, (self.latent_dim,)))

@@ -58,7 +58,9 @@ class LearnedSimilarity(GenerativeModel):
 
     def train_step(self, data):
         batch = self.batch(data)
-        return self.report(self.descend(self.players, lambda: self.losses(batch, training=True)))
+        return self.report(
+            batch, self.descend(batch, self.players, lambda: self.losses(batch, training=True))
+        )
 
     def serve_sample(self, seed, index):
         return self.serve_decode(random.normal(seed, random.LATENT, index, (self.latent_dim,)))

@@ -41,7 +41,7 @@ class Likelihood(GenerativeModel):
 
     def train_step(self, data):
         batch = self.batch(data)
-        return self.report(self.descend("", lambda: self.losses(batch, training=True)))
+        return self.report(batch, self.descend(batch, "", lambda: self.losses(batch, training=True)))
 
     def serve_sample(self, seed, index):
         return from_units(self.draw(seed, index), self.levels)

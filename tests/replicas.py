@@ -1,0 +1,78 @@
+"""Train tiny systems in one replica, in two of one process, or as one of two workers, and write what came of it.
+
+    python tests/replicas.py single|mirrored|multiworker FOLDER SYSTEM ...
+
+`tests/test_distribute.py` compares the files. SGD, because Adam forgives a gradient of the wrong scale.
+"""
+
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import tensorflow as tf  # noqa: E402
+
+EXAMPLES, BATCH, EPOCHS = 44, 16, 2  # the last batch has 12 examples, and of 23 held-out ones 7
+
+
+def strategy(mode):
+    if mode == "single":
+        return tf.distribute.get_strategy()
+    if mode == "mirrored":
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+        return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def run(system, arguments, scope, **compiled):
+    """Weights, optimiser variables and figures after a few steps, as {name: array}."""
+    import keras
+    import numpy as np
+
+    import kerasgen
+
+    keras.utils.set_random_seed(0)
+    with scope.scope():
+        model = kerasgen.build(system, **arguments)
+        optimizers = {
+            f"{player}_optimizer" if player else "optimizer": keras.optimizers.SGD(
+                1e-3, momentum=0.9, use_ema=True, **compiled.pop("optimizer", {})
+            )
+            for player in model.players
+        }
+        model.compile(seed=3, **optimizers, **compiled)
+    name = "moons" if len(model.image_shape) == 1 else "digits_binary" if model.levels == 2 else "digits"
+    data = kerasgen.data.load(name, batch_size=BATCH)
+    (x, label), (held_out, held_label) = data.arrays("train"), data.arrays("validation")
+    pick = (lambda label, n: label[:n]) if model.num_classes else (lambda label, n: None)
+    validation = (held_out[:23], pick(held_label, 23)) if model.num_classes else held_out[:23]
+    fitted = model.fit(
+        x[:EXAMPLES],
+        pick(label, EXAMPLES),
+        batch_size=BATCH,
+        epochs=EPOCHS,
+        validation_data=validation,
+        verbose=0,
+    )
+    figures = model.evaluate(x[:30], pick(label, 30), batch_size=BATCH, verbose=0, return_dict=True)
+    found = {f"history/{key}": np.array(values) for key, values in fitted.history.items()}
+    found |= {f"evaluate/{key}": np.array(value) for key, value in figures.items()}
+    found |= {f"weight/{i}": w.numpy() for i, w in enumerate(model.weights)}
+    for player, optimizer in optimizers.items():
+        found |= {f"{player}/{i}": v.numpy() for i, v in enumerate(optimizer.variables)}
+    return found
+
+
+def main(mode, folder, *systems):
+    scope = strategy(mode)  # before any other operation
+    import numpy as np
+    from tiny import TINY
+
+    rank = "" if mode != "multiworker" else f"-{scope.cluster_resolver.task_id}"
+    for system in systems:
+        np.savez(f"{folder}/{system}-{mode}{rank}.npz", **run(system, TINY[system], scope))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,105 @@
+"""One replica, two replicas of one process and two worker processes learn the same."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tiny import TINY
+
+# One system per objective; the cheap three are tried in the quick tests, which pay for the tracing of every replica.
+QUICK = ("gaussian", "vae", "dcgan")
+OBJECTIVES = (*QUICK, "gaussian_mixture", "vae_gan", "real_nvp", "pixel_cnn", "ddpm")
+
+
+def ports(count):
+    """Ports that are free now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    numbers = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return numbers
+
+
+def start(mode, *arguments, program="replicas.py", **environment):
+    environment = {**os.environ, **environment}
+    return subprocess.Popen(
+        [sys.executable, os.path.join(os.path.dirname(__file__), program), mode, *map(str, arguments)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def workers(count, *arguments, **options):
+    """One process per worker of a cluster on this machine."""
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in ports(count)]}
+    tasks = [{"cluster": cluster, "task": {"type": "worker", "index": i}} for i in range(count)]
+    return [start("multiworker", *arguments, TF_CONFIG=json.dumps(task), **options) for task in tasks]
+
+
+def finish(processes, timeout=400):
+    outputs = [process.communicate(timeout=timeout)[0] for process in processes]
+    for process, output in zip(processes, outputs, strict=True):
+        assert process.returncode == 0, output[-3000:]
+
+
+def trained(folder, systems):
+    """What each way of training wrote, as {system: {way: arrays}}."""
+    finish([start("single", folder, *systems)])
+    finish([start("mirrored", folder, *systems)])
+    finish(workers(2, folder, *systems))
+    ways = ("single", "mirrored", "multiworker-0", "multiworker-1")
+    return {system: {way: np.load(folder / f"{system}-{way}.npz") for way in ways} for system in systems}
+
+
+def compare(found):
+    alone = found["single"]
+    for way in ("mirrored", "multiworker-0", "multiworker-1"):
+        assert set(found[way]) == set(alone)
+        for name in alone:
+            scale = max(1.0, np.abs(alone[name]).max(initial=0))  # figures are in the hundreds
+            np.testing.assert_allclose(found[way][name] / scale, alone[name] / scale, atol=1e-6, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("replicas"), QUICK)
+
+
+@pytest.mark.xdist_group("distribute")
+@pytest.mark.parametrize("system", QUICK)
+def test_replicas_learn_what_one_does(quick, system):
+    compare(quick[system])
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("distribute")
+@pytest.mark.parametrize("system", [system for system in TINY if system not in QUICK])
+def test_replicas_of_every_system_learn_what_one_does(tmp_path, system):
+    compare(trained(tmp_path, [system])[system])
+
+
+@pytest.mark.xdist_group("distribute")
+def test_a_wrong_share_would_be_seen(quick):
+    """The law can fail: two epochs of training moved the weights by far more than it tolerates."""
+    import keras
+
+    import kerasgen
+
+    keras.utils.set_random_seed(0)
+    fresh = kerasgen.build("vae", **TINY["vae"]).weights
+    moved = [np.abs(w.numpy() - quick["vae"]["single"][f"weight/{i}"]).max() for i, w in enumerate(fresh)]
+    assert max(moved) > 1e-3
+
+
+@pytest.mark.xdist_group("distribute")
+def test_what_keras_does_wrongly_in_replicas(tmp_path):
+    """Clipping, loss scaling, several steps per execution: right, or refused in one line (tests/strategies.py)."""
+    finish([start("mirrored", program="strategies.py")])
