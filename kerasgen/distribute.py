@@ -91,13 +91,16 @@ def check_optimizer(name: str, optimizer, strategy) -> None:
     object.__setattr__(optimizer, "_all_reduce_sum_gradients", list)
 
 
-def run(step, strategy, run_eagerly: bool, steps_per_execution: int):
+def run(step, strategy, run_eagerly: bool, jit_compile: bool, steps_per_execution: int):
     """What `fit` and `evaluate` call with an iterator: the next steps, on every replica.
 
     Keras' own function loses the last, incomplete execution of several steps, and reduces scalars of several workers
     along an axis that they do not have. Here every step is a call of its own. The step's values were summed over
     replicas where they were reported, so those of the first are those of all.
     """
+
+    if jit_compile and not run_eagerly:  # in a single replica; a function of its own cannot hold a merge of several
+        step = tf.function(step, reduce_retracing=True, autograph=False, jit_compile=True)
 
     def one(iterator):
         values = strategy.run(step, args=(next(iterator),))

@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
+from kerasgen.nets.network import network
 from kerasgen.nets.shapes import stages_of
 from kerasgen.objectives import denoising
 
@@ -96,7 +97,7 @@ def _unet(image_shape, width, multipliers, blocks, attention, dropout):
         if level:
             x = layers.Conv2D(x.shape[-1], 3, padding="same")(layers.UpSampling2D()(x))
     x = layers.Conv2D(image_shape[-1], 3, padding="same", kernel_initializer="zeros")(_norm_swish(x))
-    return keras.Model([picture, time], x, name="network")
+    return network([picture, time], x, name="network")
 
 
 def _residual(x, when, channels, dropout):
@@ -133,7 +134,7 @@ class TimeEmbedding(layers.Layer):
     """[sin(t w_i), cos(t w_i)] with frequencies w_i from 1 down to 1 / 10,000."""
 
     def __init__(self, width, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # half precision cannot tell late times apart
         self.width = width
 
     def call(self, time):

@@ -24,6 +24,7 @@ from keras import layers
 from tensorflow_probability import bijectors as tfb
 
 from kerasgen.nets.bijectors import Coupling, FirstChannels, Normalization, RunningStatistics, Squeeze
+from kerasgen.nets.network import network
 from kerasgen.nets.shapes import stages_of
 from kerasgen.objectives import flow
 
@@ -138,7 +139,7 @@ def _coupling_network(shape, width, blocks, dropout):
         x = x + linear(width)(y)
     x = layers.Dense(2 * shape[-1], kernel_initializer="zeros")(layers.ReLU()(x))
     raw, shift = x[..., : shape[-1]], x[..., shape[-1] :]
-    return keras.Model(masked, [LearnedTanh()(raw), shift])
+    return network(masked, [LearnedTanh()(raw), shift])
 
 
 class LearnedTanh(layers.Layer):

@@ -14,6 +14,7 @@ import keras
 from keras import layers
 
 from kerasgen import random
+from kerasgen.nets.network import network
 from kerasgen.nets.shapes import stages_of
 from kerasgen.objectives import adversarial
 
@@ -86,7 +87,7 @@ def _generator(image_shape, latent_dim, widths, kernel_size):
         activation="tanh",
         kernel_initializer=_normal(),
     )(x)
-    return keras.Model(z, x, name="generator")
+    return network(z, x, name="generator")
 
 
 def _discriminator(image_shape, widths, kernel_size):
@@ -95,7 +96,7 @@ def _discriminator(image_shape, widths, kernel_size):
         x = layers.Conv2D(channels, kernel_size, 2, "same", use_bias=False, kernel_initializer=_normal())(x)
         x = layers.LeakyReLU(0.2)(x if i == 0 else _batch_norm()(x))
     x = layers.Dense(1, use_bias=False, kernel_initializer=_normal())(layers.Flatten()(x))
-    return keras.Model(picture, x, name="discriminator")
+    return network(picture, x, name="discriminator")
 
 
 def _normal():

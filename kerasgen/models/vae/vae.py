@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras import layers
 from tensorflow_probability import distributions as tfd
 
+from kerasgen.nets.network import network
 from kerasgen.objectives import elbo
 
 LIKELIHOODS = ("bernoulli", "gaussian")
@@ -79,13 +80,13 @@ class VAE(elbo.Elbo):
 def _encoder(image_shape, latent_dim, widths, activation, dropout):
     x = picture = keras.Input(image_shape)
     x = _hidden(layers.Flatten()(x), widths, activation, dropout)
-    return keras.Model(picture, [layers.Dense(latent_dim)(x), layers.Dense(latent_dim)(x)], name="encoder")
+    return network(picture, [layers.Dense(latent_dim)(x), layers.Dense(latent_dim)(x)], name="encoder")
 
 
 def _decoder(image_shape, latent_dim, widths, activation, dropout):
     z = keras.Input((latent_dim,))
     x = layers.Dense(math.prod(image_shape))(_hidden(z, widths, activation, dropout))
-    return keras.Model(z, layers.Reshape(image_shape)(x), name="decoder")
+    return network(z, layers.Reshape(image_shape)(x), name="decoder")
 
 
 def _hidden(x, widths, activation, dropout):

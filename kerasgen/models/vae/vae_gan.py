@@ -12,6 +12,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from kerasgen.nets.network import network
 from kerasgen.nets.shapes import stages_of
 from kerasgen.objectives import learned_similarity
 
@@ -58,7 +59,7 @@ def _encoder(image_shape, latent_dim, widths, hidden, kernel_size):
     for width in widths:
         x = _norm_relu(layers.Conv2D(width, kernel_size, 2, "same", use_bias=False)(x))
     x = _norm_relu(layers.Dense(hidden, use_bias=False)(layers.Flatten()(x)))
-    return keras.Model(picture, [layers.Dense(latent_dim)(x), layers.Dense(latent_dim)(x)], name="encoder")
+    return network(picture, [layers.Dense(latent_dim)(x), layers.Dense(latent_dim)(x)], name="encoder")
 
 
 def _decoder(image_shape, latent_dim, widths, kernel_size):
@@ -69,7 +70,7 @@ def _decoder(image_shape, latent_dim, widths, kernel_size):
     for width in widths:
         x = _norm_relu(layers.Conv2DTranspose(width, kernel_size, 2, "same", use_bias=False)(x))
     x = layers.Conv2D(image_shape[-1], kernel_size, padding="same", activation="tanh")(x)
-    return keras.Model(z, x, name="decoder")
+    return network(z, x, name="decoder")
 
 
 def _discriminator(image_shape, widths, hidden, kernel_size):
@@ -79,7 +80,7 @@ def _discriminator(image_shape, widths, hidden, kernel_size):
         features = layers.Conv2D(width, kernel_size, 2, "same", use_bias=False)(x)
         x = _norm_relu(features)
     x = _norm_relu(layers.Dense(hidden, use_bias=False)(layers.Flatten()(x)))
-    return keras.Model(picture, [features, layers.Dense(1)(x)], name="discriminator")
+    return network(picture, [features, layers.Dense(1)(x)], name="discriminator")
 
 
 def _norm_relu(x):
