@@ -20,7 +20,7 @@ from kerasgen.objectives import likelihood
 class Autoregressive(GenerativeModel):
     """Discrete levels, predicted in raster order.
 
-    A model fills one hook, `predict_logits`.
+    A model fills two hooks: `predict_logits`, for a whole picture at once, and `fill`, for one element after the other.
     """
 
     serves = ("sample", "log_prob", "logits")
@@ -29,6 +29,13 @@ class Autoregressive(GenerativeModel):
 
     def predict_logits(self, x, label, training: bool = False):
         """Hook: logits (B, *image_shape, levels) from x in [-1, 1] and label (B,) or None."""
+        raise NotImplementedError
+
+    def fill(self, choose, count, label):
+        """Hook: levels (count, *image_shape) int32, filled by one of the loops of `kerasgen.samplers.autoregressive`.
+
+        `choose(place, logits (B, levels))` picks the levels (B,) of the element at a place in raster order.
+        """
         raise NotImplementedError
 
     def distribution(self, x, label=None, training: bool = False):
@@ -42,11 +49,15 @@ class Autoregressive(GenerativeModel):
 
     def train_step(self, data):
         batch = self.batch(data)
-        return self.report(self.descend("", lambda: self.losses(batch, training=True)))
+        return self.report(batch, self.descend(batch, "", lambda: self.losses(batch, training=True)))
 
     def to_levels(self, x):
         """The nearest level of x in [0, 1], int32."""
         return tf.cast(tf.floor(x * (self.levels - 1.0) + 0.5), tf.int32)
+
+    def from_levels(self, levels):
+        """What `predict_logits` takes for levels: x in [-1, 1]."""
+        return 2.0 * (tf.cast(levels, tf.float32) / (self.levels - 1.0)) - 1.0
 
     def serve_logits(self, x, label=None):
         return self.predict_logits(2.0 * x - 1.0, label)
@@ -56,18 +67,12 @@ class Autoregressive(GenerativeModel):
 
     def serve_sample(self, seed, index, label=None, temperature=1.0):
         size = math.prod(self.image_shape)
-        places = tf.range(size)
         # All noise at once: inside the loop the cipher would cost as much as a small network.
         gumbel = temperature * random.gumbel(seed, random.CHOICE, index, (size, self.levels))
 
-        def step(place, x):
-            logits = self.serve_logits(tf.reshape(x, (-1, *self.image_shape)), label)
-            logits = tf.gather(tf.reshape(logits, (-1, size, self.levels)), place, axis=1)  # (B, levels)
+        def choose(place, logits):
             # Gumbel-max at temperature T picks argmax(logits / T + g), which is argmax(logits + T g), also for T = 0.
-            level = tf.argmax(logits + tf.gather(gumbel, place, axis=1), axis=-1, output_type=tf.int32)
-            value = tf.cast(level, tf.float32) / (self.levels - 1.0)
-            return place + 1, tf.where(places == place, value[:, None], x)
+            return tf.argmax(logits + tf.gather(gumbel, place, axis=1), axis=-1, output_type=tf.int32)
 
-        blank = tf.zeros((tf.shape(index)[0], size))
-        _, x = tf.while_loop(lambda place, x: place < size, step, (0, blank))
-        return tf.reshape(x, (-1, *self.image_shape))
+        levels = self.fill(choose, tf.shape(index)[0], label)
+        return tf.cast(levels, tf.float32) / (self.levels - 1.0)

@@ -1,0 +1,67 @@
+"""The loops of autoregressive samplers, on a chain that needs no network: each choice depends on the one before."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kerasgen import samplers
+
+LENGTH, LEVELS, COUNT = 9, 4, 5
+TABLE = (
+    np.random.default_rng(0).normal(size=(LEVELS + 1, LEVELS)).astype("float32")
+)  # last row: nothing before
+NOISE = np.random.default_rng(1).gumbel(size=(COUNT, LENGTH, LEVELS)).astype("float32")
+
+
+def choose(place, logits):
+    return tf.argmax(logits + tf.gather(NOISE, place, axis=1), -1, output_type=tf.int32)
+
+
+def expected():
+    x = np.full((COUNT, 1), LEVELS)
+    for place in range(LENGTH):
+        choice = (TABLE[x[:, -1]] + NOISE[:, place]).argmax(-1)
+        x = np.concatenate([x, choice[:, None]], 1)
+    return x[:, 1:]
+
+
+def test_the_naive_loop():
+    def logits(x):
+        before = tf.concat([tf.fill((COUNT, 1), LEVELS), tf.reshape(x, (COUNT, LENGTH))[:, :-1]], 1)
+        return tf.reshape(tf.gather(TABLE, before), (COUNT, 3, 3, 1, LEVELS))
+
+    x = samplers.naive(logits, choose, COUNT, (3, 3, 1))
+    np.testing.assert_array_equal(tf.reshape(x, (COUNT, LENGTH)), expected())
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_sequence_remembers_its_last_choice(compiled):
+    def step(place, last):
+        choice = choose(place, tf.gather(TABLE, last))
+        return choice, choice
+
+    def fill():
+        return samplers.sequence(step, tf.fill((COUNT,), LEVELS), LENGTH)
+
+    x = tf.function(fill, autograph=False)() if compiled else fill()
+    assert x.shape == (COUNT, LENGTH) and x.dtype == tf.int32
+    np.testing.assert_array_equal(x, expected())
+
+
+def test_a_raster_carries_one_memory_along_a_row_and_one_from_row_to_row():
+    """Each pixel shows both: a number per column that every row changes, and how many pixels are to the left."""
+
+    def pixel(i, j, above, left):
+        return tf.stack([above[:, j] + i, left], -1), left + 1
+
+    def row(above, x):
+        return above + x[..., 0] + x[..., 1]
+
+    above, left = tf.ones((COUNT, 3), tf.int32), tf.zeros((COUNT,), tf.int32)
+    x = tf.function(lambda: samplers.raster(pixel, row, above, left, (4, 3, 2)), autograph=False)()
+    assert x.shape == (COUNT, 4, 3, 2)
+    memory, columns = np.ones(3, int), np.arange(3)
+    for i in range(4):
+        np.testing.assert_array_equal(x[:, i, :, 0], np.tile(memory + i, (COUNT, 1)))
+        np.testing.assert_array_equal(x[:, i, :, 1], np.tile(columns, (COUNT, 1)))
+        memory = memory + memory + i + columns
