@@ -7,9 +7,42 @@ outside of `tf.distribute`, every function here is the identity and adds nothing
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 import tensorflow as tf
+
+NAMES = ("mirrored", "multiworker")
+
+
+def strategy(name: str | None = None):
+    """The strategy of a name; several workers must make it before any other TensorFlow operation.
+
+    Args:
+        name: "mirrored", all GPUs of this machine; "multiworker", one process per machine or per GPU, which the
+            variable TF_CONFIG describes, or else Slurm; None, no distribution.
+
+    Raises:
+        ValueError: an unknown name; "multiworker" without a description of the workers.
+    """
+    if name is None:
+        return tf.distribute.get_strategy()
+    if name == "mirrored":
+        return tf.distribute.MirroredStrategy()
+    if name != "multiworker":
+        raise ValueError(f"strategy: expected {' or '.join(NAMES)}, got {name!r}")
+    if "TF_CONFIG" in os.environ:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if "SLURM_STEP_NUM_TASKS" not in os.environ:
+        raise ValueError(
+            "strategy: expected TF_CONFIG or a Slurm step to describe the workers, got neither; "
+            "`kerasgen launch --workers N train ...` starts workers on this machine"
+        )
+    # Without GPUs the resolver divides by their number, so every task is given one that nobody looks for.
+    none = dict(gpus_per_node=1024, gpus_per_task=1, auto_set_gpu=False)
+    gpus = {} if tf.config.list_physical_devices("GPU") else none
+    resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(**gpus)
+    return tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
 
 
 class Part(NamedTuple):
@@ -99,7 +132,9 @@ def run(step, strategy, run_eagerly: bool, jit_compile: bool, steps_per_executio
     replicas where they were reported, so those of the first are those of all.
     """
 
-    if jit_compile and not run_eagerly:  # in a single replica; a function of its own cannot hold a merge of several
+    if (
+        jit_compile and not run_eagerly
+    ):  # in a single replica; a function of its own cannot hold a merge of several
         step = tf.function(step, reduce_retracing=True, autograph=False, jit_compile=True)
 
     def one(iterator):
@@ -126,3 +161,9 @@ def run(step, strategy, run_eagerly: bool, jit_compile: bool, steps_per_executio
 def is_chief(strategy) -> bool:
     """Whether this process writes files: of several workers, one does."""
     return strategy.extended.should_checkpoint
+
+
+def meet(strategy) -> None:
+    """Wait for all workers."""
+    if is_multi_worker(strategy):
+        strategy.run(tf.function(lambda: tf.distribute.get_replica_context().all_reduce("SUM", tf.ones(()))))

@@ -2,10 +2,25 @@
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
+import socket
+import warnings
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 MARK = ".kerasgen"  # an empty file in each folder that was written here and may be replaced
+LOCK = (
+    ".lock"  # a file in each folder that one process at a time may write to; it names the last one that did
+)
+
+
+class Locked(RuntimeError):
+    """Another process writes to this folder."""
 
 
 def atomic_write(path, content):
@@ -88,6 +103,52 @@ def atomic_folder(path, overwrite=False):
     shutil.rmtree(old, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def lock(folder):
+    """Keep a folder that exists to this process while the block runs.
+
+    The system frees the lock when the process ends, however it ends; the file stays and does not matter. Where there
+    are no such locks (Windows, some network disks) nothing is refused.
+
+    Args:
+        folder: to be written to by one process at a time.
+
+    Raises:
+        Locked: another process, or another block of this one, has it; the line says which process on which host.
+
+    Example:
+        >>> with lock("runs/dcgan"):                    # doctest: +SKIP
+        ...     train()
+    """
+    with open(os.path.join(folder, LOCK), "a+") as file:  # not truncated: it may name the owner
+        try:
+            if fcntl:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            owner = file.read().strip() or "another process"
+            raise Locked(f"{os.fspath(folder)}: in use by {owner}") from None
+        except OSError as error:
+            warnings.warn(f"{os.fspath(folder)}: not locked, {error.strerror}", stacklevel=3)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield
+
+
+def sweep(folder):
+    """Remove the temporary files and folders that a killed process left in a folder or below it.
+
+    Only for folders that no other process writes to.
+    """
+    for parent, folders, files in os.walk(folder):
+        for name in filter(is_temporary, files):
+            os.remove(os.path.join(parent, name))
+        for name in filter(is_temporary, list(folders)):
+            folders.remove(name)
+            shutil.rmtree(os.path.join(parent, name))
+
+
 def _refuse_foreign(path, overwrite):
     if os.path.islink(path) or (os.path.exists(path) and not os.path.isdir(path)):
         raise FileExistsError(f"path: expected a folder or nothing, got a file or link at {path!r}")
@@ -100,6 +161,11 @@ def _sibling(path):
     """A new hidden name in the same folder, so on the same disk, with the same suffix."""
     folder, name = os.path.split(path)
     return os.path.join(folder, f".{secrets.token_hex(4)}-{name}")
+
+
+def is_temporary(name):
+    """Whether a file or folder is what `atomic_write` or `atomic_folder` leaves when it is killed."""
+    return re.match(r"\.[0-9a-f]{8}-", name)
 
 
 def _sync(path):

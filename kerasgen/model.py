@@ -281,23 +281,19 @@ class GenerativeModel(keras.Model):
         resume = next((callback for callback in callbacks if isinstance(callback, Resume)), None)
         options = dict(batch_size=batch_size, shuffle=shuffle, seed=self.seed, steps=steps_per_epoch)
         source = endless.source(x, y, **options, replay=resume is not None)
-        done = 0  # steps of this run; `clock` counts those of all runs
+        step = 0
         if resume:
-            done = resume.open(self, callbacks, source)
-            initial_epoch = done // source.steps
-        if source:
-            x, y, steps_per_epoch = (
-                source.start(done if resume else int(self.clock.numpy())),
-                None,
-                source.steps,
-            )
+            initial_epoch, step = resume.open(self, callbacks, source)
+        if source:  # the steps of this run, or, as `clock` counts, those of all runs
+            done = initial_epoch * source.steps + step if resume else int(self.clock.numpy())
+            x, y, steps_per_epoch = source.start(done), None, source.steps
         if self.adapts and int(self.clock.numpy()) == 0:
             first = next(iter(x))
             self.adapt(first[0] if isinstance(first, tuple) else first)
         if not isinstance(validation_data, tf.data.Dataset):
             kwargs.setdefault("validation_batch_size", batch_size)
         try:
-            with self._passing_over(done % source.steps if resume else 0):
+            with self._counting(source.steps, step) if source else contextlib.nullcontext():
                 history = super().fit(
                     x,
                     y,
@@ -317,19 +313,28 @@ class GenerativeModel(keras.Model):
         return history
 
     @contextlib.contextmanager
-    def _passing_over(self, steps: int):
-        """The first `steps` training steps do nothing: in a resumed epoch they were done before."""
+    def _counting(self, steps: int, passed: int):
+        """Let epochs of endless data have exactly `steps` steps, whose first `passed` do nothing the first time.
+
+        The last execution of an epoch takes what is left where `steps_per_execution` does not divide it; in a resumed
+        epoch the first steps were done before.
+        """
         self.make_train_function()
-        train = self.train_function
+        train, size, place = self.train_function, self.steps_per_execution, 0
+        options = (self.distribute_strategy, self.run_eagerly, self.jit_compile)
+        single = distribute.run(self.train_step, *options, steps_per_execution=1)
 
-        def resumed(iterator):
-            nonlocal steps
-            if steps <= 0:
+        def counted(iterator):
+            nonlocal place, passed
+            count = min(size, steps - place)
+            place, passed = (place + count) % steps, passed - count
+            if passed >= 0:
+                return self.get_metrics_result()
+            if count == size:
                 return train(iterator)
-            steps -= self.steps_per_execution
-            return self.get_metrics_result()
+            return [single(iterator) for _ in range(count)][-1]
 
-        self.train_function = resumed if steps else train
+        self.train_function = counted
         try:
             yield
         finally:
@@ -416,7 +421,7 @@ class GenerativeModel(keras.Model):
         strategy = self.distribute_strategy
         if strategy.num_replicas_in_sync == 1 and not distribute.is_multi_worker(strategy):
             return super()._make_function(step)
-        return distribute.run(step, strategy, self.run_eagerly, self.steps_per_execution)
+        return distribute.run(step, strategy, self.run_eagerly, self.jit_compile, self.steps_per_execution)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: every variable exists since the constructor. Keras' own fails on batches of several workers."""

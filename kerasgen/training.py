@@ -6,6 +6,7 @@
         samples/         one seed through the epochs, and samples.gif
         samples.png      the trained model
         tensorboard/     the same for TensorBoard, where it is installed
+        checkpoints/     what `resume=True` goes on from; a finished run keeps the last one, so that it can be extended
         model/           a preset folder
 
 `kerasgen.load` and the command line take the run folder as they take a preset.
@@ -18,19 +19,34 @@ import copy
 import datetime
 import importlib.util
 import json
+import os
 import shlex
 import shutil
-import signal
 import sys
-import threading
+import tempfile
 import time
 from math import isfinite as finite
 from pathlib import Path
+from typing import NamedTuple
 
 import kerasgen
 from kerasgen import catalog, files, hub
 
 GRIDS = 20  # sample pictures in a run, about
+CONFIG, CHECKPOINTS = "config.json", "checkpoints"
+
+
+class Start(NamedTuple):
+    """How a run begins."""
+
+    plan: dict  # the preset with its overrides
+    folder: Path
+    record: dict | None  # config.json of the run that goes on, None for a new one
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return bool(self.record and "finished" in self.record and self.record["preset"] == self.plan)
 
 
 class Interrupted(KeyboardInterrupt):
@@ -41,7 +57,10 @@ class Interrupted(KeyboardInterrupt):
         self.folder = folder
 
 
-def train(preset, *, epochs=None, seed=None, out=None, overrides=None, progress=True) -> Path:
+def train(
+    preset, *, epochs=None, seed=None, out=None, overrides=None, resume=False, strategy=None, deterministic=False,
+    progress=True,
+) -> Path:  # fmt: skip
     """Train a preset as its recipe says, or nearly so.
 
     Ctrl-C stops after the step at hand and saves; a second one stops at once.
@@ -51,31 +70,61 @@ def train(preset, *, epochs=None, seed=None, out=None, overrides=None, progress=
         epochs, seed: in the place of the recipe's.
         out: the run folder; left out, `runs/<preset>/<stamp>`. A run that is there is replaced when training starts.
         overrides: {dotted key of preset.json: value}, such as {"arguments.widths": [32, 16], "data.batch_size": 32}.
+        resume: go on with the run in `out`, or with the newest unfinished one of the preset; see `begin`.
+        strategy: None, "mirrored" or "multiworker"; see `distribute.strategy`.
+        deterministic: the same machine, versions and number of threads give the same bits.
         progress: show a bar on standard error.
 
     Returns:
         The run folder.
 
     Raises:
-        ValueError: unknown preset, key, argument or data; a wrong value; a preset without data or recipe.
+        ValueError: unknown preset, key, argument or data; a wrong value; a preset without data or recipe; a run to go
+            on with that differs.
         FileExistsError: `out` is there and not a run.
+        Locked: another process trains into the folder.
         Interrupted: Ctrl-C, after saving.
 
     Example:
         >>> train("dcgan_digits_quick", epochs=2, overrides={"data.batch_size": 32})       # doctest: +SKIP
         PosixPath('runs/dcgan_digits_quick/20261122-042500')
     """
-    resolved = plan(preset, epochs=epochs, seed=seed, overrides=overrides)
-    folder = place(resolved, out)
-    return run(resolved, *prepare(resolved), folder, progress=progress)
+    start = begin(
+        preset, epochs=epochs, seed=seed, out=out, overrides=overrides, resume=resume, strategy=strategy
+    )
+    if start.finished:
+        return start.folder
+    return run(start, *prepare(start.plan, strategy, deterministic), progress=progress)
 
 
-def plan(preset, *, epochs=None, seed=None, overrides=None) -> dict:
-    """The preset with its overrides, checked; no TensorFlow is imported."""
-    resolved = copy.deepcopy(hub.read_preset(preset))
-    for key, value in {"recipe.epochs": epochs, "recipe.seed": seed}.items():
-        if value is not None:
-            _put(resolved, key, value)
+def begin(preset, *, epochs=None, seed=None, out=None, overrides=None, resume=False, strategy=None) -> Start:
+    """What is to be run, and where; nothing is written and no TensorFlow is imported.
+
+    A run that goes on takes its plan from its own `config.json`. Options that differ from it are refused, but for more
+    epochs, which extend the run. Where there is no run to go on with, a new one begins.
+
+    Args: those of `train`.
+
+    Raises: as `train`.
+    """
+    base = hub.read_preset(preset)
+    given = {"recipe.epochs": epochs, "recipe.seed": seed}
+    given = {key: value for key, value in given.items() if value is not None} | (overrides or {})
+    folder = _unfinished(base["preset"], out) if resume else None
+    record = _record(folder) if folder else None
+    if record:
+        _check_same(folder, base["preset"], record["preset"], given)
+    resolved = plan(record["preset"] if record else base, overrides=given)
+    folder = folder or place(resolved, out)
+    if (folder / CONFIG).is_file() and strategy != "multiworker":  # whose chief may be here already
+        with files.lock(folder):  # another process is told of before TensorFlow is imported
+            pass
+    return Start(resolved, folder, record)
+
+
+def plan(preset, *, overrides=None) -> dict:
+    """A preset, by name, by folder or as it is, with its overrides, checked; no TensorFlow is imported."""
+    resolved = copy.deepcopy(preset if isinstance(preset, dict) else hub.read_preset(preset))
     for key, value in (overrides or {}).items():
         _put(resolved, key, value)
     hub.check_preset(resolved, resolved["preset"])
@@ -86,18 +135,28 @@ def plan(preset, *, epochs=None, seed=None, overrides=None) -> dict:
     return resolved
 
 
-def prepare(resolved: dict) -> tuple:
-    """(data, compiled model) of a plan."""
+def prepare(resolved: dict, strategy: str | None = None, deterministic: bool = False) -> tuple:
+    """(data, compiled model) of a plan; the model is compiled in the scope of a strategy."""
     import keras
+    import tensorflow as tf
 
+    from kerasgen import distribute
+
+    scope = distribute.strategy(strategy)  # several workers meet here, before any other operation
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
     recipe = resolved["recipe"]
     seed = recipe.get("seed") or 0
     keras.utils.set_random_seed(seed)
     options = {key: value for key, value in resolved["data"].items() if value is not None}
     data = kerasgen.data.load(options.pop("name"), seed=seed, **options)
-    model = kerasgen.build(resolved["system"], **resolved["arguments"])
-    optimizers = {name: optimizer(entry) for name, entry in (recipe.get("optimizers") or {}).items()}
-    model.compile(seed=seed, **(recipe.get("compile") or {}), **optimizers)
+    compiled = dict(recipe.get("compile") or {})
+    if scope.num_replicas_in_sync > 1:
+        compiled["jit_compile"] = False  # XLA compiles for one device
+    with scope.scope():
+        model = kerasgen.build(resolved["system"], **resolved["arguments"])
+        optimizers = {name: optimizer(entry) for name, entry in (recipe.get("optimizers") or {}).items()}
+        model.compile(seed=seed, **compiled, **optimizers)
     return data, model
 
 
@@ -135,32 +194,42 @@ def place(resolved: dict, out=None) -> Path:
         FileExistsError: the folder is there and not a run.
     """
     folder = Path(out or Path("runs", resolved["preset"], time.strftime("%Y%m%d-%H%M%S")))
-    ours = (folder / files.MARK).is_file() and (folder / "config.json").is_file()
-    if folder.exists() and not ours and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not (folder.is_dir() and _replaceable(folder)):
         raise FileExistsError(f"{folder}: expected a new or empty folder, or a run to replace")
     return folder
 
 
-def run(resolved: dict, data, model, folder, *, progress=True) -> Path:
-    """Fit a prepared model and write the run folder, in the place of a run that is there; see `train`."""
+def run(start: Start, data, model, *, progress=True) -> Path:
+    """Fit a prepared model and write the run folder, in the place of a new run's predecessor; see `train`."""
+    from kerasgen import distribute
+
+    strategy, kept = model.distribute_strategy, start.folder / CHECKPOINTS
+    if distribute.is_chief(strategy):
+        start.folder.mkdir(parents=True, exist_ok=True)
+        with files.lock(start.folder):
+            _run(start, data, model, kept, progress)
+    else:  # other workers read the chief's checkpoints and write nothing that stays
+        with tempfile.TemporaryDirectory() as scratch:
+            _run(start._replace(folder=Path(scratch)), data, model, kept, progress=False)
+    distribute.meet(strategy)  # a worker that leaves early looks dead to the others
+    return start.folder
+
+
+def _run(start, data, model, checkpoint_folder, progress):
     import keras
     from rich.console import Console
 
-    from kerasgen import callbacks, pictures
+    from kerasgen import callbacks, distribute, pictures
+    from kerasgen.callbacks import averages, checkpoints
     from kerasgen.model import GenerativeModel
 
     console = Console(stderr=True, quiet=not progress)
-    recipe, name = resolved["recipe"], resolved["preset"]
+    folder, recipe, name = start.folder, start.plan["recipe"], start.plan["preset"]
     epochs, seed, monitor = recipe.get("epochs") or 1, recipe.get("seed") or 0, recipe.get("monitor")
     count = 64 if len(model.image_shape) == 3 else 1000
-    command = _command()
-    started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-    record = {"preset": resolved, "versions": hub.versions(), "command": command, "started": started}
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    (folder / files.MARK).touch()
-    files.atomic_write(folder / "config.json", hub.dumps(record).encode())
+    record = _enter(start)
+    distribute.meet(model.distribute_strategy)  # no worker reads checkpoints of a run that the chief replaces
+    command = record["command"]
 
     board = folder / "tensorboard" if importlib.util.find_spec("tensorboard") else None
     bar = callbacks.Progress(console)
@@ -168,36 +237,49 @@ def run(resolved: dict, data, model, folder, *, progress=True) -> Path:
     if _drawable(model):
         logs = board / "samples" if board else None
         chosen.append(callbacks.SampleGrid(folder / "samples", max(1, epochs // GRIDS), tensorboard=logs))
+    if hasattr(model, "discriminator") and _drawable(model):
+        chosen.insert(0, callbacks.CollapseMonitor(data, max(2, epochs // GRIDS)))  # its figures are logged too
     if board:
         chosen.append(keras.callbacks.TensorBoard(str(board), write_graph=False))
     best = callbacks.BestWeights(monitor) if monitor else None
+    resume = callbacks.Resume(checkpoint_folder)
     kind, base = type(model), GenerativeModel
     validates = kind.losses is not base.losses or kind.test_step is not base.test_step
     validation = data.validation if validates and data.count("validation") else None
-    start = time.perf_counter()
-    with _stopping(console) as (stop, stopper), contextlib.closing(bar):
-        history = model.fit(
-            data.train,
-            epochs=epochs,
-            validation_data=validation,
-            callbacks=[*chosen, *([best] if best else []), stopper],
-            verbose=0,
-        ).history
+    interrupted = False
+    with contextlib.closing(bar):
+        try:
+            model.fit(
+                data.train,
+                epochs=epochs,
+                validation_data=validation,
+                callbacks=[*chosen, *([best] if best else []), resume],
+                verbose=0,
+            )
+        except callbacks.Stopped:
+            interrupted = True
+            if best:
+                best.on_train_end()
+    history = model.history.history
     epoch = best.epoch if best and best.epoch is not None else -1
     results = {
         **{key: float(f"{values[epoch]:.6g}") for key, values in history.items() if finite(values[epoch])},
         **({"best_epoch": epoch + 1} if best else {}),
         "epochs": max(map(len, history.values()), default=0),
-        "seconds": round(time.perf_counter() - start, 1),
+        "seconds": round(resume.seconds, 1),
         **({"command": command} if command else {}),
     }
-    kept = {key: resolved[key] for key in ("description", "data", "recipe") if resolved.get(key)}
-    hub.save_preset(model, folder / "model", preset=name, **kept, results=results)
-    if _drawable(model):
-        pictures.save(folder / "samples.png", model.sample(count, seed=seed))
-    if stop:
+    kept = {key: start.plan[key] for key in ("description", "data", "recipe") if start.plan.get(key)}
+    with averages.averaged(model) if interrupted else contextlib.nullcontext():  # as the end of `fit` does
+        hub.save_preset(model, folder / "model", preset=name, **kept, results=results)
+        if _drawable(model):
+            pictures.save(folder / "samples.png", model.sample(count, seed=seed))
+    if interrupted:
         raise Interrupted(folder)
-    return folder
+    _write(folder, {**record, "finished": _now()})
+    if distribute.is_chief(model.distribute_strategy):
+        for old in checkpoints.find(checkpoint_folder)[1:]:
+            old.unlink()
 
 
 def parse(settings) -> dict:
@@ -231,6 +313,94 @@ def _put(preset, key, value):
     preset[last] = value
 
 
+def _get(preset, key):
+    """The value of a dotted key, None where there is none."""
+    for part in key.split("."):
+        preset = preset.get(part) if isinstance(preset, dict) else None
+    return preset
+
+
+# --- run folders ----------------------------------------------------------------------------------------------------
+
+
+def _unfinished(name, out):
+    """The folder of the run to go on with, None where there is none: `out`, or the newest unfinished run of a preset.
+
+    Raises:
+        ValueError: the run in `out` has no checkpoints any more.
+    """
+    if out is None:
+        folders = sorted(Path("runs", name).glob(f"*/{CHECKPOINTS}"), reverse=True)
+        records = {folder.parent: _record(folder.parent) for folder in folders}
+        return next(
+            (folder for folder, record in records.items() if record and "finished" not in record), None
+        )
+    folder = Path(out)
+    if not _record(folder):
+        return None
+    if not (folder / CHECKPOINTS).is_dir():
+        raise ValueError(
+            f"{folder}: expected a run with {CHECKPOINTS}, got one without; it can only be replaced"
+        )
+    return folder
+
+
+def _record(folder):
+    """A run's config.json, None where there is none."""
+    path = folder / CONFIG
+    return json.loads(path.read_text("utf-8")) if path.is_file() and (folder / files.MARK).is_file() else None
+
+
+def _check_same(folder, name, saved, given):
+    """Refuse options that are not those of the run in a folder."""
+    if saved["preset"] != name:
+        raise ValueError(f"{folder}: expected a run of {name}, got one of {saved['preset']}")
+    for key, value in given.items():
+        before = _get(saved, key)
+        if key == "recipe.epochs" and value >= (before or 1):
+            continue
+        if value != before:
+            least = " or more" if key == "recipe.epochs" else ""
+            before, value = json.dumps(before), json.dumps(value)
+            raise ValueError(
+                f"{folder}: expected {key} = {before}{least} of the run to go on with, got {value}"
+            )
+
+
+def _replaceable(folder):
+    """Whether a folder is empty, a run, or the beginnings of one."""
+    names = {name for name in os.listdir(folder) if not files.is_temporary(name)}
+    begun = {files.LOCK, files.MARK, CHECKPOINTS}
+    return names <= {files.LOCK} or (files.MARK in names and (CONFIG in names or names <= begun))
+
+
+def _enter(start) -> dict:
+    """Make the folder ready and return its record; a kill in here leaves what can be replaced or gone on with."""
+    folder = start.folder
+    if start.record:
+        files.sweep(folder)
+        record = {key: value for key, value in start.record.items() if key != "finished"}
+        if record["preset"] != start.plan:  # extended
+            record |= {"preset": start.plan, "command": _command()}
+    else:
+        for child in folder.iterdir():
+            if child.name not in (files.LOCK, files.MARK, CONFIG):
+                shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
+        (folder / files.MARK).touch()
+        (folder / CHECKPOINTS).mkdir()
+        record = {"preset": start.plan, "versions": hub.versions(), "command": _command(), "started": _now()}
+    _write(folder, record)
+    return record
+
+
+def _write(folder, record):
+    files.atomic_write(folder / CONFIG, hub.dumps(record).encode())
+
+
+def _now():
+    return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+
+
 def _command():
     """The command line, if this is one, without the folder that it wrote to."""
     name, *words = sys.argv
@@ -238,7 +408,7 @@ def _command():
         return None
     if "--out" in words:
         del words[words.index("--out") : words.index("--out") + 2]
-    return shlex.join(["kerasgen", *words])
+    return shlex.join(["kerasgen", *(word for word in words if word != "--resume")])
 
 
 def _drawable(model):
@@ -248,29 +418,3 @@ def _drawable(model):
     if not needs <= {"count", "seed"}:
         return False
     return shape[-1] in (1, 3) if len(shape) == 3 else len(shape) == 1 and shape[0] > 1
-
-
-@contextlib.contextmanager
-def _stopping(console):
-    """Gives (a list that Ctrl-C fills, a callback that stops after the step at hand)."""
-    import keras
-
-    stop = []
-
-    def note(*_):
-        stop.append(True)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        console.print("stopping after this step; Ctrl-C again stops at once")
-
-    def halt(batch, logs):
-        callback.model.stop_training = callback.model.stop_training or bool(stop)
-
-    callback = keras.callbacks.LambdaCallback(on_train_batch_end=halt)
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
-        yield stop, callback
-        return
-    old = signal.signal(signal.SIGINT, note)
-    try:
-        yield stop, callback
-    finally:
-        signal.signal(signal.SIGINT, old)

@@ -1,6 +1,6 @@
 """Train tiny systems in one replica, in two of one process, or as one of two workers, and write what came of it.
 
-    python tests/replicas.py single|mirrored|multiworker FOLDER SYSTEM ...
+    python tests/replicas.py single|deterministic|mirrored|multiworker FOLDER SYSTEM ...
 
 `tests/test_distribute.py` compares the files. SGD, because Adam forgives a gradient of the wrong scale.
 """
@@ -16,7 +16,9 @@ EXAMPLES, BATCH, EPOCHS = 44, 16, 2  # the last batch has 12 examples, and of 23
 
 
 def strategy(mode):
-    if mode == "single":
+    if mode == "deterministic":
+        tf.config.experimental.enable_op_determinism()
+    if mode in ("single", "deterministic"):
         return tf.distribute.get_strategy()
     if mode == "mirrored":
         cpu = tf.config.list_physical_devices("CPU")[0]

@@ -35,7 +35,8 @@ class Point(GenerativeModel):
 
     def train_step(self, data):
         self.count.assign_add(1.0)
-        return self.report(self.descend("", lambda: self.losses(self.batch(data), True)))
+        batch = self.batch(data)
+        return self.report(batch, self.descend(batch, "", lambda: self.losses(batch, True)))
 
     def serve_sample(self, seed, index):
         return self.point + 0.1 * random.normal(seed, random.LATENT, index, (2,))
@@ -63,7 +64,8 @@ class Pair(GenerativeModel):
         return {f"{p}_loss": tf.reduce_mean((batch.x - getattr(self, p)(one)) ** 2) for p in self.players}
 
     def train_step(self, data):
-        return self.report(self.descend(self.players, lambda: self.losses(self.batch(data), True)))
+        batch = self.batch(data)
+        return self.report(batch, self.descend(batch, self.players, lambda: self.losses(batch, True)))
 
     def serve_sample(self, seed, index):
         return self.left(random.normal(seed, random.LATENT, index, (1,)))
@@ -143,7 +145,7 @@ def test_averages_are_exchanged_and_given_back():
 def test_a_figure_that_is_never_finite_keeps_the_last_weights():
     class Broken(Point):
         def test_step(self, data):
-            return self.report({"loss": tf.constant(np.nan)})
+            return self.report(self.batch(data, training=False), {"loss": tf.constant(np.nan)})
 
     best = BestWeights()
     model = fit(Broken(), [best])

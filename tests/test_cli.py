@@ -8,13 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import kerasgen
-from kerasgen import callbacks, hub
+from kerasgen import callbacks, files, hub
 from kerasgen.cli import main
 
 ROOT = Path(kerasgen.__file__).parents[1]
@@ -231,9 +232,146 @@ def test_interrupting_saves_what_was_learned_in_the_place_of_an_older_run(
     (folder / "samples" / "old.png").touch()
     code, out, error = run("train", preset, "--epochs", "100", "--out", folder)
     assert code == 130 and out == f"{folder}\n" and "interrupted; what was learned so far is saved" in error
-    assert hub.read_preset(folder)["results"]["epochs"] == 2 and not (folder / "samples" / "old.png").exists()
+    assert hub.read_preset(folder)["results"]["epochs"] == 1 and not (folder / "samples" / "old.png").exists()
     assert kerasgen.load(folder).sample(2).shape == (2, 8, 8, 1)
     assert signal.getsignal(signal.SIGINT) is before
+    assert error.splitlines()[-1] == f"next: kerasgen train {preset} --out {folder} --resume"
+
+
+@pytest.fixture
+def ended_by(monkeypatch):
+    """`ended_by("SIGTERM")`: runs get this signal in the middle of their second epoch."""
+
+    def choose(name):
+        class Ended(callbacks.CSVHistory):
+            def on_train_batch_end(self, batch, logs=None):
+                if name and len(self.rows) == 1 and batch == 1:
+                    signal.raise_signal(getattr(signal, name))
+
+        monkeypatch.setattr(callbacks, "CSVHistory", Ended)
+
+    return choose
+
+
+def outcome(folder):
+    """What a run came to, without its seconds."""
+    rows = [row.split(",") for row in (folder / "history.csv").read_text().splitlines()]
+    preset = hub.read_preset(folder)
+    del preset["results"]["seconds"]
+    pictures = {path.name: path.read_bytes() for path in folder.glob("samples*/*")}
+    weights = (folder / "model" / hub.WEIGHTS).read_bytes()
+    return (
+        [row[:1] + row[2:] for row in rows],
+        preset,
+        pictures,
+        weights,
+        (folder / "samples.png").read_bytes(),
+    )
+
+
+@pytest.mark.parametrize("name, code", [("SIGTERM", 143), ("SIGINT", 130)])
+def test_a_run_that_was_ended_goes_on(run, preset, ended_by, tmp_path, monkeypatch, name, code):
+    monkeypatch.chdir(tmp_path)
+    options = ("--epochs", 3, "--set", "recipe.monitor=val_generator_loss")
+    assert run("train", preset, *options, "--out", "whole")[0] == 0
+    ended_by(name)
+    got, out, error = run("train", preset, *options)
+    folder = Path(out.strip())
+    assert got == code and error.splitlines()[-1] == f"next: kerasgen train {preset} --out {folder} --resume"
+    assert (folder / "model").exists() == (name == "SIGINT")  # there is time for it
+    assert [path.name.split("-")[0] for path in (folder / "checkpoints").glob("*-*")] == ["0000000006"]
+    ended_by(None)
+    got, out, error = run("train", preset, "--resume")
+    assert got == 0 and Path(out.strip()) == folder and f"going on with {folder}" in error
+    assert outcome(folder) == outcome(Path("whole"))
+    assert len(list((folder / "checkpoints").glob("*-*"))) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_process_that_gets_a_signal_ends_in_time_and_goes_on(preset, tmp_path, number, code):
+    def train(folder):
+        command = [sys.executable, "-m", "kerasgen", "train", preset, "--out", folder]
+        options = ["--epochs", "60", "--deterministic", "--resume"]
+        null = subprocess.DEVNULL
+        return subprocess.Popen([*command, *options], cwd=ROOT, stderr=null, stdout=null)
+
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert train(whole).wait() == 0
+    process, table = train(parts), parts / "history.csv"
+    while not table.exists() or len(table.read_text().splitlines()) < 5:
+        assert process.poll() is None
+        time.sleep(0.05)
+    asked = time.monotonic()
+    process.send_signal(number)
+    assert process.wait() == code and time.monotonic() - asked < 10
+    assert train(parts).wait() == 0 and outcome(parts) == outcome(whole)
+
+
+def test_a_finished_run_is_left_alone_and_can_be_extended(run, preset, trained, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    before = (folder / "config.json").read_bytes()
+    code, out, error = run("train", preset, "--out", folder, "--resume")
+    assert (code, out) == (0, f"{folder}\n") and error == "finished with 2 epochs; more --epochs extend it\n"
+    assert (folder / "config.json").read_bytes() == before
+    assert run("train", preset, "--out", folder, "--resume", "--epochs", 3)[0] == 0
+    config = json.loads((folder / "config.json").read_text())
+    assert config["preset"]["recipe"]["epochs"] == 3 and "finished" in config
+    assert len((folder / "history.csv").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        ("--seed 4", "expected recipe.seed = 3 of the run to go on with, got 4"),
+        ("--epochs 1", "expected recipe.epochs = 2 or more of the run to go on with, got 1"),
+        ("--set data.batch_size=64", "expected data.batch_size = 512 of the run to go on with, got 64"),
+        ("--set arguments.latent_dim=5", "expected arguments.latent_dim = 4 of the run to go on with, got 5"),
+    ],
+)
+def test_another_run_is_not_gone_on_with(run, preset, trained, tmp_path, argv, message):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    code, out, error = run("train", preset, "--out", folder, "--resume", *argv.split())
+    assert (code, out, error) == (2, "", f"error: {folder}: {message}\n")
+
+
+def test_a_run_of_another_preset_or_without_checkpoints_is_not_gone_on_with(run, preset, trained, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    error = run("train", "dcgan_digits_quick", "--out", folder, "--resume")[2]
+    assert error == f"error: {folder}: expected a run of dcgan_digits_quick, got one of tiny\n"
+    shutil.rmtree(folder / "checkpoints")
+    code, _, error = run("train", preset, "--out", folder, "--resume", "--epochs", 3)
+    assert code == 2 and "expected a run with checkpoints, got one without; it can only be replaced" in error
+
+
+def test_without_a_run_to_go_on_with_a_new_one_begins(run, preset, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for beginnings in ((), (".lock",), (".lock", ".kerasgen"), (".kerasgen", ".lock", "checkpoints")):
+        shutil.rmtree("new", ignore_errors=True)
+        for name in beginnings:
+            path = tmp_path / "new" / name
+            path.mkdir(parents=True) if name == "checkpoints" else (
+                path.parent.mkdir(exist_ok=True),
+                path.touch(),
+            )
+        start = kerasgen.training.begin(preset, out="new", resume=True)
+        assert start.record is None and not start.finished
+    code, out, error = run("train", preset, "--resume", "--out", "new")
+    assert code == 0 and out == "new\n" and "no unfinished run; a new one begins" in error
+
+
+def test_a_folder_that_a_process_trains_into_is_left_alone(run, preset, trained, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    before = sorted(folder.rglob("*"))
+    with files.lock(folder):
+        for option in ((), ("--resume", "--epochs", 5)):
+            code, out, error = run("train", preset, "--out", folder, *option)
+            assert (
+                code == 1
+                and error.startswith(f"error: {folder}: in use by process ")
+                and error.count("\n") == 1
+            )
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_samples_are_the_same_from_preset_run_and_bundle(run, trained, bundle, tmp_path):

@@ -103,3 +103,20 @@ def test_a_wrong_share_would_be_seen(quick):
 def test_what_keras_does_wrongly_in_replicas(tmp_path):
     """Clipping, loss scaling, several steps per execution: right, or refused in one line (tests/strategies.py)."""
     finish([start("mirrored", program="strategies.py")])
+
+
+@pytest.mark.xdist_group("distribute")
+@pytest.mark.parametrize(
+    "systems", [QUICK[1:], pytest.param(tuple(TINY), marks=pytest.mark.slow)], ids=["some", "all"]
+)
+def test_deterministic_runs_end_with_the_same_bits(tmp_path, systems):
+    """In two processes with all threads of the machine, which without it disagree in the last bits."""
+    folders = [tmp_path / name for name in "ab"]
+    threads = dict(TF_NUM_INTRAOP_THREADS="0", TF_NUM_INTEROP_THREADS="0")
+    for folder in folders:
+        folder.mkdir()
+        finish([start("deterministic", folder, *systems, **threads)])
+    for system in systems:
+        one, other = (np.load(folder / f"{system}-deterministic.npz") for folder in folders)
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name], err_msg=f"{system}: {name}")

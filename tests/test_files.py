@@ -1,12 +1,18 @@
 """Files and folders are written whole or not at all."""
 
+import errno
 import os
+import socket
 import stat
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
-from kerasgen.files import MARK, atomic_folder, atomic_write
+from kerasgen import files
+from kerasgen.files import MARK, Locked, atomic_folder, atomic_write, lock, sweep
 
 
 def test_bytes_and_writers(tmp_path):
@@ -121,3 +127,67 @@ def test_a_foreign_folder_is_not_overwritten(tmp_path):
         atomic_folder(path / "a", overwrite=True),
     ):
         pytest.fail("the block must not run")
+
+
+# --- locks and leftovers --------------------------------------------------------------------------------------------
+
+
+def holder(folder):
+    """A process that tries to hold a folder: its first line says whether it does."""
+    program = f"""
+import time
+from kerasgen.files import Locked, lock
+try:
+    with lock({str(folder)!r}):
+        print("held", flush=True)
+        time.sleep(60)
+except Locked as error:
+    print(error, flush=True)
+"""
+    return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def test_a_locked_folder_is_refused_in_one_line_and_freed_at_the_end(tmp_path):
+    with lock(tmp_path):
+        with pytest.raises(Locked) as error, lock(tmp_path):
+            pytest.fail("the block must not run")
+        assert str(error.value) == f"{tmp_path}: in use by process {os.getpid()} on {socket.gethostname()}"
+    with lock(tmp_path):
+        pass
+
+
+def test_of_several_processes_exactly_one_holds_a_folder(tmp_path):
+    for _ in range(5):
+        processes = [holder(tmp_path) for _ in range(4)]
+        lines = [process.stdout.readline().strip() for process in processes]
+        for process in processes:
+            process.kill()  # and the next round finds the lock of a killed process
+            process.wait()
+        lines.remove("held")  # of one
+        assert all(line.startswith(f"{tmp_path}: in use by ") for line in lines)
+
+
+def test_without_locks_nothing_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "fcntl", None)
+    with lock(tmp_path), lock(tmp_path):
+        pass
+
+
+def test_a_disk_without_locks_is_told_of(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    with pytest.warns(UserWarning, match="not locked, No locks available"), lock(tmp_path):
+        pass
+
+
+def test_leftovers_are_swept_and_nothing_else(tmp_path):
+    kept = [".hidden", "a-b", ".lock", "12345678-a", "inner/.12345678", "inner/x"]
+    swept = [".0123abcd-a.npz", "inner/.0123abcd-b", ".0123abcd-folder/c"]
+    for name in kept + swept:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    sweep(tmp_path)
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == set(kept) and not (tmp_path / ".0123abcd-folder").exists()

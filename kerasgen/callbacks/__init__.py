@@ -1,4 +1,4 @@
-"""What happens beside training: sample grids, best weights, history and a progress bar.
+"""What happens beside training: exact resume, guards, sample grids, best weights, history and a progress bar.
 
 They are ordinary Keras callbacks:
 
@@ -9,8 +9,14 @@ They are ordinary Keras callbacks:
 """
 
 from kerasgen.callbacks.best_weights import BestWeights
+from kerasgen.callbacks.collapse import CollapseMonitor
+from kerasgen.callbacks.guard import NonFinite, NonFiniteGuard, check_finite
 from kerasgen.callbacks.history import CSVHistory
 from kerasgen.callbacks.progress import Progress
+from kerasgen.callbacks.resume import Resume, Stopped
 from kerasgen.callbacks.sample_grid import SampleGrid
 
-__all__ = ["BestWeights", "CSVHistory", "Progress", "SampleGrid"]
+__all__ = [
+    "BestWeights", "CSVHistory", "CollapseMonitor", "NonFinite", "NonFiniteGuard", "Progress", "Resume", "SampleGrid",
+    "Stopped", "check_finite",
+]  # fmt: skip

@@ -12,7 +12,8 @@ from kerasgen.files import atomic_write
 class CSVHistory(keras.callbacks.Callback):
     """Write the history as CSV after each epoch, whole or not at all: `epoch`, `seconds` since the start, every figure.
 
-    Keras' `CSVLogger` appends to an open file and adds empty `val_` columns where there is no validation.
+    With `Resume`, the table goes on with the rows and the seconds of before. Keras' `CSVLogger` appends to an open file
+    and adds empty `val_` columns where there is no validation.
 
     Args:
         path: of the file.
@@ -27,6 +28,12 @@ class CSVHistory(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self.rows, self.start = [], time.perf_counter()
+
+    def state(self):
+        return {"rows": self.rows, "seconds": time.perf_counter() - self.start}
+
+    def restore(self, state):
+        self.rows, self.start = state["rows"], time.perf_counter() - state["seconds"]
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = round(time.perf_counter() - self.start, 3)

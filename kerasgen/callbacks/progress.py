@@ -38,6 +38,14 @@ class Progress(keras.callbacks.Callback):
             self.task = self.bar.add_task("", total=self.epochs, figures="compiling")
             self.bar.start()
 
+    def state(self):
+        return {"epoch": self.epoch, "seconds": time.perf_counter() - self.start}
+
+    def restore(self, state):
+        self.epoch, self.start = state["epoch"], time.perf_counter() - state["seconds"]
+        if self.bar:  # the time that remains is told from the steps to come
+            self.bar.reset(self.task, completed=self.epoch)
+
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 

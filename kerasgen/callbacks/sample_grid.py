@@ -40,6 +40,14 @@ class SampleGrid(keras.callbacks.Callback):
 
             self.writer = tf.summary.create_file_writer(str(self.tensorboard))
 
+    def state(self):
+        return {"names": [path.name for path in self.paths], "epoch": self.epoch, "drawn": self.drawn}
+
+    def restore(self, state):
+        paths = [self.directory / name for name in state["names"]]
+        self.paths = [path for path in paths if path.exists()]
+        self.epoch, self.drawn = state["epoch"], state["drawn"]
+
     def on_epoch_end(self, epoch, logs=None):
         self.epoch = epoch
         if (epoch + 1) % self.every == 0:

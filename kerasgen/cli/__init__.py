@@ -12,7 +12,7 @@ import typer
 from typer import TyperException
 
 import kerasgen
-from kerasgen.cli import bundles, doctor, listing, models
+from kerasgen.cli import bundles, doctor, launching, listing, models
 from kerasgen.cli.console import Usage, fail
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ for command in (
     bundles.export, bundles.verify, bundles.demo, doctor.doctor,
 ):  # fmt: skip
     app.command()(command)
+app.command(context_settings=launching.ANYTHING)(launching.launch)
 
 
 @app.callback()

@@ -67,8 +67,12 @@ def table(*columns) -> Table:
     return drawn
 
 
-def tensorflow():
-    """Import TensorFlow and look for devices, holding back what it prints on file descriptor 2 unless that fails."""
+def tensorflow(operate=True):
+    """Import TensorFlow, holding back what it prints on file descriptor 2 unless that fails.
+
+    Args:
+        operate: look for devices and do a first operation; several workers must not before they have met.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if "tensorflow" in sys.modules or os.environ.get("KERASGEN_DEBUG"):
         return
@@ -80,8 +84,9 @@ def tensorflow():
             import keras  # noqa: F401
             import tensorflow as tf
 
-            tf.config.list_physical_devices()
-            tf.zeros(())
+            if operate:
+                tf.config.list_physical_devices()
+                tf.zeros(())
             tf.get_logger().setLevel("ERROR")
         except BaseException:
             held.seek(0)

@@ -21,31 +21,58 @@ def train(
     set: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Change a key of the preset.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The run folder; a run there is replaced.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run folder; a run there is replaced, or gone on with.")
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with the run in --out, or with the newest unfinished one under runs/PRESET, by its own "
+            "config.json; more --epochs extend it. Where there is none, a new run begins.",
+        ),
+    ] = False,
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="mirrored: all GPUs here; multiworker: TF_CONFIG or Slurm; see `launch`."),
+    ] = None,
+    deterministic: Annotated[
+        bool, typer.Option("--deterministic", help="The same bits on the same machine and versions.")
+    ] = False,
 ):
-    """Train a preset into a run folder: model, history, pictures. Ctrl-C stops and saves."""
+    """Train a preset into a run folder: model, history, pictures. Ctrl-C stops and saves, for --resume to go on."""
     from kerasgen import training
 
     with usage():
-        plan = training.plan(preset, epochs=epochs, seed=seed, overrides=training.parse(set or []))
-        folder = training.place(plan, out)
+        changes = training.parse(set or [])
+        start = training.begin(
+            preset, epochs=epochs, seed=seed, out=out, overrides=changes, resume=resume, strategy=strategy
+        )
+        plan, folder = start.plan, start.folder
         epochs = plan["recipe"].get("epochs") or 1
+        if start.finished:
+            log(f"finished with {epochs} epochs; more --epochs extend it")
+            print(folder)
+            return
+        if resume:
+            log(f"going on with {folder}" if start.record else "no unfinished run; a new one begins")
         log(
             f"{plan['preset']}: {plan['system']} on {plan['data']['name']}, {epochs} epochs; loading TensorFlow"
         )
-        tensorflow()
-        prepared = training.prepare(plan)
+        tensorflow(operate=strategy is None)
+        prepared = training.prepare(plan, strategy, deterministic)
     try:
-        training.run(plan, *prepared, folder)
-        code = 0
-    except training.Interrupted:
-        log("interrupted; what was learned so far is saved")
-        code = 130
+        training.run(start, *prepared)
+    except (KeyboardInterrupt, SystemExit) as end:  # Ctrl-C, and other signals
+        saved = isinstance(end, training.Interrupted)
+        log(f"interrupted; {'what was learned so far is saved' if saved else 'the last checkpoint is kept'}")
+        print(folder)
+        log(f"next: kerasgen train {preset} --out {folder} --resume")
+        raise typer.Exit(getattr(end, "code", 130)) from None
     print(folder)
     pictures = folder / "samples.png"
     seen = f"pictures: {pictures}; " if pictures.exists() else ""
     log(f"{seen}next: kerasgen export {folder} --out {folder / 'bundle'}")
-    raise typer.Exit(code)
 
 
 def sample(
