@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp-$(shell cat pyproject.toml setup.py | cksum | cut -d ' ' -f 1)
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
-.PHONY: help setup quickstart test test-slow test-gpu lint format docs bundles demo clean
+.PHONY: help setup quickstart test test-slow test-gpu lint format docs bundles demo site parity clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 - /p' $(MAKEFILE_LIST) | awk -F ' - ' '{ printf "make %-11s %s\n", $$1, $$2 }'
@@ -75,6 +75,19 @@ bundles: setup  ## export every preset that ships with weights into exports/bund
 
 demo: bundles  ## open the demo on these bundles
 	shopt -s nullglob; $(BIN)/kerasgen demo exports/bundles/*
+
+site: bundles  ## put the web page and these bundles together in build/site
+	npm install --prefix exports/clients/node --ignore-scripts --no-audit --no-fund
+	$(BIN)/python exports/website.py --out build/site
+	@echo "next: $(BIN)/python -m http.server --directory build/site"
+
+# One small bundle of each system.
+PARITY := gaussian_digits gaussian_mixture_eight_gaussians vae_digits_quick vae_gan_digits_quick \
+  dcgan_digits_quick real_nvp_moons pixel_cnn_digits_quick ddpm_digits_quick
+
+parity: setup  ## write exports/PARITY.md from fresh bundles, on the runtimes that are here
+	$(BIN)/python exports/build.py $(PARITY) --out build/parity
+	$(BIN)/python exports/parity.py $(PARITY:%=build/parity/%)
 
 clean:  ## remove runs, builds and caches; the environment and the bundles stay
 	rm -rf runs build dist *.egg-info .pytest_cache .ruff_cache

@@ -12,32 +12,37 @@ import hashlib
 import importlib.metadata
 import json
 import logging
-import math
 import os
 import pathlib
+import platform
 import re
 import time
 
-import numpy as np
-
 import kerasgen
-from kerasgen import catalog, files, pictures
+from kerasgen import cards, catalog, files
+from kerasgen import variants as smaller
+from kerasgen.proving import (  # noqa: F401  (for those who prove a bundle in other runtimes)
+    TOLERANCE,
+    ExportError,
+    ProofError,
+    cases,
+    one_line,
+    onnx_runtime,
+    prove,
+    saved_model,
+)
 from kerasgen.runtime import BATCH, FORMAT, VERSION, Bundle, port_of
 
-OPSET = 18
-TOLERANCE = 1e-4  # of |a - b| / max(1, |a|)
-TIE = 1e-3  # two choices this close in perturbed logits may flip
+OPSET = 18  # what the converter writes; every runtime of today has it
 MAX_NODES, MAX_BYTES = 100_000, 2**31 - 1
-MAX_STEPS = 50  # of a sampler in the proof: a loop's body is the same for each
 LICENCE = "Apache-2.0"
-LIBRARIES = ("tensorflow", "keras", "tensorflow-probability", "onnx", "tf2onnx", "onnxruntime")
+LIBRARIES = ("tensorflow", "keras", "tensorflow-probability", "numpy", "onnx", "tf2onnx", "onnxruntime")
+STREAMS = ("latent", "noise", "choice", "label", "dequantize", "time")  # of `kerasgen.random`, served ones
 
 
-class ExportError(ValueError):
-    """A function could not be written, or a runtime disagrees: one line naming function, runtime and difference."""
-
-
-def export(model, directory, *, preset=None, data=None, overwrite=False, progress=None) -> dict:
+def export(
+    model, directory, *, preset=None, data=None, overwrite=False, progress=None, opset=OPSET, variants=()
+) -> dict:
     """Write a model as a bundle: SavedModel, one ONNX file per function, `bundle.json`, card and sample picture.
 
     The bundle is made in a temporary folder and moved into place when it has been proved; a failure leaves what was
@@ -50,13 +55,17 @@ def export(model, directory, *, preset=None, data=None, overwrite=False, progres
         data: what it was trained on: a `kerasgen.data` description, or a dictionary with name, licence, origin.
         overwrite: replace a bundle that is there. What is not a bundle is never replaced.
         progress: function called with a line of text before each step.
+        opset: version of ONNX's operators; above 18, `onnx` converts the files, and what it wrote is proved.
+        variants: smaller forms to write beside the ONNX files where they pay: "float16", "int8_dynamic", "int8_static".
 
     Returns:
-        A report: `functions` -> largest differences from Keras and flips, `seconds` per step, `bytes`.
+        A report: `functions` -> largest differences from Keras and flips, `seconds` per step, `bytes`; with variants,
+        `variants` -> function -> variant -> what was measured, or in one line why it was not written.
 
     Raises:
         FileExistsError: the folder is there (and is not a bundle, or `overwrite` is false).
-        ExportError: a function does not convert, or a runtime disagrees with Keras.
+        ExportError: a function does not convert.
+        ProofError: a runtime disagrees with Keras (an `ExportError`).
 
     Example:
         >>> report = export(model, "exports/bundles/dcgan_digits")      # doctest: +SKIP
@@ -64,10 +73,12 @@ def export(model, directory, *, preset=None, data=None, overwrite=False, progres
         {'saved_model': 0.0, 'onnx': 1.2e-07, 'flips': 0}
     """
     _refuse(directory, overwrite)
+    check_opset(opset)
+    variants, report = smaller.check_names(variants), {}
     clock = _Clock(progress)
     with files.atomic_folder(directory, overwrite=True) as folder:
         folder = pathlib.Path(folder)
-        info = _describe(model, preset, data)
+        info = _describe(model, preset, data, opset)
         clock("tracing")
         graphs = {function: _trace(model, function) for function in model.serves}
         clock("writing the SavedModel")
@@ -81,17 +92,21 @@ def export(model, directory, *, preset=None, data=None, overwrite=False, progres
         clock("comparing the runtimes")
         _write_info(folder, info)
         bundle = Bundle(folder)
+        info = bundle.info
         runtimes = {"saved_model": saved_model(bundle), "onnx": onnx_runtime(bundle)}
         for function, parity in prove(info, _keras(graphs), runtimes).items():
             info["functions"][function]["parity"] = parity
+        if variants:
+            report["variants"] = smaller.add(bundle, variants, clock)
         clock("writing the card")
-        _write_picture(info, runtimes["saved_model"], folder / "samples.png")
+        cards.write_picture(info, runtimes["saved_model"], folder / "samples.png")
         _write_info(folder, info)
-        (folder / "README.md").write_text(card(info), encoding="utf-8")
+        (folder / "README.md").write_text(cards.card(info), encoding="utf-8")
         _write_info(folder, info)
         size = sum(entry["bytes"] for entry in info["files"].values())
         parity = {function: entry["parity"] for function, entry in info["functions"].items()}
-    return {"system": info["system"], "functions": parity, "seconds": clock.seconds(), "bytes": size}
+    report |= {"system": info["system"], "functions": parity}
+    return {**report, "seconds": clock.seconds(), "bytes": size}
 
 
 def verify(directory) -> dict:
@@ -101,11 +116,11 @@ def verify(directory) -> dict:
         directory: a bundle.
 
     Returns:
-        A report as `export`'s, with differences from the SavedModel.
+        A report as `export`'s, with differences from the SavedModel, and those of the variants from the full files.
 
     Raises:
         ValueError: not a bundle, or a file that is not as it was written.
-        ExportError: the runtimes disagree.
+        ProofError: the runtimes disagree.
 
     Example:
         >>> verify("exports/bundles/dcgan_digits")["functions"]["sample"]["onnx"] < 1e-4     # doctest: +SKIP
@@ -116,14 +131,17 @@ def verify(directory) -> dict:
     clock = _Clock(None)
     clock("reading")
     bundle = Bundle(directory)
-    for name in bundle.info["files"]:
-        bundle._read(name)
-    for function, entry in bundle.info["functions"].items():
-        if entry["onnx"]:
-            gate(onnx.load_from_string(bundle._read(entry["onnx"])), function, bundle.ports[function])
+    bundle.check_files()
+    for function, path in bundle.onnx.items():
+        proto = onnx.load_from_string(bundle.read(path))
+        gate(proto, function, bundle.ports[function], bundle.info["versions"]["opset"])
     clock("comparing the runtimes")
     parity = prove(bundle.info, saved_model(bundle), {"onnx": onnx_runtime(bundle)})
-    return {"system": bundle.system, "functions": parity, "seconds": clock.seconds()}
+    report = {"system": bundle.system, "functions": parity}
+    small = smaller.verify(bundle)
+    if small:
+        report["variants"] = small
+    return {**report, "seconds": clock.seconds()}
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
@@ -147,8 +165,10 @@ def _is_bundle(directory):
         return False
 
 
-def _describe(model, preset, data) -> dict:
+def _describe(model, preset, data, opset) -> dict:
     """`bundle.json` as far as it is known before anything is written."""
+    from kerasgen import random
+
     name = type(model).__name__
     system = next((row for row in catalog.SYSTEMS.values() if row.name == name), None)
     functions = {}
@@ -165,6 +185,8 @@ def _describe(model, preset, data) -> dict:
     if data is not None and not isinstance(data, dict):
         names = ("name", "licence", "origin", "class_names", "entropy")
         data = {key: getattr(data, key) for key in names}
+    if data is not None:
+        data = {"licence": "unknown", "origin": "unknown", **data}
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -180,11 +202,16 @@ def _describe(model, preset, data) -> dict:
         "num_classes": model.num_classes,
         "discrete": list(getattr(model, "discrete", ())),
         "functions": functions,
+        "randomness": {
+            "generator": "threefry-2x32-20",
+            "streams": {name: getattr(random, name.upper()) for name in STREAMS},
+        },
         "files": {},
         "versions": {
             "kerasgen": kerasgen.__version__,
+            "python": platform.python_version(),
             **{library: importlib.metadata.version(library) for library in LIBRARIES},
-            "opset": OPSET,
+            "opset": opset,
         },
         "licence": LICENCE,
     }
@@ -254,10 +281,14 @@ def convert(graph, function, info):
     try:
         proto = lowering.to_onnx(graph, OPSET)
     except Exception as error:
-        raise ExportError(f"{function}: does not convert to ONNX: {_line(error)}") from error
+        raise ExportError(f"{function}: does not convert to ONNX: {one_line(error)}") from error
     finally:
         log.setLevel(level)
-    gate(proto, function, (inputs, output))
+    opset = info["versions"]["opset"]
+    if opset != OPSET:
+        gate(proto, function, (inputs, output))
+        proto = _raise_opset(proto, function, opset)
+    gate(proto, function, (inputs, output), opset)
     for value, port in zip((*proto.graph.input, *proto.graph.output), (*inputs, output), strict=True):
         shape = value.type.tensor_type.shape
         del shape.dim[:]
@@ -265,7 +296,7 @@ def convert(graph, function, info):
             shape.dim.add(**({"dim_param": size} if size == BATCH else {"dim_value": size}))
     _shorten(proto)
     del proto.opset_import[:]
-    proto.opset_import.add(domain="", version=OPSET)
+    proto.opset_import.add(domain="", version=opset)
     proto.graph.name, proto.graph.doc_string = f"{info['system']}.{function}", ""
     proto.producer_name, proto.producer_version, proto.doc_string = "kerasgen", kerasgen.__version__, ""
     ports = {"inputs": entry["inputs"], "output": entry["output"]}
@@ -274,10 +305,43 @@ def convert(graph, function, info):
     return proto
 
 
+def _keras(graphs):
+    def run(function, inputs):
+        import tensorflow as tf
+
+        (output,) = graphs[function](*(tf.constant(value) for value in inputs.values())).values()
+        return output.numpy()
+
+    return run
+
+
+def check_opset(opset):
+    """Refuse versions that the converter, `onnx` or ONNX Runtime does not have."""
+    import onnx
+
+    newest = onnx.defs.onnx_opset_version()
+    if type(opset) is not int or not OPSET <= opset <= newest:
+        raise ValueError(f"opset: expected a whole number from {OPSET} to {newest}, got {opset!r}")
+
+
+def _raise_opset(proto, function, opset):
+    """The model in a newer version of the operators."""
+    import onnx
+    from onnx import version_converter
+
+    try:
+        proto = version_converter.convert_version(proto, opset)
+    except Exception as error:
+        raise ExportError(f"{function}: does not convert to opset {opset}: {one_line(error)}") from error
+    # Each version of the operators asks for a version of the file format, which the converter leaves as it was.
+    proto.ir_version = max(proto.ir_version, onnx.helper.OP_SET_ID_VERSION_MAP[("ai.onnx", opset)])
+    return proto
+
+
 # --- the gate ---------------------------------------------------------------------------------------------------------
 
 
-def gate(proto, function, ports):
+def gate(proto, function, ports, opset=OPSET):
     """Refuse an ONNX model that not every runtime could load, or that asks for more than its ports.
 
     The converter does not raise where an operator has no ONNX form: it writes a model that no runtime loads.
@@ -286,6 +350,7 @@ def gate(proto, function, ports):
         proto: `onnx.ModelProto`.
         function: its name, for the error line.
         ports: (inputs, output).
+        opset: version of the standard operators that it uses.
 
     Raises:
         ExportError: see above.
@@ -305,10 +370,10 @@ def gate(proto, function, ports):
             f"{function}: expected the ONNX output {output.name}, got {[o.name for o in proto.graph.output]}"
         )
     count, foreign = 0, set()
-    for graph in _graphs(proto.graph):
+    for graph in graphs_in(proto.graph):
         count += len(graph.node)
         for node in graph.node:
-            if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op_type, OPSET, ""):
+            if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op_type, opset, ""):
                 foreign.add(f"{node.domain}.{node.op_type}".lstrip("."))
         for tensor in (*graph.initializer, *(a.t for node in graph.node for a in node.attribute)):
             if tensor.data_location == onnx.TensorProto.EXTERNAL:
@@ -325,7 +390,7 @@ def gate(proto, function, ports):
     try:
         onnx.checker.check_model(proto)
     except onnx.checker.ValidationError as error:
-        raise ExportError(f"{function}: not a valid ONNX model: {_line(error)}") from error
+        raise ExportError(f"{function}: not a valid ONNX model: {one_line(error)}") from error
 
 
 def _shorten(proto):
@@ -341,7 +406,7 @@ def _shorten(proto):
             names[name] = f"{re.split('[/:]', name)[-2 if ':' in name else -1]}_{len(names)}"
         return names[name]
 
-    for graph in _graphs(proto.graph):
+    for graph in graphs_in(proto.graph):
         del graph.value_info[:]
         for thing in (*graph.input, *graph.output, *graph.initializer):
             thing.name = short(thing.name)
@@ -350,309 +415,13 @@ def _shorten(proto):
             node.input[:], node.output[:] = map(short, node.input), map(short, node.output)
 
 
-def _graphs(graph):
+def graphs_in(graph):
     """A graph and those inside its Loop, If and Scan nodes."""
     yield graph
     for node in graph.node:
         for attribute in node.attribute:
             for body in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                yield from _graphs(body)
-
-
-# --- the proof --------------------------------------------------------------------------------------------------------
-
-
-def _keras(graphs):
-    def run(function, inputs):
-        import tensorflow as tf
-
-        (output,) = graphs[function](*(tf.constant(value) for value in inputs.values())).values()
-        return output.numpy()
-
-    return run
-
-
-def saved_model(bundle):
-    """A runtime for `prove`: a function (function, inputs) -> output that runs the bundle's SavedModel."""
-    import tensorflow as tf
-
-    # Its functions need its variables, so the closure keeps the object itself.
-    loaded = tf.saved_model.load(os.path.join(bundle.directory, "saved_model"))
-
-    def run(function, inputs):
-        tensors = {name: tf.constant(value) for name, value in inputs.items()}
-        (output,) = loaded.signatures[function](**tensors).values()
-        return output.numpy()
-
-    return run
-
-
-def onnx_runtime(bundle):
-    """A runtime for `prove`: the bundle's ONNX files in ONNX Runtime."""
-    return lambda function, inputs: bundle.run(function, **inputs)
-
-
-def prove(info, reference, runtimes, functions=None) -> dict:
-    """Run every function everywhere and compare.
-
-    Args:
-        info: `bundle.json`.
-        reference: function (function, inputs) -> output.
-        runtimes: name -> such a function; all but "saved_model" run the ONNX files.
-        functions: names; left out, all.
-
-    Returns:
-        function -> {runtime: largest difference from the reference, or None where it is declared inconvertible,
-        "flips": choices that fell otherwise, each proved to be a tie}.
-
-    Raises:
-        ExportError: a difference above `TOLERANCE`, or a function that does not run.
-    """
-    proof = {}
-    for function in functions or info["functions"]:
-        entry = info["functions"][function]
-        parity = {name: 0.0 if name == "saved_model" or entry["onnx"] else None for name in runtimes}
-        parity["flips"] = 0
-        for inputs in cases(entry, info):
-            expected = reference(function, inputs)
-            wrong = np.isnan(expected).sum()
-            if wrong:
-                raise ExportError(f"{function}: gives {wrong} values that are not numbers")
-            for name in [name for name in runtimes if parity[name] is not None]:
-                try:
-                    got = runtimes[name](function, inputs)
-                except Exception as error:
-                    raise ExportError(f"{function}: {name} does not run: {_line(error)}") from error
-                flipped = _flips(info, function, inputs, expected, got, reference, name)
-                worst = _difference(np.delete(expected, flipped, 0), np.delete(got, flipped, 0))
-                if not worst <= TOLERANCE:
-                    raise ExportError(
-                        f"{function}: {name} differs by {worst:.2g}, expected {TOLERANCE:g} or less"
-                    )
-                parity[name] = max(parity[name], worst)
-                parity["flips"] += len(flipped)
-        proof[function] = parity
-    return proof
-
-
-def _difference(expected, got):
-    """Largest |a - b| / max(1, |a|); infinite where shapes or types differ, or what is not finite."""
-    if expected.shape != got.shape or expected.dtype != got.dtype:
-        return np.inf
-    with np.errstate(invalid="ignore"):
-        difference = np.abs(expected - got) / np.maximum(1.0, np.abs(expected))
-    difference = np.where(expected == got, 0.0, np.where(np.isfinite(difference), difference, np.inf))
-    return float(difference.max(initial=0.0))
-
-
-def _flips(info, function, inputs, expected, got, reference, runtime):
-    """Rows in which a choice fell otherwise; each must have been a tie at the first place where it did.
-
-    Up to that place both runtimes had the same prefix, so the logits there are those of Keras' own sample. A choice is
-    argmax(logits + temperature * gumbel): the two levels must have been within `TIE` of each other there.
-    """
-    if function not in info["discrete"] or "logits" not in info["functions"] or expected.shape != got.shape:
-        return []
-    from kerasgen import random
-
-    levels = [np.rint(x.reshape(len(x), -1) * (info["levels"] - 1)).astype(int) for x in (expected, got)]
-    rows = [row for row in range(len(expected)) if not np.array_equal(levels[0][row], levels[1][row])]
-    if not rows:
-        return []
-    names = [port["name"] for port in info["functions"]["logits"]["inputs"]]
-    given = {names[0]: expected, **{name: inputs[name] for name in names[1:]}}
-    if "label" in given:
-        seed, index = int(inputs["seed"]), range(len(expected))
-        drawn = random.integers(seed, random.LABEL, index, (), info["num_classes"]).numpy()
-        given["label"] = np.where(given["label"] < 0, drawn, given["label"])
-    logits = np.reshape(reference("logits", given), (len(expected), -1, info["levels"]))
-    for row in rows:
-        place = int(np.argmax(levels[0][row] != levels[1][row]))
-        noise = random.gumbel(int(inputs["seed"]), random.CHOICE, [row], logits.shape[1:]).numpy()[0, place]
-        score = logits[row, place] + float(inputs.get("temperature", 1.0)) * noise
-        gap = abs(score[levels[0][row, place]] - score[levels[1][row, place]])
-        if not gap <= TIE:
-            where = f"in row {row} at {place}, {gap:.2g} from a tie"
-            raise ExportError(f"{function}: {runtime} chose another level {where}")
-    return rows
-
-
-def cases(entry, info):
-    """Inputs that exercise a function: three rows and one row, defaults and other values, made from the ports alone."""
-    for rows, seed in ((3, 7), (1, 12345)):
-        draw = np.random.default_rng(seed)
-        ports = map(port_of, entry["inputs"])
-        inputs = {port.name: _value(port, rows, seed, rows == 3, info, draw) for port in ports}
-        if "steps" in inputs:
-            inputs["steps"] = np.minimum(inputs["steps"], MAX_STEPS)
-        yield inputs
-
-
-def _value(port, rows, seed, plain, info, draw):
-    """An input: its default if `plain`, else another value in its range."""
-    shape = tuple(rows if size == BATCH else size for size in port.shape)
-    low = port.minimum if port.minimum is not None else -3.0
-    high = port.maximum if port.maximum is not None else low + 6.0
-    if port.name in ("count", "seed"):
-        value = {"count": rows, "seed": seed}[port.name]
-    elif port.default is not None and not port.shape:
-        value = port.default if plain else 3 if port.name == "steps" else low + 0.6 * (min(high, 2.0) - low)
-    elif port.name == "label":
-        drawn = port.default is not None and not plain
-        value = port.default if drawn else np.arange(rows) % info["num_classes"]
-    elif port.name == "noise_level":
-        value = np.geomspace(0.05, 5.0, rows)
-    elif port.name == "mask":
-        value = draw.integers(0, 2, shape)
-    elif port.dtype == "int32":
-        value = draw.integers(int(low), int(high) + 1, shape)
-    elif port.minimum is None and port.maximum is None:
-        value = draw.standard_normal(shape)
-    elif info["levels"] and tuple(port.shape[1:]) == tuple(info["image_shape"]):
-        value = draw.integers(0, info["levels"], shape) / (info["levels"] - 1)
-    else:
-        value = draw.uniform(low, high, shape)
-    return np.broadcast_to(np.asarray(value, port.dtype), shape).copy()
-
-
-# --- the card ---------------------------------------------------------------------------------------------------------
-
-CARD = """# {name}
-
-{picture}{about}
-
-| function | takes | gives | SavedModel | ONNX |
-| --- | --- | --- | --- | --- |
-{rows}
-
-The last columns are the largest difference from Keras that was measured when this was written. Shapes, ranges and
-meanings are in `bundle.json`. The same seed gives the same result in every runtime. Run these in this folder:
-
-```bash
-kerasgen verify .        # proves the files and the runtimes here again
-{command}```
-{onnx}
-SavedModel:
-
-```python
-import numpy as np
-import tensorflow as tf
-
-model = tf.saved_model.load("saved_model")  # keep it: its functions need its variables
-{output} = model.signatures["{function}"]({tensors})["{output}"]
-```
-
-Made with {versions}. Licence of the weights and the card: {licence}.
-"""
-
-ONNX = """
-Python without TensorFlow, with checked inputs and defaults (`pip install kerasgen`, or copy `kerasgen/runtime.py`):
-
-```python
-import numpy as np
-from kerasgen.runtime import Bundle
-
-{output} = Bundle(".").{function}({arguments})
-```
-
-ONNX Runtime alone:
-
-```python
-import numpy as np
-import onnxruntime
-
-session = onnxruntime.InferenceSession("onnx/{function}.onnx")
-({output},) = session.run(["{output}"], {{{feeds}}})
-```
-
-Node or the browser (`onnxruntime-node` or `onnxruntime-web`):
-
-```js
-const session = await ort.InferenceSession.create("onnx/{function}.onnx");
-const {{ {output} }} = await session.run({{
-{script}
-}});
-```
-"""
-
-
-def _write_picture(info, run, path):
-    """Draw what the model makes from seed 0, if it makes pictures or points."""
-    size = info["image_shape"]
-    made = {name: e for name, e in info["functions"].items() if list(e["output"]["shape"][1:]) == size}
-    plane, picture = len(size) == 1 and size[0] > 1, len(size) == 3 and size[2] in (1, 3)
-    if not made or not (plane or picture):
-        return
-    function = "sample" if "sample" in made else next(iter(made))
-    count = 1000 if plane else 36 if max(size) <= 64 else 16
-    draw = np.random.default_rng(0)
-    ports = map(port_of, made[function]["inputs"])
-    x = run(function, {port.name: _value(port, count, 0, True, info, draw) for port in ports})
-    pictures.write(path, pictures.draw(x))
-
-
-def card(info) -> str:
-    """The README of a bundle: what it is, its ports, and how each runtime calls it."""
-    functions, data = info["functions"], info["data"]
-    function = max(functions, key=lambda name: (functions[name]["onnx"] is not None, name == "sample"))
-    inputs = functions[function]["inputs"]
-    about = f"{info['class']}: *{info['title']}*"
-    about += f", {info['paper']} ({info['year']})." if info["paper"] else "."
-    if data:
-        origin, licence = data.get("origin", "origin unknown"), data.get("licence", "unknown")
-        about += f"\n\nTrained on {data['name']}: {origin}. Licence of the data: {licence}."
-    words = dict(
-        name=info["preset"] or info["class"],
-        picture="![samples](samples.png)\n\n" if "samples.png" in info["files"] else "",
-        about=about,
-        rows="\n".join(_row(name, entry) for name, entry in functions.items()),
-        command="kerasgen sample . -n 16 --seed 7 -o samples.png\n" if function == "sample" else "",
-        function=function,
-        output=functions[function]["output"]["name"],
-        arguments=", ".join(f"{p['name']}={_python(p)}" for p in inputs if p["default"] is None),
-        feeds=", ".join(f'"{p["name"]}": {_python(p, "np.asarray")}' for p in inputs),
-        tensors=", ".join(f"{p['name']}=tf.constant({_python(p)})" for p in inputs),
-        script="\n".join(f"  {p['name']}: {_javascript(p)}," for p in inputs),
-        versions=", ".join(f"{name} {version}" for name, version in info["versions"].items()),
-        licence=info["licence"],
-    )
-    return CARD.format(**words, onnx=ONNX.format(**words) if functions[function]["onnx"] else "")
-
-
-def _row(name, entry):
-    """A function's row of the card's table."""
-
-    def cell(port):
-        shape = f" ({', '.join(map(str, port['shape']))})" if port["shape"] else ""
-        return f"`{port['name']}` {port['dtype']}{shape}"
-
-    saved, flips = f"{entry['parity']['saved_model']:.1e}", entry["parity"]["flips"]
-    ties = f", {flips} ties fell otherwise" if flips else ""
-    onnx = f"{entry['parity']['onnx']:.1e}{ties}" if entry["onnx"] else f"no: {entry['reason']}"
-    return (
-        f"| `{name}` | {', '.join(map(cell, entry['inputs']))} | {cell(entry['output'])} | {saved} | {onnx} |"
-    )
-
-
-def _snippet(port):
-    """The value that the card gives to a port, and its shape: 16 rows of the default, or of zeros."""
-    value = {"count": 16, "seed": 7}.get(port["name"], port["default"] or 0)
-    value = float(value) if port["dtype"] == "float32" else value
-    return value, [16 if size == BATCH else size for size in port["shape"]]
-
-
-def _python(port, scalar=""):
-    """A port's value as Python; a scalar as a plain number, or as an array made by `scalar`."""
-    value, shape = _snippet(port)
-    if shape:
-        return f"np.full({tuple(shape)}, {value}, np.{port['dtype']})"
-    return f"{scalar}({value}, np.{port['dtype']})" if scalar else str(value)
-
-
-def _javascript(port):
-    value, shape = _snippet(port)
-    array = {"float32": "Float32Array", "int32": "Int32Array"}[port["dtype"]]
-    return f'new ort.Tensor("{port["dtype"]}", new {array}({math.prod(shape)}).fill({value}), {shape})'
+                yield from graphs_in(body)
 
 
 # --- small things -----------------------------------------------------------------------------------------------------
@@ -671,8 +440,3 @@ class _Clock:
     def seconds(self):
         ends = [start for _, start in self.steps[1:]] + [time.perf_counter()]
         return {step: round(end - start, 2) for (step, start), end in zip(self.steps, ends, strict=True)}
-
-
-def _line(error):
-    """An error as one line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -11,12 +11,15 @@ import functools
 import hashlib
 import json
 import os
+import re
+import stat
 from typing import NamedTuple
 
 import numpy as np
 
-FORMAT, VERSION = "kerasgen-bundle", 1
+FORMAT, VERSION = "kerasgen-bundle", 1  # docs/bundle-format.md says what they mean
 BATCH = "batch"  # the symbolic first axis
+MAX_INFO = 2**22  # bytes of `bundle.json`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,17 +156,20 @@ class Ports(NamedTuple):
 class Bundle:
     """An exported model: what it serves are its methods, as with the model itself.
 
-    Opening reads `bundle.json` and checks every ONNX file against the hash written there; a function's file becomes a
-    session when the function is first called.
+    Opening reads `bundle.json` and checks every ONNX file that is to run: its hash, that it is one file of standard
+    operators, and that its inputs and outputs are the ports. A function's file becomes a session when the function is
+    first called.
 
     Args:
         directory: the folder that `kerasgen.export` wrote.
+        variant: a smaller form, such as "float16"; a function that has none runs as it is.
 
     Attributes:
         info: `bundle.json`.
         system: id of the model's system.
         functions: names of the functions that ONNX Runtime can run.
         ports: function -> its `Ports`, for these.
+        onnx: function -> the file that it runs, for these.
 
     Raises:
         ValueError: not a bundle, one of a newer version, or one that is not as it was written.
@@ -174,19 +180,26 @@ class Bundle:
         (16, 8, 8, 1)
     """
 
-    def __init__(self, directory):
+    def __init__(self, directory, variant=None):
         self.directory = os.path.abspath(directory)
         self.info = _read_info(self.directory)
         self.system = self.info["system"]
         entries = {name: entry for name, entry in self.info["functions"].items() if entry["onnx"]}
         self.functions = tuple(entries)
         self.ports = {
-            name: Ports(tuple(port_of(p) for p in entry["inputs"]), port_of(entry["output"]))
+            name: Ports(tuple(map(port_of, entry["inputs"])), port_of(entry["output"]))
             for name, entry in entries.items()
         }
+        small = {name: entry.get("variants", {}) for name, entry in entries.items()}
+        known = sorted({name for variants in small.values() for name in variants})
+        if variant is not None and variant not in known:
+            raise ValueError(
+                f"variant: expected {' or '.join(known) or 'None, it has none'}, got {variant!r}"
+            )
+        self.onnx = {n: small[n].get(variant, entry)["onnx"] for n, entry in entries.items()}
         self._sessions = {}
-        for entry in entries.values():
-            self._read(entry["onnx"])
+        for name, path in self.onnx.items():
+            self.read(path, name)
 
     def run(self, function: str, *args, **ports) -> np.ndarray:
         """Call a function by its name; what it takes is `self.ports[function].inputs`.
@@ -201,6 +214,39 @@ class Bundle:
         # ONNX Runtime refuses NumPy scalars.
         feeds = {name: np.asarray(value) for name, value in values.items()}
         return self._session(function).run(None, feeds)[0]
+
+    def read(self, path, function=None) -> bytes:
+        """The bytes of a file of the bundle, which are those that were written: what is checked is what is used.
+
+        Args:
+            path: as `bundle.json` lists it.
+            function: given, the file must be an ONNX model of this function.
+
+        Raises:
+            ValueError: it is not listed, not a plain file, not as it was written, or no such model.
+        """
+        try:
+            content = _read(self.directory, path, self.info["files"])
+            if function is not None:
+                check_graph(content, self.ports[function])
+        except ValueError as error:
+            raise ValueError(f"bundle {self.directory!r}: {path} {error}") from None
+        return content
+
+    def check_files(self):
+        """Read every file that `bundle.json` lists, and see that nothing else lies where programs are read from.
+
+        Raises:
+            ValueError: see `read`; or a file in `onnx/` or `saved_model/` that is not listed.
+        """
+        for path in self.info["files"]:
+            self.read(path)
+        for top in ("onnx", "saved_model"):
+            for folder, _, names in os.walk(os.path.join(self.directory, top)):
+                for name in names:
+                    path = os.path.relpath(os.path.join(folder, name), self.directory).replace(os.sep, "/")
+                    if path not in self.info["files"]:
+                        raise ValueError(f"bundle {self.directory!r}: {path} is not listed in bundle.json")
 
     def __getattr__(self, name):
         if name.startswith("_") or name not in self.__dict__.get("functions", ()):
@@ -224,42 +270,267 @@ class Bundle:
             os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when the library is imported
             import onnxruntime
 
-            content = self._read(self.info["functions"][function]["onnx"])
+            content = self.read(self.onnx[function], function)
             self._sessions[function] = onnxruntime.InferenceSession(
                 content, providers=["CPUExecutionProvider"]
             )
         return self._sessions[function]
 
-    def _read(self, name):
-        """A file's bytes, which are those that were written: what is checked is what is run."""
-        path, promised = os.path.join(self.directory, *name.split("/")), self.info["files"].get(name, {})
-        real = os.path.join(os.path.realpath(self.directory), *name.split("/"))
-        if ".." in name.split("/") or os.path.realpath(path) != real or not os.path.isfile(path):
-            raise ValueError(f"bundle {self.directory!r}: expected a file {name}, found none or a link")
-        with open(path, "rb") as file:
-            content = file.read()
-        if hashlib.sha256(content).hexdigest() != promised.get("sha256"):
-            raise ValueError(f"bundle {self.directory!r}: {name} is not as it was written (sha256 differs)")
-        return content
-
 
 def port_of(fields: dict) -> Port:
-    """A port from its fields in `bundle.json`."""
-    return Port(**{**fields, "shape": tuple(fields["shape"])})
+    """A port from its fields in `bundle.json`; fields of a later time are passed over."""
+    known = {field.name: fields[field.name] for field in dataclasses.fields(Port) if field.name in fields}
+    return Port(**{**known, "shape": tuple(fields["shape"])})
+
+
+# --- bundle.json ------------------------------------------------------------------------------------------------------
+
+# What a reader relies on, as forms: a type, None, a pattern, a tuple of alternatives, [form] for a list, {str: form}
+# for an object with any keys, {"key": form} for one with these; "key?" may be missing. Other keys are passed over:
+# later writers may add some. `bundle.schema.json`, for writers, asks for more.
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_PATH = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)  # no absolute or hidden one, no .., no drive
+_NUMBER = (int, float, None)
+_PORT = {
+    "name": _NAME,
+    "shape": [(int, re.compile(BATCH))],
+    "dtype": re.compile("float32|int32"),
+    "meaning": str,
+    "minimum?": _NUMBER,
+    "maximum?": _NUMBER,
+    "default?": _NUMBER,
+}
+_FUNCTION = {
+    "onnx": (_PATH, None),
+    "reason?": (str, None),
+    "inputs": [_PORT],
+    "output": _PORT,
+    "variants?": {str: {"onnx": _PATH}},
+}
+_INFO = {
+    "system": str,
+    "class": str,
+    "title": str,
+    "data?": ({"name": str, "licence?": str, "origin?": str}, None),
+    "image_shape": [int],
+    "levels": (int, None),
+    "num_classes": int,
+    "functions": {str: _FUNCTION},
+    "files": {str: {"sha256": re.compile("[0-9a-f]{64}"), "bytes": int}},
+}
+_WORDS = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    None: "null",
+    list: "a list",
+    dict: "an object",
+}
 
 
 def _read_info(directory):
     """`bundle.json`, if this is one that this version of the format can read."""
+    path = os.path.join(directory, "bundle.json")
     try:
-        with open(os.path.join(directory, "bundle.json"), encoding="utf-8") as file:
+        if os.path.getsize(path) > MAX_INFO:
+            raise ValueError(f"{os.path.getsize(path)} bytes")
+        with open(path, encoding="utf-8") as file:
             info = json.load(file)
         known = info["format"] == FORMAT
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         known = False
     if not known:
         raise ValueError(f"expected the folder of a bundle, with a bundle.json, got {directory!r}")
-    if not isinstance(info["version"], int) or info["version"] > VERSION:
-        raise ValueError(
-            f"bundle {directory!r}: expected format version {VERSION} or older, got {info['version']}"
-        )
+    try:
+        _check_info(info)
+    except ValueError as error:
+        raise ValueError(f"bundle {directory!r}: {error}") from None
     return info
+
+
+def _check_info(info):
+    """Refuse what is of another version or not of the form, naming the key."""
+    version = info.get("version")
+    if type(version) is not int or not 1 <= version <= VERSION:
+        raise ValueError(f"expected format version {VERSION} or older, got {version!r}")
+    _match(info, _INFO, "")
+    for path in info["files"]:
+        _match(path, _PATH, "files")
+    for name, entry in info["functions"].items():
+        _check_function(name, entry, info["files"])
+
+
+def _match(value, form, key):
+    """Refuse a value that is not of its form, naming its key."""
+    forms = form if isinstance(form, tuple) else (form,)
+    inside = f"{key}." if key else ""
+    for form in forms:
+        if isinstance(form, dict) and isinstance(value, dict):
+            for name, inner in form.items():
+                if name is str:
+                    for each, item in value.items():
+                        _match(item, inner, inside + each)
+                elif name.rstrip("?") in value:
+                    _match(value[name.rstrip("?")], inner, inside + name.rstrip("?"))
+                elif not name.endswith("?"):
+                    raise ValueError(f"bundle.json: {inside}{name} is missing")
+            return
+        if isinstance(form, list) and isinstance(value, list):
+            for i, item in enumerate(value):
+                _match(item, form[0], f"{key}[{i}]")
+            return
+        if form is None and value is None or type(value) is form:
+            return
+        if isinstance(form, re.Pattern) and isinstance(value, str) and form.fullmatch(value):
+            return
+    raise ValueError(f"bundle.json: {key}: expected {' or '.join(map(_say, forms))}, got {str(value)[:40]!r}")
+
+
+def _say(form):
+    if isinstance(form, re.Pattern):
+        return {_NAME: "a lower-case name", _PATH: "a path inside the folder"}.get(form, form.pattern)
+    return _WORDS[type(form) if isinstance(form, dict | list) else form]
+
+
+def _check_function(name, entry, files):
+    """What the forms do not say of a function: its name, its axes, and that its files are listed."""
+    key = f"functions.{name}"
+    _match(name, _NAME, "functions")
+    if entry["onnx"] is None and not entry.get("reason"):
+        raise ValueError(f"bundle.json: {key}.reason: expected why it has no ONNX file, got nothing")
+    ports = [*entry["inputs"], entry["output"]]
+    names = [port["name"] for port in ports]
+    if len(set(names)) < len(names):
+        raise ValueError(f"bundle.json: {key}: expected ports of different names, got {', '.join(names)}")
+    for port in ports:
+        shape = port["shape"]
+        if (shape and shape[0] != BATCH) or any(type(n) is not int or n < 1 for n in shape[1:]):
+            raise ValueError(
+                f'bundle.json: {key}.{port["name"]}: expected a shape [] or ["{BATCH}", sizes], got {shape}'
+            )
+    small = [variant["onnx"] for variant in entry.get("variants", {}).values()]
+    for path in [*([entry["onnx"]] if entry["onnx"] else []), *small]:
+        if path not in files:
+            raise ValueError(f"bundle.json: {key}: expected a file that is listed in files, got {path!r}")
+
+
+def _read(directory, path, files):
+    """A listed file's bytes; the error says what is wrong with it."""
+    if path not in files:
+        raise ValueError("is not listed in bundle.json")
+    full = os.path.join(directory, *path.split("/"))
+    if os.path.realpath(full) != os.path.join(os.path.realpath(directory), *path.split("/")):
+        raise ValueError("is a link; expected a plain file inside the folder")
+    if not os.path.isfile(full):
+        raise ValueError("is missing; expected a plain file")
+    with open(full, "rb") as file:
+        about = os.fstat(file.fileno())
+        if about.st_nlink > 1 or not stat.S_ISREG(about.st_mode):
+            raise ValueError(f"is a hard link; expected a file with one name, got {about.st_nlink}")
+        size = files[path]["bytes"]
+        if about.st_size != size:
+            raise ValueError(f"is not as it was written: expected {size} bytes, got {about.st_size}")
+        content = file.read()
+    if hashlib.sha256(content).hexdigest() != files[path]["sha256"]:
+        raise ValueError("is not as it was written (sha256 differs)")
+    return content
+
+
+# --- ONNX files -------------------------------------------------------------------------------------------------------
+
+# An ONNX file is one protocol buffer. This much of its wire format shows, without the `onnx` package, whether it asks
+# for other files or other operators: message -> number of a field -> the message that it holds.
+_INSIDE = {
+    "model": {7: "graph", 8: "opset", 20: "training", 25: "function"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+}
+_GRAPH, _INPUTS, _OUTPUTS, _DOMAIN, _EXTERNAL = 7, 11, 12, {"opset": 1, "node": 7}, (13, 14)
+_TYPES = {1: "float32", 6: "int32"}
+MAX_DEPTH = 100  # of messages in messages, as protobuf itself has it
+
+
+def check_graph(content, ports):
+    """Refuse an ONNX file that needs more than itself and the standard operators, or that has other ports.
+
+    Args:
+        content: the file's bytes.
+        ports: the function's `Ports`.
+
+    Raises:
+        ValueError: see above; the line goes on from the file's name.
+    """
+    try:
+        domains = set()
+        for message, number, value in _walk(memoryview(content), "model", 0):
+            if message == "tensor" and number in _EXTERNAL and value:
+                raise ValueError("stores a tensor outside; expected one file without external data")
+            if message == "model" and _INSIDE["model"].get(number) in ("training", "function"):
+                raise ValueError(
+                    f"holds a {_INSIDE['model'][number]}; expected one graph of standard operators"
+                )
+            if number == _DOMAIN.get(message):
+                domains.add(bytes(value).decode())
+        graphs = [value for number, value in _fields(memoryview(content)) if number == _GRAPH]
+        fields = [field for graph in graphs for field in _fields(graph)]
+        sides = [[_value(v) for n, v in fields if n == side] for side in (_INPUTS, _OUTPUTS)]
+    except (IndexError, KeyError, TypeError, UnicodeDecodeError):
+        raise ValueError("is not an ONNX file") from None
+    foreign = sorted(domains - {"", "ai.onnx"})
+    if foreign:
+        raise ValueError(f"uses operators of {', '.join(foreign)}; expected standard ones")
+    for what, got, want in zip(("inputs", "output"), sides, (ports.inputs, [ports.output]), strict=True):
+        want = [f"{port.name} {port.dtype} ({', '.join(map(str, port.shape))})" for port in want]
+        if sorted(got) != sorted(want):
+            raise ValueError(f"has the {what} {', '.join(got) or 'none'}; expected {', '.join(want)}")
+
+
+def _walk(data, message, depth):
+    """(message, number, value) of every field, messages inside messages included."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"holds messages {depth} deep; expected at most {MAX_DEPTH}")
+    for number, value in _fields(data):
+        yield message, number, value
+        inside = _INSIDE.get(message, {}).get(number)
+        if inside:
+            yield from _walk(value, inside, depth + 1)
+
+
+def _fields(data):
+    """(number, value) of the fields of a message: whole numbers, and bytes for everything else."""
+    at = 0
+    while at < len(data):
+        key, at = _whole(data, at)
+        kind, size = key & 7, {1: 8, 5: 4}.get(key & 7)
+        if kind == 0:
+            value, at = _whole(data, at)
+        else:
+            if kind == 2:
+                size, at = _whole(data, at)
+            value, at = data[at : at + size], at + size  # no size, no such kind: a TypeError
+            if len(value) != size:
+                raise IndexError
+        yield key >> 3, value
+
+
+def _whole(data, at):
+    """A whole number, seven bits a byte, and where the next field begins."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value, at, shift = value | (byte & 127) << shift, at + 1, shift + 7
+        if byte < 128:
+            return value, at
+        if shift > 63:
+            raise IndexError
+
+
+def _value(data):
+    """Name, type and shape of an input or output, in words."""
+    fields = dict(_fields(data))
+    tensor = dict(_fields(dict(_fields(fields[2]))[1]))
+    sizes = [dict(_fields(size)) for number, size in _fields(tensor.get(2, b"")) if number == 1]
+    shape = ", ".join(bytes(size[2]).decode() if 2 in size else str(size.get(1, "?")) for size in sizes)
+    return f"{bytes(fields[1]).decode()} {_TYPES.get(tensor[1], f'type {tensor[1]}')} ({shape})"

@@ -238,7 +238,9 @@ def _run(start, data, model, checkpoint_folder, progress):
         logs = board / "samples" if board else None
         chosen.append(callbacks.SampleGrid(folder / "samples", max(1, epochs // GRIDS), tensorboard=logs))
     if hasattr(model, "discriminator") and _drawable(model):
-        chosen.insert(0, callbacks.CollapseMonitor(data, max(2, epochs // GRIDS)))  # its figures are logged too
+        chosen.insert(
+            0, callbacks.CollapseMonitor(data, max(2, epochs // GRIDS))
+        )  # its figures are logged too
     if board:
         chosen.append(keras.callbacks.TensorBoard(str(board), write_graph=False))
     best = callbacks.BestWeights(monitor) if monitor else None

@@ -48,6 +48,22 @@ def chromium() -> str:
     return _chromium()
 
 
+@pytest.fixture(scope="session")
+def tiny_bundle(tmp_path_factory):
+    """(folder, report, model) of an exported DCGAN: to be read, or copied and changed."""
+    import kerasgen
+
+    model = kerasgen.build("dcgan", image_shape=(8, 8, 1), latent_dim=8, widths=(16, 8), kernel_size=3)
+    rng = np.random.default_rng(0)
+    for weight in model.trainable_variables:  # untrained networks are too tame to tell two runtimes apart
+        weight.assign(weight + 0.1 * rng.normal(size=weight.shape))
+    folder, lines = tmp_path_factory.mktemp("bundles") / "dcgan", []
+    data = {"name": "digits", "licence": "CC BY 4.0", "origin": "UCI"}
+    report = kerasgen.export(model, folder, preset="dcgan_tiny", data=data, progress=lines.append)
+    assert "converting sample" in lines
+    return folder, report, model
+
+
 def pytest_runtest_setup(item):
     reason = None
     if item.get_closest_marker("browser"):

@@ -1,9 +1,13 @@
 """A bundle holds what it promises, proves it, and is not written at all where it would not."""
 
+import copy
+import importlib.resources
 import json
 import pathlib
 import re
+import shutil
 
+import jsonschema
 import keras
 import numpy as np
 import onnx
@@ -11,10 +15,9 @@ import pytest
 import tensorflow as tf
 
 import kerasgen
-from kerasgen import exporting, random
+from kerasgen import exporting, lowering, proving, random, runtime
 from kerasgen.model import GenerativeModel
 
-DCGAN = dict(image_shape=(8, 8, 1), latent_dim=8, widths=(16, 8), kernel_size=3)
 PIXEL_CNN = dict(image_shape=(4, 4, 1), levels=3, num_classes=2, width=4, depth=1, hidden=4)
 DATA = {"name": "digits", "licence": "CC BY 4.0", "origin": "UCI"}
 
@@ -44,15 +47,9 @@ def shaken(model):
     return model
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """(directory, report, model) of a small DCGAN."""
-    directory = tmp_path_factory.mktemp("bundles") / "dcgan"
-    model = shaken(kerasgen.build("dcgan", **DCGAN))
-    lines = []
-    report = kerasgen.export(model, directory, preset="dcgan_tiny", data=DATA, progress=lines.append)
-    assert "converting sample" in lines
-    return directory, report, model
+@pytest.fixture
+def exported(tiny_bundle):
+    return tiny_bundle
 
 
 def test_report(exported):
@@ -85,6 +82,53 @@ def test_contents(exported):
     assert not [path for path in directory.parent.iterdir() if path != directory]
     text = (directory / "bundle.json").read_text() + (directory / "README.md").read_text()
     assert "/tmp" not in text and "/home" not in text and "/root" not in text
+
+
+@pytest.fixture(scope="module")
+def schema():
+    text = importlib.resources.files("kerasgen").joinpath("bundle.schema.json").read_text("utf-8")
+    jsonschema.Draft202012Validator.check_schema(json.loads(text))
+    return jsonschema.Draft202012Validator(json.loads(text))
+
+
+def test_what_is_written_follows_the_schema(exported, schema):
+    info = json.loads((exported[0] / "bundle.json").read_text())
+    schema.validate(info)
+    assert set(schema.schema["required"]) == set(info), "a key that the schema does not tell of"
+    assert info["randomness"]["streams"]["latent"] == random.LATENT
+    bare = exporting._describe(exported[2], None, {"name": "mine"}, 18)
+    assert bare["data"] == {"name": "mine", "licence": "unknown", "origin": "unknown"}
+
+
+def leaves(value, path=()):
+    """Every place in `bundle.json`, containers included."""
+    yield path
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(item, (*path, key))
+
+
+def test_the_reader_refuses_nothing_that_the_schema_allows(exported, schema):
+    """One place at a time removed, or of another kind: what readers refuse is no bundle for writers either."""
+    info, refused = json.loads((exported[0] / "bundle.json").read_text()), 0
+    for path in [p for p in leaves(info) if p]:
+        for other in (None, "removed", 1.5, "", -1, [], {}, True):
+            spoiled = copy.deepcopy(info)
+            place = spoiled
+            for key in path[:-1]:
+                place = place[key]
+            if other == "removed":
+                del place[path[-1]]
+            else:
+                place[path[-1]] = other
+            try:
+                runtime._check_info(spoiled)
+            except ValueError as error:
+                refused += 1
+                # Which port or file stands where is not a matter of the schema.
+                across = re.search("different names|listed in files", str(error))
+                assert across or not schema.is_valid(spoiled), f"{path}: {error}"
+    assert refused > 500
 
 
 def test_onnx_files(exported):
@@ -121,8 +165,6 @@ def test_verify(exported, tmp_path):
 
 @pytest.mark.parametrize("name", ["saved_model/saved_model.pb", "README.md", "onnx/energy.onnx"])
 def test_verify_refuses_what_was_changed(exported, tmp_path, name):
-    import shutil
-
     directory = shutil.copytree(exported[0], tmp_path / "bundle")
     content = bytearray((directory / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -174,13 +216,44 @@ def test_flips_must_be_ties():
     noise = random.gumbel(5, random.CHOICE, [0, 1], (4, 3)).numpy()
 
     def flips(logits):
-        return exporting._flips(info, "sample", inputs, expected, got, lambda *_: logits, "onnx")
+        return proving.flips(info, "sample", inputs, expected, got, lambda *_: logits, "onnx")
 
     assert flips(-noise) == [1]  # every choice is a tie
     with pytest.raises(
         exporting.ExportError, match="sample: onnx chose another level in row 1 at 2, 0.01 from a tie"
     ):
         flips(-noise + [0.01, 0.0, 0.0])
+
+
+def rows_of(page, heading):
+    """The rows of the Markdown table that has this heading."""
+    lines = page.split(f"| {heading} |")[1].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def test_the_vectors_of_the_format_are_those_of_the_generator(root):
+    page = (root / "docs" / "bundle-format.md").read_text("utf-8")
+    ciphered = rows_of(page, "key | counter | words")
+    for key, counter, words in ciphered:
+        pairs = [[tf.constant(int(word, 16), tf.int64) for word in pair.split()] for pair in (key, counter)]
+        assert [f"{int(word):08x}" for word in random._threefry(*pairs)] == words.split()
+    drawn = rows_of(page, "seed, stream, index | bits | uniform | normal | Gumbel | integer below 10")
+    for where, bits, *values, whole in drawn:
+        seed, stream, index = map(int, where.split(","))
+        place = seed, stream, [index], (3,)
+        assert [f"{word:08x}" for word in random.bits(*place).numpy()[0]] == bits.split()
+        assert random.integers(*place, 10).numpy()[0].tolist() == list(map(int, whole.split()))
+        for draw, numbers in zip((random.uniform, random.normal, random.gumbel), values, strict=True):
+            np.testing.assert_allclose(draw(*place)[0], np.array(numbers.split(), "f4"), atol=2e-6)
+    assert len(ciphered) == len(drawn) == 3
+
+
+def test_latents_drawn_by_the_specification(exported):
+    """Uniforms as the page has them, and a decoder: what `sample` gives."""
+    bundle = runtime.Bundle(exported[0])
+    streams = bundle.info["randomness"]["streams"]
+    latent = exported[2].prior(7, streams["latent"], tf.range(3))
+    np.testing.assert_allclose(bundle.decode(latent), bundle.sample(3, seed=7), atol=1e-5)
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
@@ -287,6 +360,104 @@ def test_inconvertible_is_declared(tmp_path):
     assert kerasgen.verify(tmp_path / "b")["functions"]["decode"]["onnx"] is None
 
 
+def plain(function, opset):
+    """The conversion without our lowerings, as `tf2onnx` does it."""
+    import tf2onnx
+
+    return tf2onnx.convert.from_function(function, function.input_signature, opset=opset)[0]
+
+
+def whole_division(model, x):
+    levels = tf.cast(tf.round(x * 10.0), tf.int32)
+    return tf.cast(levels // 3 + levels % 3, tf.float32)
+
+
+WRONG = {
+    "an operator left as it was": (
+        lambda m, x: tf.math.log1p(tf.abs(x)),
+        exporting.ExportError,
+        "decode: expected standard ONNX operators, got Log1p",
+    ),
+    "a captured tensor": (
+        lambda m, x: x * m.table,
+        exporting.ExportError,
+        "decode: expected the ONNX inputs latent, got latent, .*; make constants inside the function",
+    ),
+    "division of negative whole numbers": (
+        whole_division,
+        exporting.ProofError,
+        "decode: onnx differs by .*, expected 0.0001 or less",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_the_converter_does_wrong_is_caught(what, tmp_path, monkeypatch):
+    """Each model exports; were its lowering lost, export would say so and leave nothing."""
+    function, error, message = WRONG[what]
+    report = kerasgen.export(Toy(function), tmp_path / "right")
+    assert report["functions"]["decode"]["onnx"] < 1e-6
+    monkeypatch.setattr(lowering, "to_onnx", plain)
+    with pytest.raises(error, match=message):
+        kerasgen.export(Toy(function), tmp_path / "wrong")
+    assert [path.name for path in tmp_path.iterdir()] == ["right"]
+
+
+def test_a_newer_opset(exported, tmp_path):
+    report = kerasgen.export(exported[2], tmp_path / "b", opset=21)
+    assert report["functions"]["sample"]["onnx"] < 1e-5
+    for path in (tmp_path / "b" / "onnx").iterdir():
+        proto = onnx.load(path)
+        assert [(o.domain, o.version) for o in proto.opset_import] == [("", 21)] and proto.ir_version >= 10
+    assert json.loads((tmp_path / "b" / "bundle.json").read_text())["versions"]["opset"] == 21
+    assert kerasgen.verify(tmp_path / "b")["functions"]["energy"]["onnx"] < 1e-4
+
+
+def test_a_newer_opset_inside_a_loop(tmp_path):
+    """What changed its form after version 18, in the body of a loop: the converter must go in there too."""
+
+    def body(x):
+        return tf.reduce_mean(tf.nn.softmax(tf.pad(x, [[0, 0], [1, 1]])), -1, keepdims=True) + tf.math.erf(x)
+
+    report = kerasgen.export(Toy(lambda m, x: in_a_loop(body)(x)), tmp_path / "b", opset=23)
+    assert report["functions"]["decode"]["onnx"] < 1e-5
+
+
+def test_an_opset_that_is_not_there(tmp_path, monkeypatch):
+    model = Toy(lambda m, x: x)
+    for opset in (17, 1000, 21.0):
+        with pytest.raises(ValueError, match=r"opset: expected a whole number from 18 to \d+, got"):
+            kerasgen.export(model, tmp_path / "b", opset=opset)
+
+    def unable(proto, opset):
+        raise RuntimeError("no adapter\nfor this operator")
+
+    monkeypatch.setattr("onnx.version_converter.convert_version", unable)
+    with pytest.raises(
+        exporting.ExportError, match="^decode: does not convert to opset 21: no adapter for this operator$"
+    ):
+        kerasgen.export(model, tmp_path / "b", opset=21)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_line_says_which_failure_it_is(tmp_path, monkeypatch, capsys):
+    """A proof that is missed has its own exit code."""
+    from kerasgen.cli import bundles, main
+
+    makers = {
+        "missed": lambda m, x: x + tf.random.normal((3,)),
+        "no ONNX form": lambda m, x: betainc(x),
+    }
+    monkeypatch.setattr(bundles, "open_source", lambda source: (Toy(makers[source]), {}))
+    for source, code in (("missed", 3), ("no ONNX form", 1)):
+        capsys.readouterr()
+        assert main(["export", source, "--out", str(tmp_path / "b")]) == code
+        assert capsys.readouterr().err.splitlines()[-1].startswith("error: decode: ")
+    for option in (["--opset", "17"], ["--variants", "int4"]):
+        assert main(["export", "missed", "--out", str(tmp_path / "b"), *option]) == 2
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def proto(exported):
     """(the energy function's ONNX model, its ports): to be spoiled."""
@@ -335,11 +506,11 @@ def test_gate_size(proto, monkeypatch):
 
 def test_differences_see_what_is_not_a_number():
     one = np.asarray([1.0, np.inf], "float32")
-    assert exporting._difference(one, one) == 0.0
-    assert exporting._difference(one, np.asarray([1.0, np.nan], "float32")) == np.inf
-    assert exporting._difference(one, np.asarray([1.0, 3.0], "float32")) == np.inf
-    assert exporting._difference(one, one[:1]) == np.inf
-    assert exporting._difference(one, one.astype("float64")) == np.inf
+    assert proving.difference(one, one) == 0.0
+    assert proving.difference(one, np.asarray([1.0, np.nan], "float32")) == np.inf
+    assert proving.difference(one, np.asarray([1.0, 3.0], "float32")) == np.inf
+    assert proving.difference(one, one[:1]) == np.inf
+    assert proving.difference(one, one.astype("float64")) == np.inf
 
 
 def test_cases_stay_in_range(exported):

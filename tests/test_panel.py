@@ -71,7 +71,7 @@ def write_bundle(folder, name, shape, functions):
         onnx.checker.check_model(model)
         path, content = f"onnx/{function}.onnx", model.SerializeToString()
         (folder / path).write_bytes(content)
-        info["files"][path] = {"sha256": hashlib.sha256(content).hexdigest()}
+        info["files"][path] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         info["functions"][function] = {"onnx": path, "inputs": inputs, "output": output}
     (folder / "bundle.json").write_text(json.dumps(info))
     return str(folder)

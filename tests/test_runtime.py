@@ -1,5 +1,6 @@
 """A bundle runs with NumPy and ONNX Runtime alone, and says in one line what it does not accept."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -8,23 +9,22 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
-import kerasgen
+from kerasgen import runtime
 from kerasgen.runtime import Bundle
 
 
-@pytest.fixture(scope="module")
-def model():
-    return kerasgen.build("dcgan", image_shape=(8, 8, 1), latent_dim=8, widths=(16, 8), kernel_size=3)
+@pytest.fixture
+def model(tiny_bundle):
+    return tiny_bundle[2]
 
 
-@pytest.fixture(scope="module")
-def directory(model, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runtime") / "bundle"
-    kerasgen.export(model, folder)
-    return folder
+@pytest.fixture
+def directory(tiny_bundle):
+    return tiny_bundle[0]
 
 
 @pytest.fixture
@@ -103,19 +103,232 @@ def test_file_changed_after_opening(copy):
         bundle.energy(np.zeros((1, 8, 8, 1)))
 
 
-def test_links_and_paths_outside_are_refused(copy, tmp_path):
-    path = copy / "onnx" / "energy.onnx"
-    shutil.move(path, tmp_path / "outside.onnx")
-    with pytest.raises(ValueError, match="expected a file onnx/energy.onnx, found none or a link"):
-        Bundle(copy)
-    os.symlink(tmp_path / "outside.onnx", path)
-    with pytest.raises(ValueError, match="found none or a link"):
-        Bundle(copy)
-    info = json.loads((copy / "bundle.json").read_text())
-    info["functions"]["energy"]["onnx"] = "../outside.onnx"
-    (copy / "bundle.json").write_text(json.dumps(info))
-    with pytest.raises(ValueError, match="found none or a link"):
-        Bundle(copy)
+# --- what a reader refuses: docs/bundle-format.md ---------------------------------------------------------------------
+
+
+def refused(folder, message, error=ValueError):
+    """Opening fails in one line, before anything runs."""
+    with pytest.raises(error, match=message) as caught:
+        Bundle(folder)
+    assert "\n" not in str(caught.value)
+
+
+def rewrite(folder, change):
+    """Change `bundle.json` in place."""
+    info = json.loads((folder / "bundle.json").read_text())
+    change(info)
+    (folder / "bundle.json").write_text(json.dumps(info))
+
+
+def doctor(folder, change, name="onnx/energy.onnx"):
+    """Change an ONNX file in place, and make its hash and size fit."""
+    proto = onnx.load(folder / name, load_external_data=False)
+    change(proto)
+    content = proto.SerializeToString()
+    (folder / name).write_bytes(content)
+    entry = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    rewrite(folder, lambda info: info["files"].update({name: entry}))
+
+
+def test_missing_files_links_and_paths_outside(copy, tmp_path):
+    path, outside = copy / "onnx" / "energy.onnx", tmp_path / "outside.onnx"
+    shutil.move(path, outside)
+    refused(copy, "onnx/energy.onnx is missing; expected a plain file")
+    os.symlink(outside, path)
+    refused(copy, "onnx/energy.onnx is a link")
+    path.unlink()
+    os.link(outside, path)
+    refused(copy, "onnx/energy.onnx is a hard link; expected a file with one name, got 2")
+    path.unlink()
+    path.mkdir()
+    refused(copy, "onnx/energy.onnx is missing")
+    for name in ("../outside.onnx", str(outside), "onnx/../../outside.onnx", "..\\outside.onnx"):
+        rewrite(copy, lambda info, name=name: info["functions"]["energy"].update(onnx=name))
+        refused(copy, "functions.energy.onnx: expected a path inside the folder or null, got '")
+    rewrite(copy, lambda info: info["functions"]["energy"].update(onnx="onnx/energy.onnx"))
+    rewrite(copy, lambda info: info["files"].update({"../outside.onnx": info["files"]["README.md"]}))
+    refused(copy, "bundle.json: files: expected a path inside the folder, got '../outside.onnx'")
+
+
+def test_linked_folder_inside(copy, tmp_path):
+    shutil.move(copy / "onnx", tmp_path / "elsewhere")
+    os.symlink(tmp_path / "elsewhere", copy / "onnx")
+    refused(copy, "onnx/sample.onnx is a link")
+
+
+def test_wrong_size(copy):
+    with open(copy / "onnx" / "energy.onnx", "ab") as file:
+        file.truncate(2**40)  # sparse: it must not be read
+    refused(copy, r"onnx/energy.onnx is not as it was written: expected \d+ bytes, got 1099511627776")
+
+
+def test_claimed_but_not_listed(copy):
+    rewrite(copy, lambda info: info["files"].pop("onnx/energy.onnx"))
+    refused(copy, "functions.energy: expected a file that is listed in files, got 'onnx/energy.onnx'")
+
+
+def test_there_but_not_listed(copy):
+    (copy / "notes.txt").write_text("anyone's")
+    Bundle(copy).check_files()
+    (copy / "saved_model" / "saved_model.cpb").write_text("read before saved_model.pb")
+    with pytest.raises(ValueError, match="saved_model/saved_model.cpb is not listed in bundle.json"):
+        Bundle(copy).check_files()
+
+
+MALFORMED = {
+    "system is missing": lambda i: i.pop("system"),
+    "title: expected a text, got '5'": lambda i: i.update(title=5),
+    "functions: expected an object, got ": lambda i: i.update(functions=[]),
+    "functions: expected a lower-case name, got '__class__'": lambda i: i["functions"].update(
+        __class__=i["functions"]["sample"]
+    ),
+    "image_shape\\[1\\]: expected a whole number, got '8.5'": lambda i: i.update(image_shape=[8, 8.5, 1]),
+    "num_classes: expected a whole number, got 'True'": lambda i: i.update(num_classes=True),
+    "functions.energy.inputs is missing": lambda i: i["functions"]["energy"].pop("inputs"),
+    "functions.energy.inputs\\[0\\].dtype: expected float32.int32, got 'float16'": lambda i: (
+        i["functions"]["energy"]["inputs"][0].update(dtype="float16")
+    ),
+    "functions.energy.x: expected a shape ": lambda i: i["functions"]["energy"]["inputs"][0].update(
+        shape=[16, 8, 8, 1]
+    ),
+    "functions.energy: expected ports of different names, got x, x": lambda i: (
+        i["functions"]["energy"]["output"].update(name="x")
+    ),
+    "functions.energy.reason: expected why it has no ONNX file": lambda i: i["functions"]["energy"].update(onnx=None),
+    "files.README.md.sha256: expected ": lambda i: i["files"]["README.md"].update(sha256="0"),
+    "files.README.md.bytes is missing": lambda i: i["files"]["README.md"].pop("bytes"),
+    "functions.energy.variants.float16.onnx: expected a path inside the folder, got '/x'": lambda i: (
+        i["functions"]["energy"].update(variants={"float16": {"onnx": "/x"}})
+    ),
+    "expected format version 1 or older, got None": lambda i: i.pop("version"),
+    "expected format version 1 or older, got '1'": lambda i: i.update(version="1"),
+    "expected format version 1 or older, got 0": lambda i: i.update(version=0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", MALFORMED)
+def test_malformed_bundle_json(copy, message):
+    rewrite(copy, MALFORMED[message])
+    refused(copy, message)
+
+
+def test_hostile_json(copy):
+    for text in ("[" * 100_000, '{"format": "kerasgen-bundle"' + " " * 2**22 + "}"):
+        (copy / "bundle.json").write_text(text)
+        refused(copy, "expected the folder of a bundle, with a bundle.json")
+
+
+def test_keys_of_a_later_time_are_passed_over(copy):
+    rewrite(copy, lambda info: info.update(colour="green"))
+    rewrite(copy, lambda info: info["functions"]["sample"]["inputs"][0].update(unit="pictures"))
+    assert Bundle(copy).sample(1).shape == (1, 8, 8, 1)
+
+
+def inside_a_branch(proto, tensor):
+    """Hide a tensor in the body of an If node in the body of an If node."""
+    body = onnx.GraphProto(name="body")
+    body.node.add(op_type="Constant", output=["hidden"]).attribute.add(
+        name="value", type=onnx.AttributeProto.TENSOR
+    ).t.CopyFrom(tensor)
+    for _ in range(2):
+        outer = onnx.GraphProto(name="outer")
+        outer.node.add(op_type="If", output=["hidden"]).attribute.add(
+            name="then_branch", type=onnx.AttributeProto.GRAPH
+        ).g.CopyFrom(body)
+        body = outer
+    proto.graph.node.extend(body.node)
+
+
+EXTERNAL = onnx.TensorProto(
+    name="w", data_type=1, dims=[1], data_location=1,
+    external_data=[onnx.StringStringEntryProto(key="location", value="/etc/passwd")],
+)  # fmt: skip
+SPARSE = onnx.SparseTensorProto(values=EXTERNAL)
+
+
+def first_input(proto):
+    return proto.graph.input[0].type.tensor_type
+
+
+DOCTORED = {
+    "external data": (lambda p: p.graph.initializer.append(EXTERNAL), "stores a tensor outside"),
+    "external data, unmarked": (
+        lambda p: p.graph.initializer[0].external_data.add(key="location", value="x"),
+        "stores a tensor outside",
+    ),
+    "external data in a branch": (lambda p: inside_a_branch(p, EXTERNAL), "stores a tensor outside"),
+    "external data, sparse": (lambda p: p.graph.sparse_initializer.append(SPARSE), "stores a tensor outside"),
+    "operator of another domain": (
+        lambda p: setattr(p.graph.node[0], "domain", "com.microsoft"),
+        "uses operators of com.microsoft; expected standard ones",
+    ),
+    "another domain": (
+        lambda p: p.opset_import.add(domain="evil", version=1),
+        "uses operators of evil",
+    ),
+    "local function": (lambda p: p.functions.add(name="f", domain=""), "holds a function"),
+    "training graph": (lambda p: p.training_info.add(), "holds a training"),
+    "port that is missing": (lambda p: p.graph.input.pop(), "has the inputs none; expected x float32"),
+    "port that is unknown": (
+        lambda p: p.graph.input.append(
+            onnx.helper.make_tensor_value_info("captured", onnx.TensorProto.FLOAT, [3])
+        ),
+        r"has the inputs x float32 .*, captured float32 \(3\); expected x float32 \(batch, 8, 8, 1\)$",
+    ),
+    "output of another name": (
+        lambda p: setattr(p.graph.output[0], "name", "y"),
+        r"has the output y float32 \(batch\); expected energy float32 \(batch\)",
+    ),
+    "batch axis of one size": (
+        lambda p: first_input(p).shape.dim[0].CopyFrom(onnx.TensorShapeProto.Dimension(dim_value=16)),
+        r"has the inputs x float32 \(16, 8, 8, 1\); expected x float32 \(batch, 8, 8, 1\)",
+    ),
+    "another size": (
+        lambda p: first_input(p).shape.dim[1].CopyFrom(onnx.TensorShapeProto.Dimension(dim_value=9)),
+        r"has the inputs x float32 \(batch, 9, 8, 1\)",
+    ),
+    "another type": (
+        lambda p: setattr(first_input(p), "elem_type", 11),
+        r"has the inputs x type 11 \(batch, 8, 8, 1\)",
+    ),
+    "no graph": (lambda p: p.ClearField("graph"), "has the inputs none"),
+}
+
+
+@pytest.mark.parametrize("what", DOCTORED)
+def test_doctored_onnx_files(copy, what):
+    change, message = DOCTORED[what]
+    doctor(copy, change)
+    refused(copy, f"onnx/energy.onnx {message}")
+
+
+def test_not_onnx(copy):
+    """Every cut of a file is refused, as is noise; nothing but a ValueError comes out."""
+    whole, ports = (copy / "onnx" / "energy.onnx").read_bytes(), Bundle(copy).ports["energy"]
+    noise = np.random.default_rng(0)
+    cuts = [whole[: int(n)] for n in noise.integers(0, len(whole), 100)]
+    for content in (*cuts, *(noise.bytes(100) for _ in range(500)), b"\xff" * 50, whole[:50] * 9):
+        with pytest.raises(ValueError):
+            runtime.check_graph(content, ports)
+    runtime.check_graph(whole, ports)
+
+
+def test_messages_too_deep(copy):
+    content = b""
+    for _ in range(2000):
+        for key in (b"\x32", b"\x2a", b"\x0a"):  # a graph in an attribute in a node in a graph
+            content = key + varint(len(content)) + content
+    with pytest.raises(ValueError, match="holds messages 101 deep"):
+        runtime.check_graph(b"\x3a" + varint(len(content)) + content, Bundle(copy).ports["energy"])
+
+
+def varint(n):
+    return bytes([n & 127 | 128]) + varint(n >> 7) if n > 127 else bytes([n])
+
+
+def test_unknown_variant(directory):
+    with pytest.raises(ValueError, match="variant: expected None, it has none, got 'float16'"):
+        Bundle(directory, variant="float16")
 
 
 def test_a_linked_folder_is_fine(directory, tmp_path):
@@ -141,9 +354,7 @@ def test_imports_nothing_heavy(directory):
 
 
 def test_runs_copied_beside_an_app(directory, tmp_path):
-    import kerasgen.runtime
-
-    shutil.copy(kerasgen.runtime.__file__, tmp_path / "runtime.py")
+    shutil.copy(runtime.__file__, tmp_path / "runtime.py")
     program = PROGRAM.format(module="runtime", directory=str(directory))
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "ORT_DISABLE_TELEMETRY")}
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, env=environment)

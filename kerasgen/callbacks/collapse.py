@@ -102,7 +102,7 @@ class CollapseMonitor(keras.callbacks.Callback):
             if name.endswith("loss") and not name.startswith("val_")
         }
         faults = self._faults_of_losses(losses, step)
-        if epoch % self.every == 0 or epoch + 1 == epochs:
+        if not self._figures or epoch % self.every == 0 or epoch + 1 == epochs:
             self._figures = self._look()
             faults |= self._faults_of_figures(**self._figures)
         logs.update(self._figures)

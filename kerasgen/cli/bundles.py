@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -12,50 +13,129 @@ from kerasgen.cli.models import is_bundle, open_source
 
 
 def export(
-    source: Annotated[str, typer.Argument(help="A preset, a run folder or a .keras file.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The bundle's folder.")],
+    source: Annotated[
+        str, typer.Argument(help="A preset, a run folder or a .keras file; for --layout, a bundle too.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle that is there.")] = False,
+    opset: Annotated[int | None, typer.Option(help="Version of ONNX's operators; 18, or newer.")] = None,
+    variants: Annotated[
+        str | None,
+        typer.Option(help="Smaller files where they pay: some of float16,int8_dynamic,int8_static."),
+    ] = None,
+    layout: Annotated[
+        str | None,
+        typer.Option(metavar="triton|tfserving", help="Write a model repository of a server, not a bundle."),
+    ] = None,
 ):
-    """Write a model as SavedModel and ONNX files, and prove that they agree with Keras."""
-    if is_bundle(source):
+    """Write a model as SavedModel and ONNX files, and prove that they agree with Keras. Exit code 3 if they do not."""
+    from kerasgen import layouts
+
+    if is_bundle(source) and not layout:
         raise Usage(f"{source}: it is a bundle already")
+    for option, value in {"--opset": opset, "--variants": variants}.items():
+        if is_bundle(source) and value:
+            raise Usage(f"{option}: expected a model, got {source}, a bundle whose files are written")
+    if layout and layout not in layouts.LAYOUTS:
+        raise Usage(f"--layout: expected {' or '.join(layouts.LAYOUTS)}, got {layout!r}")
+    try:
+        if not layout:
+            report = _export(source, out, overwrite, opset, variants)
+        else:
+            layouts.refuse(out, overwrite)
+            with tempfile.TemporaryDirectory() as folder:
+                bundle = source
+                if not is_bundle(source):
+                    bundle = Path(folder, "bundle")
+                    _export(source, bundle, False, opset, variants)
+                report = layouts.write(bundle, out, layout, overwrite=overwrite)
+    except FileExistsError as error:
+        raise Usage(str(error).replace("overwrite=True", "--overwrite")) from error
+    print(out)
+    size = f"{report['bytes'] / 1e6:.1f} MB"
+    if layout:
+        log(f"{size}, {', '.join(report['models'])}; next: {out / 'README.md'} says how to serve them")
+    else:
+        log(f"{size}, all runtimes agree with Keras; next: kerasgen demo {out}")
+
+
+def _export(source, out, overwrite, opset, variants):
+    """Write a bundle and show what was measured."""
     with usage():
         model, about = open_source(source)
     from kerasgen import data, exporting
+    from kerasgen import variants as smaller
 
+    opset = exporting.OPSET if opset is None else opset
+    with usage():
+        exporting.check_opset(opset)
+        names = smaller.check_names(variants.split(",") if variants else ())
     used = data.load(about["data"]["name"]) if about.get("data") else None
     try:
         report = exporting.export(
-            model, out, preset=about.get("preset"), data=used, overwrite=overwrite, progress=log
-        )
-    except FileExistsError as error:
-        raise Usage(str(error).replace("overwrite=True", "--overwrite")) from error
+            model, out, preset=about.get("preset"), data=used, overwrite=overwrite, progress=log,
+            opset=opset, variants=names,
+        )  # fmt: skip
+    except exporting.ProofError as error:
+        raise typer.Exit(fail(error, 3)) from None
     console(stderr=True).print(_parity(report, "SavedModel", "ONNX"))
-    print(out)
-    log(f"{report['bytes'] / 1e6:.1f} MB, all runtimes agree with Keras; next: kerasgen demo {out}")
+    if names:
+        console(stderr=True).print(_variants(report["variants"]))
+    return report
 
 
 def verify(
     bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
+    node: Annotated[
+        Path | None, typer.Option(help="Folder of the Node client, if it is not this checkout's.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ):
-    """Prove a bundle again: every file's hash, and SavedModel against ONNX Runtime. Exit code 3 if it misses."""
+    """Prove a bundle again: its files' hashes, and every runtime that is here. Exit code 3 if it misses."""
     if not is_bundle(bundle):
         raise Usage(f"{bundle}: expected a bundle, a folder with bundle.json")
+    if node and not (node / "sample.mjs").is_file():
+        raise Usage(f"--node: expected the folder of the Node client, with sample.mjs, got {node}")
     tensorflow()
-    from kerasgen import exporting
+    from kerasgen import parity
 
+    runtimes = parity.RUNTIMES | {"node": lambda opened: parity.node(opened, node)}
     try:
-        report = exporting.verify(bundle)
+        report = parity.measure(bundle, runtimes)
     except ValueError as error:
         if json:
             print_json({"ok": False, "error": str(error)})
         raise typer.Exit(fail(error, 3)) from None
+    misses = report["misses"]
     if json:
-        print_json({"ok": True, **report})
-        return
-    console().print(_parity(report, "ONNX"))
-    log(f"{bundle} is as it was written, and its runtimes agree")
+        print_json({"ok": not misses, **({"error": "; ".join(misses)} if misses else {}), **report})
+    else:
+        _show(report, parity.TITLES)
+    if misses:
+        raise typer.Exit(fail("; ".join(misses), 3))
+    if not json:
+        log(f"{bundle} is as it was written, and its runtimes agree")
+
+
+def _show(report, titles):
+    """Largest difference from the SavedModel per function and runtime; what was not run is said below the table."""
+    here = [name for name in titles if name not in report["absent"]]
+    rows = table("function", *(f">{titles[name]}" for name in here), ">ties")
+    for function, row in report["functions"].items():
+        gaps = report["gaps"].get(function, {})
+        cells = [
+            "gap" if name in gaps else "MISS" if row[name] is None else f"{row[name]:.1e}" for name in here
+        ]
+        rows.add_row(function, *cells, str(row["flips"]))
+    console().print(rows)
+    gaps = {}
+    for function, reasons in report["gaps"].items():
+        for name, reason in reasons.items():
+            gaps.setdefault((titles[name], reason), []).append(function)
+    for (title, reason), functions in gaps.items():
+        log(f"gap in {title}, {', '.join(functions)}: {reason}")
+    for name, reason in report["absent"].items():
+        log(f"not run, {titles[name]}: {reason}")
 
 
 def demo(
@@ -88,4 +168,24 @@ def _parity(report, *runtimes):
     for function, entry in report["functions"].items():
         cells = ["not served" if entry[keys[r]] is None else f"{entry[keys[r]]:.1e}" for r in runtimes]
         rows.add_row(function, *cells, str(entry["flips"]))
+    return rows
+
+
+def _variants(report):
+    """What each smaller file gives up and saves, or why it was not written."""
+    rows = table("function", "variant", ">kB", ">max", ">mean", ">ms, 64 rows", "")
+    for function, variants in report.items():
+        for name, one in variants.items():
+            if isinstance(one, str):
+                rows.add_row(function, name, "", "", "", "", f"not written: {one}")
+                continue
+            fidelity = [f"{one['fidelity'][key]:.1e}" for key in ("max", "mean")]
+            rows.add_row(
+                function,
+                name,
+                f"{one['bytes'] / 1000:.0f}",
+                *fidelity,
+                f"{one['milliseconds']['64']:.3g}",
+                "",
+            )
     return rows

@@ -1,40 +1,51 @@
 // Run a bundle in Node: any function, with the ports, defaults and files that its bundle.json declares.
 //
-//   node sample.mjs BUNDLE [--count 16] [--seed 7] [--function sample] [--inputs INPUTS.json] --out FILE.json|FILE.png
+//   node sample.mjs BUNDLE --seed 7 --count 16 --out picture.png
 //
-// INPUTS.json: {PORT: {"dims": [...], "data": [...]}}; ports that are left out take --count, --seed or their default.
-// FILE.json is {"name": PORT, "dims": [...], "data": [...]}; FILE.png is a row of pictures with their pixels enlarged.
+// What the function takes besides can be given by name (--label 3, --steps 20), and arrays from a file: --inputs
+// INPUTS.json with {PORT: {"dims": [...], "data": [...]}}. --function chooses another one than sample. --out FILE.json
+// keeps the numbers as {"name": PORT, "dims": [...], "data": [...]}. With --serve instead, each line of the standard
+// input is {"function": NAME, "inputs": {...}} and is answered by a line with the numbers or {"error": LINE}.
 
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { crc32, deflateSync } from "node:zlib";
 
 /** Open a bundle: its description, and a function that runs one of its functions on {port: {dims, data}}. */
 export async function open(ort, directory) {
-  const info = JSON.parse(await readFile(join(directory, "bundle.json"), "utf8"));
-  if (info.format !== "kerasgen-bundle" || info.version > 1) throw new Error(`${directory}: not a bundle of version 1`);
+  const wrong = new Error(`expected the folder of a bundle, with a bundle.json of version 1, got ${directory}`);
+  const info = await readFile(join(directory, "bundle.json"), "utf8").then(JSON.parse).catch(() => ({}));
+  if (info.format !== "kerasgen-bundle" || info.version !== 1) throw wrong;
   const sessions = {};
 
   async function run(name, given = {}) {
     const entry = info.functions[name];
     if (!entry?.onnx) throw new Error(`${name}: expected one of ${Object.keys(info.functions)}`);
+    const rows = given.count?.data[0] ?? Object.values(given).find((value) => value.dims.length)?.dims[0] ?? 1;
+    const feeds = {};
+    for (const port of entry.inputs) {
+      // one value stands for all rows
+      const whole = given[port.name]?.dims.length === port.shape.length ? given[port.name] : undefined;
+      const dims = whole?.dims ?? port.shape.map((size) => (size === "batch" ? rows : size));
+      const size = dims.reduce((a, b) => a * b, 1);
+      const data = whole?.data ?? Array(size).fill(given[port.name]?.data[0] ?? port.default);
+      if (data.length !== size || data[0] === null) throw new Error(`${port.name}: expected ${size} values`);
+      const int = port.dtype === "int32";
+      const low = port.minimum ?? (int ? -(2 ** 31) : -Infinity);
+      const high = port.maximum ?? (int ? 2 ** 31 - 1 : Infinity);
+      const bad = data.find((value) => !(value >= low && value <= high) || (int && !Number.isInteger(value)));
+      const kind = int ? "a whole number" : "a number";
+      if (bad !== undefined) throw new Error(`${port.name}: expected ${kind} from ${low} to ${high}, got ${bad}`);
+      feeds[port.name] = new ort.Tensor(port.dtype, (int ? Int32Array : Float32Array).from(data), dims);
+    }
     if (!sessions[name]) {
       const content = await readFile(join(directory, entry.onnx));
       const hash = createHash("sha256").update(content).digest("hex");
       if (hash !== info.files[entry.onnx].sha256) throw new Error(`${entry.onnx} is not as it was written`);
       sessions[name] = await ort.InferenceSession.create(content, { executionProviders: ["wasm"] });
-    }
-    const rows = given.count?.data[0] ?? Object.values(given).find((value) => value.dims.length)?.dims[0] ?? 1;
-    const feeds = {};
-    for (const port of entry.inputs) {
-      const dims = given[port.name]?.dims ?? port.shape.map((size) => (size === "batch" ? rows : size));
-      const size = dims.reduce((a, b) => a * b, 1);
-      const data = given[port.name]?.data ?? Array(size).fill(port.default);
-      if (data.length !== size || data[0] === null) throw new Error(`${port.name}: expected ${size} values`);
-      const Values = { float32: Float32Array, int32: Int32Array }[port.dtype];
-      feeds[port.name] = new ort.Tensor(port.dtype, Values.from(data), dims);
     }
     return (await sessions[name].run(feeds))[entry.output.name];
   }
@@ -42,21 +53,44 @@ export async function open(ort, directory) {
   return { info, run };
 }
 
-/** Pictures (N, H, W, 1 or 3) in [0, 1] side by side as a PNG. */
-export function png({ dims: [count, height, width, channels], data }) {
-  const scale = Math.max(1, Math.round(128 / height));
-  const stride = count * width * scale * 3 + 1; // each row begins with its filter, 0
-  const pixels = Buffer.alloc(height * scale * stride);
-  for (let y = 0; y < height * scale; y++) {
-    for (let x = 0; x < count * width * scale; x++) {
-      const [picture, column] = [Math.floor(x / (width * scale)), Math.floor(x / scale) % width];
-      const from = ((picture * height + Math.floor(y / scale)) * width + column) * channels;
-      for (let c = 0; c < 3; c++) {
-        const value = Math.min(1, Math.max(0, data[from + (c % channels)]));
-        pixels[y * stride + 1 + x * 3 + c] = Math.round(255 * value);
-      }
+/** Pictures (N, H, W, 1 or 3), eight in a row with their pixels enlarged, or points (N, 2): {width, height, pixels}. */
+export function draw({ dims, data }) {
+  const [count, height, width, channels] = dims;
+  if (dims.length === 4 && count && (channels === 1 || channels === 3)) {
+    const [columns, scale] = [Math.min(count, 8), Math.max(1, Math.floor(128 / height))];
+    const image = blank(columns * width * scale, Math.ceil(count / columns) * height * scale);
+    for (let i = 0; i < count * height * width; i++) {
+      const [picture, row, column] = [Math.floor(i / (height * width)), Math.floor(i / width) % height, i % width];
+      const rgb = [0, 1, 2].map((c) => Math.min(1, Math.max(0, data[i * channels + (c % channels)])));
+      const left = ((picture % columns) * width + column) * scale;
+      const top = (Math.floor(picture / columns) * height + row) * scale;
+      fill(image, left, top, scale, rgb.map((value) => Math.floor(255 * value + 0.5)));
     }
+    return image;
   }
+  if (dims.length === 2 && count && dims[1] === 2) {
+    const limit = Math.max(3, Math.ceil(data.reduce((most, value) => Math.max(most, Math.abs(value)), 0)));
+    const image = blank(384, 384);
+    const place = (value) => Math.floor(((value / limit + 1) / 2) * (384 - 3)); // a dot is three pixels wide
+    for (let i = 0; i < count; i++) fill(image, place(data[2 * i]), place(-data[2 * i + 1]), 3, [0, 0, 0]);
+    return image;
+  }
+  const shape = dims.join(", ");
+  throw new Error(`expected pictures or points to draw, got shape (${shape}); --out FILE.json keeps the numbers`);
+}
+
+function blank(width, height) {
+  return { width, height, pixels: Buffer.alloc(width * height * 3, 255) };
+}
+
+function fill({ width, pixels }, left, top, side, rgb) {
+  for (let y = top; y < top + side; y++) {
+    for (let x = left; x < left + side; x++) pixels.set(rgb, (y * width + x) * 3);
+  }
+}
+
+/** A picture as the bytes of a PNG file. */
+export function png({ width, height, pixels }) {
   const chunk = (type, body) => {
     const content = Buffer.concat([Buffer.from(type), body]);
     const [size, check] = [Buffer.alloc(4), Buffer.alloc(4)];
@@ -65,41 +99,63 @@ export function png({ dims: [count, height, width, channels], data }) {
     return Buffer.concat([size, content, check]);
   };
   const header = Buffer.alloc(13);
-  header.writeUInt32BE(count * width * scale, 0);
-  header.writeUInt32BE(height * scale, 4);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
   header.set([8, 2], 8); // eight bits, RGB
+  const rows = Buffer.alloc(height * (width * 3 + 1)); // each row begins with its filter, 0
+  for (let y = 0; y < height; y++) pixels.copy(rows, y * (width * 3 + 1) + 1, y * width * 3, (y + 1) * width * 3);
   const signature = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]);
-  const chunks = [chunk("IHDR", header), chunk("IDAT", deflateSync(pixels)), chunk("IEND", Buffer.alloc(0))];
+  const chunks = [chunk("IHDR", header), chunk("IDAT", deflateSync(rows)), chunk("IEND", Buffer.alloc(0))];
   return Buffer.concat([signature, ...chunks]);
 }
 
-if (process.argv[1]?.endsWith("sample.mjs")) {
-  const options = {
-    count: { type: "string", default: "16" },
-    seed: { type: "string", default: "7" },
-    function: { type: "string", default: "sample" },
-    inputs: { type: "string" },
-    out: { type: "string" },
-  };
-  const { values, positionals } = parseArgs({ options, allowPositionals: true });
-  if (positionals.length !== 1 || !values.out) {
-    console.error("usage: node sample.mjs BUNDLE [--count N] [--seed S] [--function F] [--inputs FILE] --out FILE.json|.png");
-    process.exit(2);
-  }
+const USAGE =
+  "usage: node sample.mjs BUNDLE [--seed 7] [--count 16] [--PORT VALUE] [--function sample] [--inputs FILE] --out FILE";
+
+async function main([directory, ...rest]) {
+  if (!directory || directory.startsWith("-")) throw Object.assign(new Error(USAGE), { usage: true });
+  const ort = await import("onnxruntime-web");
+  ort.env.wasm.numThreads = 1; // so that Node exits when the work is done
+  const bundle = await open(ort, directory);
+  // every port of every function is an option; which of them the function takes is known when it is
+  const ports = Object.values(bundle.info.functions).flatMap((entry) => entry.inputs.map((port) => port.name));
+  const names = [...new Set(["out", "function", "inputs", "seed", "count", ...ports])];
+  let values;
   try {
-    const ort = await import("onnxruntime-web");
-    ort.env.wasm.numThreads = 1; // so that Node exits when the work is done
-    const bundle = await open(ort, positionals[0]);
-    const scalar = (value) => ({ dims: [], data: [Number(value)] });
-    const given = values.inputs ? JSON.parse(await readFile(values.inputs, "utf8")) : {};
-    const names = bundle.info.functions[values.function]?.inputs.map((port) => port.name) ?? [];
-    for (const name of ["count", "seed"]) if (names.includes(name)) given[name] ??= scalar(values[name]);
-    const output = await bundle.run(values.function, given);
-    const name = bundle.info.functions[values.function].output.name;
-    const json = () => JSON.stringify({ name, dims: [...output.dims], data: Array.from(output.data) });
-    await writeFile(values.out, values.out.endsWith(".png") ? png(output) : json());
+    const options = Object.fromEntries(names.map((name) => [name, { type: "string" }]));
+    values = parseArgs({ args: rest, options: { ...options, serve: { type: "boolean" } } }).values;
+    if (!values.serve && !/\.(json|png)$/.test(values.out)) {
+      throw new Error(`--out: expected FILE.png or FILE.json, got ${values.out}`);
+    }
   } catch (error) {
-    console.error(`error: ${error.message}`);
-    process.exit(1);
+    throw Object.assign(error, { usage: true });
   }
+  if (values.serve) return serve(bundle);
+  const { out, inputs, function: name = "sample", ...scalars } = values;
+  const given = inputs ? JSON.parse(await readFile(inputs, "utf8")) : {};
+  const entry = bundle.info.functions[name];
+  for (const port of entry?.inputs ?? []) {
+    const value = scalars[port.name] ?? { seed: "7", count: "16" }[port.name];
+    if (value !== undefined) given[port.name] ??= { dims: [], data: [Number(value)] };
+  }
+  const output = await bundle.run(name, given);
+  await writeFile(out, out.endsWith(".png") ? png(draw(output)) : json(entry.output.name, output));
+}
+
+async function serve(bundle) {
+  for await (const line of createInterface({ input: process.stdin })) {
+    const { function: name, inputs } = JSON.parse(line);
+    const answer = bundle.run(name, inputs).then((output) => json(bundle.info.functions[name].output.name, output));
+    console.log(await answer.catch((error) => JSON.stringify({ error: oneLine(error) })));
+  }
+}
+
+const json = (name, { dims, data }) => JSON.stringify({ name, dims: [...dims], data: Array.from(data) });
+const oneLine = (error) => error.message.replace(/\s+/g, " ");
+
+if (process.argv[1]?.endsWith("sample.mjs")) {
+  main(process.argv.slice(2)).catch((error) => {
+    console.error(`error: ${oneLine(error)}`);
+    process.exitCode = error.usage ? 2 : 1;
+  });
 }
