@@ -19,6 +19,14 @@ import numpy as np
 
 from kerasgen.proving import ExportError, ProofError, one_line, value_of
 
+WEIGHTED = {
+    "Conv",
+    "ConvTranspose",
+    "Einsum",
+    "Gemm",
+    "MatMul",
+}  # their constants are weights; others may be schedules
+RESHAPED = {"Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}  # may stand between
 HALF = 256  # elements of a weight that is worth a Cast
 ROWS = 64  # examples in a case
 CALIBRATION, MEASURED, OTHER = (
@@ -54,10 +62,17 @@ def _float16(proto, calibration):
 
     from kerasgen.exporting import graphs_in
 
-    for graph in graphs_in(proto.graph):
+    graphs = list(graphs_in(proto.graph))
+    nodes = [node for graph in graphs for node in graph.node]
+    weights, before = {name for node in nodes if node.op_type in WEIGHTED for name in node.input}, None
+    while weights != before:
+        before = set(weights)
+        weights |= {n.input[0] for n in nodes if n.op_type in RESHAPED and weights.intersection(n.output)}
+    for graph in graphs:
         halves = {}
         for tensor in graph.initializer:
-            if tensor.data_type == onnx.TensorProto.FLOAT and np.prod(tensor.dims) >= HALF:
+            large = tensor.data_type == onnx.TensorProto.FLOAT and np.prod(tensor.dims) >= HALF
+            if large and tensor.name in weights:
                 half, name = numpy_helper.to_array(tensor).astype(np.float16), tensor.name
                 if np.isfinite(half).all():
                     halves[name] = f"{name}_half"
