@@ -132,20 +132,21 @@ TITLES = {"onnx": "ONNX Runtime", "node": "Node (WASM)", "openvino": "OpenVINO"}
 
 
 def check(directory):
-    """Open a bundle and check what it says of itself: every file's hash, and that each ONNX file is a standard one.
+    """Open a bundle and check what it says of itself: every file's hash, standard ONNX, and what variants promise.
 
     Returns: the `Bundle`.
     Raises: ValueError, naming the file.
     """
     import onnx
 
-    from kerasgen import exporting
+    from kerasgen import exporting, variants
 
     bundle = Bundle(directory)
     bundle.check_files()
     for function, path in bundle.onnx.items():
         proto = onnx.load_from_string(bundle.read(path))
         exporting.gate(proto, function, bundle.ports[function], bundle.info["versions"]["opset"])
+    variants.verify(bundle)
     return bundle
 
 

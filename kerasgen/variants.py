@@ -63,11 +63,7 @@ def _float16(proto, calibration):
     from kerasgen.exporting import graphs_in
 
     graphs = list(graphs_in(proto.graph))
-    nodes = [node for graph in graphs for node in graph.node]
-    weights, before = {name for node in nodes if node.op_type in WEIGHTED for name in node.input}, None
-    while weights != before:
-        before = set(weights)
-        weights |= {n.input[0] for n in nodes if n.op_type in RESHAPED and weights.intersection(n.output)}
+    weights = _weights(graphs)
     for graph in graphs:
         halves = {}
         for tensor in graph.initializer:
@@ -85,6 +81,24 @@ def _float16(proto, calibration):
         del graph.node[:]
         graph.node.extend([*casts, *nodes])
     return proto
+
+
+def _weights(graphs):
+    """Names of what is multiplied as a weight, also where it reaches the product reshaped or through a loop."""
+    nodes = [node for graph in graphs for node in graph.node]
+    leads = {node.output[0]: node.input[0] for node in nodes if node.op_type in RESHAPED}
+    for node in nodes:
+        if node.op_type == "Loop":
+            (body,) = [attribute.g for attribute in node.attribute if attribute.name == "body"]
+            leads |= {inner.name: outer for inner, outer in zip(body.input, node.input, strict=True)}
+    found = {name for node in nodes if node.op_type in WEIGHTED for name in node.input}
+    waiting = list(found)
+    while waiting:
+        name = leads.get(waiting.pop())
+        if name and name not in found:
+            found.add(name)
+            waiting.append(name)
+    return found
 
 
 def _int8_dynamic(proto, calibration):
