@@ -278,6 +278,7 @@ class GenerativeModel(keras.Model):
         callbacks = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else list(callbacks or [])
         if not any(isinstance(callback, NonFiniteGuard) for callback in callbacks):
             callbacks.append(NonFiniteGuard())
+        callbacks.sort(key=lambda callback: not isinstance(callback, NonFiniteGuard))  # before all that write
         resume = next((callback for callback in callbacks if isinstance(callback, Resume)), None)
         options = dict(batch_size=batch_size, shuffle=shuffle, seed=self.seed, steps=steps_per_epoch)
         source = endless.source(x, y, **options, replay=resume is not None)
