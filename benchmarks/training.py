@@ -21,7 +21,7 @@ PRESETS = ("gaussian_mixture_eight_gaussians", "gaussian_digits", "vae_digits", 
 def prepared(preset, **compiled):
     from kerasgen import hub, training
 
-    plan = training.plan(hub.read_preset(preset), {})
+    plan = training.plan(hub.read_preset(preset))
     recipe = plan["recipe"]
     recipe["compile"] = {**(recipe.get("compile") or {}), **compiled}
     return training.prepare(plan)

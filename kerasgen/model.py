@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import inspect
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from kerasgen import contract, distribute, hub, random
 from kerasgen.contract import FUNCTIONS, SCALARS
 from kerasgen.data import checks, endless
 from kerasgen.runtime import BATCH, Port, Ports, bind
+from kerasgen.stages import Schedule, Stage, ends
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -80,6 +82,7 @@ class GenerativeModel(keras.Model):
         parts: examples that one call of a sampler makes at most; larger counts are made in parts.
         density: its likelihoods are densities: for data with levels, per grey level of x plus u ~ U[0, 1) levels.
         adapts: it initialises itself from the first batch.
+        stages: what is learned one after the other, for models that call `in_stages`.
     """
 
     serves: tuple = ()
@@ -93,6 +96,7 @@ class GenerativeModel(keras.Model):
     parts: int = 256
     density: bool = False
     adapts: bool = False
+    stages: tuple = ()
 
     # --- construction -----------------------------------------------------------------------------------------------
 
@@ -130,6 +134,34 @@ class GenerativeModel(keras.Model):
     def save_to_preset(self, folder, **about):
         """Write the model as a preset folder, which `from_preset` and `kerasgen.load` take; see `hub.save_preset`."""
         return hub.save_preset(self, folder, **about)
+
+    # --- stages -----------------------------------------------------------------------------------------------------
+
+    def in_stages(self, *stages: Stage):
+        """Learn one stage after the other; to be called by the constructor."""
+        self.stages = stages
+        # Which stage, its steps so far, and all its steps. Every replica counts the same.
+        options = dict(initializer="zeros", dtype="int32", trainable=False, aggregation="only_first_replica")
+        self.place = self.add_weight(shape=(3,), name="stage", **options)
+
+    @property
+    def stage(self) -> Stage:
+        """The stage that the model is in."""
+        with tf.init_scope():
+            return self.stages[int(self.place.numpy()[0])]
+
+    @property
+    def progress(self):
+        """How much of its stage the model has gone through, a scalar from 0 to 1; 1 in the last step."""
+        _, done, steps = tf.unstack(tf.cast(self.place, tf.float32))
+        return done / tf.maximum(steps, 1.0)
+
+    def enter_stage(self, stage: int, done: int, steps: int):
+        """Go to a stage of so many steps of which some are done; nothing changes if the model is in it."""
+        before, _, known = self.place.numpy()
+        if (before, known) != (stage, steps):
+            self.place.assign([stage, done, steps])
+            self.forget_compiled()
 
     # --- training ---------------------------------------------------------------------------------------------------
 
@@ -231,7 +263,7 @@ class GenerativeModel(keras.Model):
         x=None,
         y=None,
         batch_size=None,
-        epochs=1,
+        epochs=None,
         *,
         callbacks=None,
         validation_split=0.0,
@@ -250,6 +282,7 @@ class GenerativeModel(keras.Model):
             x: `data.train`, another dataset of `x` or `(x, label)` batches, or an array (N, *image_shape) in [0, 1].
             y: labels (N,) when x is an array and the model is conditional.
             batch_size: examples of a global batch, when x is an array; 32 if left out.
+            epochs: left out, 1 or those of all stages; stages share a given number in proportion.
             validation_split: share of the arrays, from their end, that is held out.
             callbacks, validation_data, shuffle, initial_epoch, steps_per_epoch, **kwargs: as in Keras.
 
@@ -279,6 +312,11 @@ class GenerativeModel(keras.Model):
         if not any(isinstance(callback, NonFiniteGuard) for callback in callbacks):
             callbacks.append(NonFiniteGuard())
         callbacks.sort(key=lambda callback: not isinstance(callback, NonFiniteGuard))  # before all that write
+        if self.stages:
+            stage_ends = ends(self.stages, epochs)
+            callbacks.insert(0, Schedule(stage_ends))
+            epochs = stage_ends[-1]
+        epochs = 1 if epochs is None else epochs
         resume = next((callback for callback in callbacks if isinstance(callback, Resume)), None)
         options = dict(batch_size=batch_size, shuffle=shuffle, seed=self.seed, steps=steps_per_epoch)
         source = endless.source(x, y, **options, replay=resume is not None)
@@ -310,7 +348,9 @@ class GenerativeModel(keras.Model):
             if resume:
                 resume.close()
         for player in filter(None, self.players):  # Keras itself ends the averaging of `optimizer` alone
-            getattr(self, _join(player, "optimizer")).finalize_variable_values(self.player_variables(player))
+            optimizer = getattr(self, _join(player, "optimizer"))
+            if int(optimizer.iterations.numpy()):  # averages begin with the first step
+                optimizer.finalize_variable_values(self.player_variables(player))
         return history
 
     @contextlib.contextmanager
@@ -323,7 +363,7 @@ class GenerativeModel(keras.Model):
         self.make_train_function()
         train, size, place = self.train_function, self.steps_per_execution, 0
         options = (self.distribute_strategy, self.run_eagerly, self.jit_compile)
-        single = distribute.run(self.train_step, *options, steps_per_execution=1)
+        single = self._per_stage(lambda: distribute.run(self.train_step, *options, steps_per_execution=1))
 
         def counted(iterator):
             nonlocal place, passed
@@ -360,8 +400,11 @@ class GenerativeModel(keras.Model):
 
     @property
     def clock(self):
-        """The number of training steps so far: the update count of the first player."""
-        return getattr(self, _join(self.players[0], "optimizer")).iterations
+        """The number of training steps so far, a tensor: the updates of the first player, in stages of each of them."""
+        first = dict.fromkeys((stage.players or self.players)[0] for stage in self.stages or (Stage(""),))
+        return tf.add_n(
+            [tf.convert_to_tensor(getattr(self, _join(p, "optimizer")).iterations) for p in first]
+        )
 
     def batch(self, data, training: bool = True) -> Batch:
         """Unpack what `train_step` was given and key its draws.
@@ -378,10 +421,15 @@ class GenerativeModel(keras.Model):
             distribute.never_empty(tf.cast(tf.reshape(label, (-1,)), tf.int32)) if self.num_classes else None
         )
         if training:
-            seed = random.fold(self.seed, self.clock.value)
+            seed = random.fold(self.seed, self.clock)
+            if self.stages:
+                self.place.assign(self.place + [0, 1, 0])
         else:
             seed = random.fold(self.seed, EVALUATION)
-            first += tf.cast(self._means[self.reports[0]].count.value, tf.int32)  # examples seen before
+            counts = [mean.count.value for mean in self._means.values()]  # a stage may not report all of them
+            first += tf.cast(
+                tf.reduce_max(counts) if self.stages else counts[0], tf.int32
+            )  # examples seen before
         return Batch(x, label, first + tf.range(tf.shape(x)[0]), seed, share, total)
 
     def descend(self, batch: Batch, players, compute) -> dict:
@@ -411,18 +459,28 @@ class GenerativeModel(keras.Model):
     def report(self, batch: Batch, values: dict) -> dict:
         """Add means over a batch to the running means and return those, as `train_step` must.
 
-        Examples count alike: a short last batch counts by its length, and replicas by their shares.
+        Examples count alike: a short last batch counts by its length, and replicas by their shares. A stage reports its
+        own figures alone.
         """
-        means = distribute.total([values[name] * batch.share for name in self._means])
-        for mean, value in zip(self._means.values(), means, strict=True):
-            mean.update_state(value, sample_weight=batch.total)
-        return {name: mean.result() for name, mean in self._means.items()}
+        names = [name for name in self._means if name in values or not self.stages]
+        means = distribute.total([values[name] * batch.share for name in names])
+        for name, value in zip(names, means, strict=True):
+            self._means[name].update_state(value, sample_weight=batch.total)
+        return {name: self._means[name].result() for name in names}
 
     def _make_function(self, step):
         strategy = self.distribute_strategy
         if strategy.num_replicas_in_sync == 1 and not distribute.is_multi_worker(strategy):
-            return super()._make_function(step)
-        return distribute.run(step, strategy, self.run_eagerly, self.jit_compile, self.steps_per_execution)
+            return self._per_stage(lambda: super(GenerativeModel, self)._make_function(step))
+        options = (strategy, self.run_eagerly, self.jit_compile, self.steps_per_execution)
+        return self._per_stage(lambda: distribute.run(step, *options))
+
+    def _per_stage(self, make):
+        """What `make` gives, made once for every stage, so that each traces its own step."""
+        if not self.stages:
+            return make()
+        made = functools.cache(lambda stage: make())
+        return lambda iterator: made(self.stage)(iterator)
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: every variable exists since the constructor. Keras' own fails on batches of several workers."""

@@ -225,7 +225,8 @@ def _run(start, data, model, checkpoint_folder, progress):
 
     console = Console(stderr=True, quiet=not progress)
     folder, recipe, name = start.folder, start.plan["recipe"], start.plan["preset"]
-    epochs, seed, monitor = recipe.get("epochs") or 1, recipe.get("seed") or 0, recipe.get("monitor")
+    seed, monitor = recipe.get("seed") or 0, recipe.get("monitor")
+    epochs = recipe.get("epochs") or sum(stage.epochs for stage in model.stages) or 1
     count = 64 if len(model.image_shape) == 3 else 1000
     record = _enter(start)
     distribute.meet(model.distribute_strategy)  # no worker reads checkpoints of a run that the chief replaces
@@ -263,11 +264,11 @@ def _run(start, data, model, checkpoint_folder, progress):
             if best:
                 best.on_train_end()
     history = model.history.history
-    epoch = best.epoch if best and best.epoch is not None else -1
+    figures = best.figures if best else {key: values[-1] for key, values in history.items()}
     results = {
-        **{key: float(f"{values[epoch]:.6g}") for key, values in history.items() if finite(values[epoch])},
-        **({"best_epoch": epoch + 1} if best else {}),
-        "epochs": max(map(len, history.values()), default=0),
+        **{key: float(f"{value:.6g}") for key, value in figures.items() if finite(value)},
+        **({"best_epoch": best.epoch + 1} if best and best.epoch is not None else {}),
+        "epochs": len(model.history.epoch),
         "seconds": round(resume.seconds, 1),
         **({"command": command} if command else {}),
     }

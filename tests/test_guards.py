@@ -42,7 +42,7 @@ class Poison:
         descend, names = model.descend, list(model.reports)
 
         def poisoned(batch, players, compute):
-            now = tf.equal(tf.cast(model.clock.value, tf.int64) + 1, self.step)
+            now = tf.equal(tf.cast(model.clock, tf.int64) + 1, self.step)
 
             def factor(name):
                 return (
@@ -294,7 +294,7 @@ class Ring(GenerativeModel):
         self.discriminator = self.add_weight(shape=(), initializer="zeros", name="discriminator")
 
     def losses(self, batch, training):
-        jumped = tf.cast(self.clock.value, tf.int32) >= self.jump
+        jumped = tf.cast(self.clock, tf.int32) >= self.jump
         return {"loss": tf.where(jumped, 30.0, 2.0) + 0.0 * self.discriminator}
 
     def train_step(self, data):
