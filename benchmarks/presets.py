@@ -54,7 +54,8 @@ def table():
         "| --- | --- | --- | --- |",
     ]
     shown = (
-        "nats", "bits_per_dim", "bound_nats", "importance_nats", "conditional_accuracy", "class_share_min",
+        "nats", "bits_per_dim", "bound_nats", "importance_nats", "annealed_nats", "conditional_accuracy",
+        "class_share_min",
         "frechet_digits_features", "precision_digits_features", "recall_digits_features",
         "kernel_distance_digits_features", "confidence", "modes_covered", "reconstruction_mse",
     )  # fmt: skip
