@@ -69,15 +69,48 @@ SYSTEMS = {
             "arXiv:1512.09300", ("autoencoder", "adversarial", "hybrid", "feature matching"),
         ),
         System(
+            "vq_vae_2", "vq", "VQVAE2",
+            "Generating Diverse High-Fidelity Images with VQ-VAE-2", "A. Razavi and A. van den Oord and O. Vinyals", 2019,
+            "arXiv:1906.00446", ("autoencoder", "codebook", "hierarchical", "PixelSNAIL", "class-conditional"),
+        ),
+        System(
             "dcgan", "gan", "DCGAN",
             "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks",
             "A. Radford and L. Metz and S. Chintala", 2015,
             "arXiv:1511.06434", ("adversarial", "convolutional"),
         ),
         System(
+            "biggan", "gan", "BigGAN",
+            "Large Scale GAN Training for High Fidelity Natural Image Synthesis",
+            "A. Brock and J. Donahue and K. Simonyan", 2018,
+            "arXiv:1809.11096", ("adversarial", "class-conditional", "spectral normalisation", "self-attention", "hinge"),
+        ),
+        System(
+            "stylegan2", "gan", "StyleGAN2",
+            "Analyzing and Improving the Image Quality of StyleGAN",
+            "T. Karras and S. Laine and M. Aittala and J. Hellsten and J. Lehtinen and T. Aila", 2019,
+            "arXiv:1912.04958", ("adversarial", "style", "modulation", "path length", "R1", "DiffAugment"),
+        ),
+        System(
             "real_nvp", "flow", "RealNVP",
             "Density estimation using Real NVP", "L. Dinh and J. Sohl-Dickstein and S. Bengio", 2016,
             "arXiv:1605.08803", ("exact likelihood", "coupling", "bijector"),
+        ),
+        System(
+            "glow", "flow", "Glow",
+            "Glow: Generative Flow with Invertible 1x1 Convolutions", "D. P. Kingma and P. Dhariwal", 2018,
+            "arXiv:1807.03039", ("exact likelihood", "coupling", "actnorm", "bijector"),
+        ),
+        System(
+            "nade", "autoregressive", "NADE",
+            "The Neural Autoregressive Distribution Estimator", "H. Larochelle and I. Murray", 2011,
+            "arXiv:1605.02226", ("exact likelihood", "weight sharing", "recurrence"),
+        ),
+        System(
+            "made", "autoregressive", "MADE",
+            "MADE: Masked Autoencoder for Distribution Estimation",
+            "M. Germain and K. Gregor and I. Murray and H. Larochelle", 2015,
+            "arXiv:1502.03509", ("exact likelihood", "masks", "FVSBN", "sigmoid belief net"),
         ),
         System(
             "pixel_cnn", "autoregressive", "PixelCNN",
@@ -89,6 +122,23 @@ SYSTEMS = {
             "ddpm", "diffusion", "DDPM",
             "Denoising Diffusion Probabilistic Models", "J. Ho and A. Jain and P. Abbeel", 2020,
             "arXiv:2006.11239", ("score", "denoising", "U-Net", "DDIM"),
+        ),
+        System(
+            "score_sde", "diffusion", "ScoreSDE",
+            "Score-Based Generative Modeling through Stochastic Differential Equations",
+            "Y. Song and J. Sohl-Dickstein and D. P. Kingma and A. Kumar and S. Ermon and B. Poole", 2020,
+            "arXiv:2011.13456", ("score", "predictor-corrector", "probability flow", "NCSN", "DDPM++", "Langevin"),
+        ),
+        System(
+            "rbm", "energy", "RBM",
+            "Training Products of Experts by Minimizing Contrastive Divergence", "G. E. Hinton", 2002,
+            "doi:10.1162/089976602760128018",
+            ("Boltzmann machine", "contrastive divergence", "Gibbs sampling", "binary"),
+        ),
+        System(
+            "imle", "implicit", "IMLE",
+            "Implicit Maximum Likelihood Estimation", "K. Li and J. Malik", 2018,
+            "arXiv:1809.09087", ("generator", "nearest neighbour", "mode coverage"),
         ),
     )
 }  # fmt: skip

@@ -432,11 +432,11 @@ def _sha256(data):
 
 
 def parameters(model) -> dict:
-    """Numbers of parameters: of each player where there are several, else in total."""
-    return {
-        player or "total": (getattr(model, player) if player else model).count_params()
-        for player in model.players
-    }
+    """Numbers of parameters: of each player where all are networks, else in total."""
+    networks = {player: getattr(model, player, None) for player in model.players}
+    if None in networks.values():  # a player of several networks, or the whole model
+        return {"total": model.count_params()}
+    return {player: network.count_params() for player, network in networks.items()}
 
 
 def versions() -> dict:

@@ -26,6 +26,8 @@ SYSTEMS = {
     "real_nvp": {"dropout": 0.2},
     "ddpm": {"dropout": 0.2},
     "vae_gan": {},
+    "rbm": {},
+    "imle": {},
 }
 
 

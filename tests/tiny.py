@@ -8,9 +8,46 @@ TINY = {
     "vae": dict(image_shape=PICTURE, latent_dim=4, widths=(16,), levels=2),
     "vae_gan": dict(image_shape=PICTURE, latent_dim=4, widths=(8, 16), hidden=16, kernel_size=3),
     "dcgan": dict(image_shape=PICTURE, latent_dim=8, widths=(16, 8), kernel_size=3),
+    "biggan": dict(
+        image_shape=PICTURE,
+        num_classes=10,
+        latent_dim=6,
+        width=8,
+        multipliers=(2, 1),
+        embedding=4,
+        attention=(4,),
+    ),
+    "stylegan2": dict(
+        image_shape=PICTURE, latent_dim=6, widths=(8, 6), mapping=2, gamma=0.1, r1_every=2, path_every=2
+    ),
     "real_nvp": dict(image_shape=PICTURE, levels=17, width=8, blocks=1),
+    "nade": dict(image_shape=PICTURE, levels=2, width=16),
+    "made": dict(image_shape=PICTURE, levels=2, widths=(16,), ordering="random"),
+    "glow": dict(image_shape=PICTURE, levels=17, scales=2, steps=1, width=8),
     "pixel_cnn": dict(image_shape=PICTURE, levels=17, num_classes=10, width=8, depth=2, hidden=8),
     "ddpm": dict(
         image_shape=PICTURE, levels=17, width=8, multipliers=(1, 2), blocks=1, attention=(4,), steps=20
+    ),
+    "score_sde": dict(
+        image_shape=PICTURE, levels=17, width=8, multipliers=(1, 2), blocks=1, attention=(), steps=5
+    ),
+    "rbm": dict(image_shape=PICTURE, hidden=8, chains=6),
+    "imle": dict(image_shape=PICTURE, latent_dim=4, widths=(16, 8), candidates=20),
+    "vq_vae_2": dict(
+        image_shape=PICTURE,
+        num_classes=10,
+        halvings=1,
+        codes=8,
+        code_dim=4,
+        width=8,
+        blocks=1,
+        residual=4,
+        prior_width=8,
+        prior_layers=2,
+        attention=1,
+        heads=2,
+        condition_blocks=1,
+        kernel_size=3,
+        dropout=0.0,
     ),
 }

@@ -49,7 +49,7 @@ def train(
             preset, epochs=epochs, seed=seed, out=out, overrides=changes, resume=resume, strategy=strategy
         )
         plan, folder = start.plan, start.folder
-        epochs = plan["recipe"].get("epochs") or 1
+        epochs = plan["recipe"].get("epochs") or "all"  # of all stages
         if start.finished:
             log(f"finished with {epochs} epochs; more --epochs extend it")
             print(folder)

@@ -40,6 +40,7 @@ class Evaluation:
             "modes": self.data.name in two_dim.MODES,
             "vectors": len(self.data.shape) == 1,
             "log_weight": hasattr(self.model, "log_weight"),
+            "log_partition": hasattr(self.model, "log_partition"),
             "raw_values": not self.extractor,
             "digits_features": self.extractor,
         }
@@ -100,6 +101,11 @@ class Evaluation:
     @functools.cached_property
     def importance(self):
         return self._mean(likelihood.importance_estimate, "bound")
+
+    @functools.cached_property
+    def annealed(self):
+        energy = likelihood.in_parts(self.model.energy, self.test[0])
+        return -energy.mean() - self.model.log_partition(temperatures=4000, seed=self.seed)
 
     @functools.cached_property
     def reconstruction(self):

@@ -2,12 +2,14 @@
 
 A metric is computed where the model serves the function in `needs` and the facts in `given` hold:
 
-    digits_features, raw_values    where samples are compared: on the frozen classifier's features, or as they
-    are classifier                     there is a classifier for the data labels                         and
-    the model draws the class that it is asked for levels                         data and model have the same
-    grey levels entropy                        that of the data is known modes, vectors                 the
-    data have known modes; they are plain vectors log_weight                     the Keras model gives
-    importance weights
+    digits_features, raw_values    where samples are compared: on the frozen classifier's features, or as they are
+    classifier                     there is a classifier for the data
+    labels                         and the model draws the class that it is asked for
+    levels                         data and model have the same grey levels
+    entropy                        that of the data is known
+    modes, vectors                 the data have known modes; they are plain vectors
+    log_weight                     the Keras model gives importance weights
+    log_partition                  the Keras model estimates the partition function of its energy
 
 A function below is a row: its name, its first line and its decorator. A comparison makes one row per space.
 """
@@ -184,6 +186,12 @@ def bound_bits_per_dim(e):
 def importance_nats(e):
     """Importance-weighted estimate of the log-likelihood from 500 particles, in nats."""
     return e.importance
+
+
+@_metric("energy", "higher", "log_partition")
+def annealed_nats(e):
+    """Mean log-likelihood of a test example, in nats, with the partition function by annealed importance sampling."""
+    return e.annealed
 
 
 @_metric("reconstruct", "lower")

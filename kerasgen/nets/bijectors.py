@@ -6,6 +6,7 @@ In TFP's terms forward goes from latents to data.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import tensorflow as tf
@@ -17,21 +18,42 @@ from kerasgen import distribute
 EPSILON, MOMENTUM = 1e-4, 0.99
 
 
+def chain(*bijectors):
+    """A chain with a short name: TFP's own lists all its parts, which fills exported graphs with kilobytes of names.
+
+    In the order from data to latents.
+    """
+    return tfb.Chain(list(bijectors), name="chain")
+
+
+def remembered(compute):
+    """What a bijector computes from a tensor, once per tensor.
+
+    TFP asks for the inverse and for its log-determinant apart; both must come from one run of a network, for speed and
+    because dropout would differ between two.
+    """
+
+    @functools.wraps(compute)
+    def once(self, x):
+        seen = vars(self).setdefault("_seen", {})
+        if x.ref() not in seen:
+            seen[x.ref()] = compute(self, x)
+        return seen[x.ref()]
+
+    return once
+
+
 class Coupling(tfb.Bijector):
     """Where the mask is 1, x passes; elsewhere it is scaled and shifted by what the network sees under the mask."""
 
     def __init__(self, mask, network, training):
         super().__init__(forward_min_event_ndims=mask.ndim, is_constant_jacobian=False, name="coupling")
         self.mask, self.network, self.training = mask, network, training
-        # TFP asks for the inverse and for its log-determinant apart; both must come from one run of the network, for
-        # speed and because dropout would differ between two.
-        self.seen = {}
 
+    @remembered
     def _scale_and_shift(self, x):
-        if x.ref() not in self.seen:
-            log_scale, shift = self.network(x * self.mask, training=self.training)
-            self.seen[x.ref()] = log_scale * (1.0 - self.mask), shift * (1.0 - self.mask)
-        return self.seen[x.ref()]
+        log_scale, shift = self.network(x * self.mask, training=self.training)
+        return log_scale * (1.0 - self.mask), shift * (1.0 - self.mask)
 
     def _forward(self, z):
         log_scale, shift = self._scale_and_shift(z)
@@ -50,20 +72,25 @@ class Coupling(tfb.Bijector):
         )  # the masked half, all that the network sees, is the same in x and z
 
 
+def places(x, rank: int) -> int:
+    """At how many places of an event of that rank a map of the channels acts."""
+    return math.prod(x.shape[-rank:-1])
+
+
 class Normalization(tfb.Bijector):
     """z = (x - mean) / sqrt(variance + eps), per channel, by running averages that include the current batch."""
 
     def __init__(self, statistics, rank, training):
         super().__init__(forward_min_event_ndims=rank, is_constant_jacobian=True, name="normalization")
-        self.statistics, self.rank, self.training, self.seen = statistics, rank, training, {}
+        self.statistics, self.rank, self.training = statistics, rank, training
 
+    @remembered
     def _mean_and_variance(self, x):
-        if not self.training:
-            return self.statistics.mean.value, self.statistics.variance.value + EPSILON
-        if x.ref() not in self.seen:
+        if self.training:
             mean, variance = self.statistics.update(x)
-            self.seen[x.ref()] = mean, variance + EPSILON
-        return self.seen[x.ref()]
+        else:
+            mean, variance = self.statistics.mean.value, self.statistics.variance.value
+        return mean, variance + EPSILON
 
     def _forward(self, z):
         mean, variance = self._mean_and_variance(z)
@@ -75,8 +102,7 @@ class Normalization(tfb.Bijector):
 
     def _inverse_log_det_jacobian(self, x):
         _, variance = self._mean_and_variance(x)
-        places = math.prod(x.shape[-self.rank : -1]) if self.rank > 1 else 1
-        return -0.5 * places * tf.reduce_sum(tf.math.log(variance))
+        return -0.5 * places(x, self.rank) * tf.reduce_sum(tf.math.log(variance))
 
 
 class RunningStatistics(layers.Layer):
@@ -128,15 +154,11 @@ class FirstChannels(tfb.Bijector):
 
     def __init__(self, inner):
         super().__init__(forward_min_event_ndims=3, is_constant_jacobian=False, name="first_channels")
-        self.inner, self.seen = (
-            inner,
-            {},
-        )  # the halves are made once, so that the inner bijector knows them again
+        self.inner = inner
 
+    @remembered  # so that the inner bijector knows them again
     def _halves(self, x):
-        if x.ref() not in self.seen:
-            self.seen[x.ref()] = tf.split(x, 2, axis=-1)
-        return self.seen[x.ref()]
+        return tf.split(x, 2, axis=-1)
 
     def _forward(self, z):
         first, rest = self._halves(z)

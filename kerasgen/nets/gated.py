@@ -172,7 +172,7 @@ class Cached:
 
 
 class CausalAttention(layers.Layer):
-    """Every pixel looks at all pixels up to itself, in raster order; what it brings starts at zero.
+    """Every pixel looks at all pixels up to itself, in raster order.
 
     The horizontal stack has not seen a pixel where it predicts it, so no pixel sees itself.
     """
@@ -180,17 +180,15 @@ class CausalAttention(layers.Layer):
     def __init__(self, heads, size, **kwargs):
         super().__init__(**kwargs)
         self.attend = layers.MultiHeadAttention(heads, size)
-        self.out = layers.Dense(heads * size, kernel_initializer="zeros")
 
     def build(self, shape):
         row = (shape[0], None, shape[-1])
         self.attend.build(row, row)
-        self.out.build(row)
 
     def call(self, x):
         flat = ops.reshape(x, (-1, x.shape[1] * x.shape[2], x.shape[3]))
         seen = self.attend(flat, flat, use_causal_mask=True)
-        return ops.reshape(self.out(seen), (-1, *x.shape[1:]))
+        return ops.reshape(seen, (-1, *x.shape[1:]))
 
 
 class Head:
@@ -250,7 +248,7 @@ def _gate(x):
 
 
 def _shift_down(x):
-    return layers.ZeroPadding2D(((1, 0), (0, 0)))(layers.Cropping2D(((0, 1), (0, 0)))(x))
+    return layers.ZeroPadding2D(((1, 0), (0, 0)))(x)[:, :-1]
 
 
 def _over_pixels(bias):

@@ -1,57 +1,89 @@
 """Adversarial learning: a generator and a discriminator in turn, and the losses that they descend.
 
     repeat discriminator_steps times:
-        z ~ prior;  discriminator <- descend L_D(x, G(z))
-    z ~ prior;      generator     <- descend L_G(G(z))
+        z ~ prior;  discriminator <- descend L_D(D(x), D(G(z))) + penalty
+    z ~ prior;      generator     <- descend L_G(D(G(z))) + penalty
 
-The discriminator returns raw scores (logits); every loss is computed from them with softplus, never from log(sigmoid).
-Inside, pictures are in [-1, 1]; at the edge they are in [0, 1].
+The discriminator returns raw scores (logits); every loss is computed from them with softplus, never from
+log(sigmoid). Inside, pictures are in [-1, 1]; at the edge they are in [0, 1]. A conditional model gives both networks
+the labels of the real examples. Penalties are paid in training only, and the figures of `fit` hold them.
 
 Reference: Goodfellow et al., 2014, Generative Adversarial Nets, arXiv:1406.2661.
 """
 
 from __future__ import annotations
 
+import tensorflow as tf
 from keras import ops
 
-from kerasgen import random
 from kerasgen.model import GenerativeModel
+from kerasgen.objectives import augment
 
 
 class Adversarial(GenerativeModel):
     """A generator against a discriminator.
 
-    A model builds `self.generator` (latent -> x in [-1, 1]) and `self.discriminator` (x -> score (B, 1)) and fills the
-    three hooks below.
+    A model builds `self.generator` (latent [, label] -> x in [-1, 1]) and `self.discriminator` (x -> scores (B, 1), or
+    (B, num_classes), one for every class that x may be an example of), and fills the first three hooks below.
+
+    Attributes:
+        discriminator_steps: of a training step.
+        penalised: the players whose hook for a penalty is filled too.
+        augmentations: names in `kerasgen.objectives.augment`, through which the discriminator sees all pictures.
     """
 
     players = ("generator", "discriminator")
     reports = ("generator_loss", "discriminator_loss")
     serves = ("sample", "decode", "energy")
     discriminator_steps: int = 1
+    penalised: tuple = ()
+    augmentations: tuple = ()
 
-    def prior(self, seed, stream, index):
-        """Hook: latents (B, latent_dim) of the examples at `index`."""
+    def draw(self, seed, step, index, label=None, training: bool = False):
+        """Hook: pictures (B, *image_shape) in [-1, 1] from fresh latents; `step` numbers the draws for one seed."""
         raise NotImplementedError
 
-    def discriminator_loss(self, x, fake, training):
-        """Hook: what the discriminator descends, a scalar; x and fake (B, *image_shape) in [-1, 1]."""
+    def discriminator_loss(self, real, fake):
+        """Hook: what the discriminator descends, a scalar, from scores (B, 1)."""
         raise NotImplementedError
 
-    def generator_loss(self, fake, training):
-        """Hook: what the generator descends, a scalar."""
+    def generator_loss(self, fake):
+        """Hook: what the generator descends, a scalar, from scores (B, 1)."""
         raise NotImplementedError
 
-    def fake(self, batch, step: int, training: bool):
-        """Pictures in [-1, 1] from fresh latents; `step` numbers the draws within one training step."""
-        return self.generator(self.prior(batch.seed, random.LATENT + step, batch.index), training=training)
+    def discriminator_penalty(self, batch, x, fake):
+        """Hook: what is added to the discriminator's loss; x and fake as the discriminator sees them."""
+        raise NotImplementedError
+
+    def generator_penalty(self, batch):
+        """Hook: what is added to the generator's loss."""
+        raise NotImplementedError
+
+    def realness(self, x, label, training: bool):
+        """How real x looks, as an example of its class if there are classes: (B, 1)."""
+        scores = self.discriminator(x, training=training)
+        return scores if label is None else tf.gather(scores, label[:, None], axis=1, batch_dims=1)
+
+    def seen(self, x, batch, step):
+        """Pictures as the discriminator sees them; `step` numbers the draws within one training step."""
+        return augment.apply(x, self.augmentations, batch.seed, step, batch.index)
 
     def judge(self, batch, step: int, training: bool) -> dict:
-        fake = self.fake(batch, step, training)
-        return {"discriminator_loss": self.discriminator_loss(to_signed(batch.x), fake, training)}
+        fake = self.seen(self.draw(batch.seed, step, batch.index, batch.label, training), batch, 2 * step)
+        x = self.seen(to_signed(batch.x), batch, 2 * step + 1)
+        # Apart: layers that look at a whole batch must not see both kinds in one.
+        real_score, fake_score = (self.realness(picture, batch.label, training) for picture in (x, fake))
+        loss = self.discriminator_loss(real_score, fake_score)
+        if training and "discriminator" in self.penalised:
+            loss += self.discriminator_penalty(batch, x, fake)
+        return {"discriminator_loss": loss}
 
     def fool(self, batch, step: int, training: bool) -> dict:
-        return {"generator_loss": self.generator_loss(self.fake(batch, step, training), training)}
+        fake = self.seen(self.draw(batch.seed, step, batch.index, batch.label, training), batch, 2 * step)
+        loss = self.generator_loss(self.realness(fake, batch.label, training))
+        if training and "generator" in self.penalised:
+            loss += self.generator_penalty(batch)
+        return {"generator_loss": loss}
 
     def train_step(self, data):
         batch = self.batch(data)
@@ -67,14 +99,16 @@ class Adversarial(GenerativeModel):
     def losses(self, batch, training):
         return {**self.judge(batch, 0, training), **self.fool(batch, 0, training)}
 
-    def serve_sample(self, seed, index):
-        return self.serve_decode(self.prior(seed, random.LATENT, index))
+    def serve_sample(self, seed, index, label=None):
+        return from_signed(self.draw(seed, 0, index, label))
 
-    def serve_decode(self, latent):
-        return from_signed(self.generator(latent, training=False))
+    def serve_decode(self, latent, label=None):
+        inputs = latent if label is None else [latent, label]
+        return from_signed(self.generator(inputs, training=False))
 
     def serve_energy(self, x):
-        return -self.discriminator(to_signed(x), training=False)[:, 0]
+        """Minus the score; of a conditional model, that of the class which x suits best."""
+        return -ops.max(self.discriminator(to_signed(x), training=False), axis=1)
 
 
 def to_signed(x):
@@ -100,3 +134,13 @@ def non_saturating_generator(fake):
 def minimax_generator(fake):
     """E log(1 - D(G(z))), the generator's side of the minimax game; its gradient is sigmoid(logit)."""
     return -ops.mean(ops.softplus(fake))
+
+
+def hinge_discriminator(real, fake):
+    """E [1 - D(x)]+ + E [1 + D(G(z))]+: examples that are on their side by a margin are left alone."""
+    return ops.mean(ops.relu(1.0 - real)) + ops.mean(ops.relu(1.0 + fake))
+
+
+def hinge_generator(fake):
+    """-E D(G(z)), the generator's side of the hinge game."""
+    return -ops.mean(fake)

@@ -1,7 +1,7 @@
 """Exact likelihood, one element after the other: log P(x) = sum_i log P(x_i | x_1 .. x_(i-1)).
 
 The network returns the logits of every element's levels in one pass, each computed from earlier elements alone.
-Sampling fills the elements in raster order (rows, columns, channels), inside the graph.
+Sampling fills the elements in order (rows, columns, channels, where a model names no other), inside the graph.
 """
 
 from __future__ import annotations
@@ -18,14 +18,22 @@ from kerasgen.objectives import likelihood
 
 
 class Autoregressive(GenerativeModel):
-    """Discrete levels, predicted in raster order.
+    """Discrete levels, predicted one after the other.
 
     A model fills two hooks: `predict_logits`, for a whole picture at once, and `fill`, for one element after the other.
+    Where it has several members both take `member`, which of them; one learns at a time, in turn.
+
+    Attributes:
+        order: the elements, numbered in raster order, from first to last; () is raster order.
+        members: how many laws are mixed in equal shares, P(x) = mean_m P_m(x), each with an order of its own; `logits`
+            and `order` are those of the first.
     """
 
     serves = ("sample", "log_prob", "logits")
     reports = ("loss", "bits_per_dim")
     discrete = ("sample",)  # chooses levels, so runtimes may differ where two of them tie
+    order: tuple = ()
+    members: int = 1
 
     def predict_logits(self, x, label, training: bool = False):
         """Hook: logits (B, *image_shape, levels) from x in [-1, 1] and label (B,) or None."""
@@ -34,13 +42,23 @@ class Autoregressive(GenerativeModel):
     def fill(self, choose, count, label):
         """Hook: levels (count, *image_shape) int32, filled by one of the loops of `kerasgen.samplers.autoregressive`.
 
-        `choose(place, logits (B, levels))` picks the levels (B,) of the element at a place in raster order.
+        `choose(place, logits (B, levels))` picks the levels (B,) of the element at a place, numbered in raster order.
         """
         raise NotImplementedError
 
     def distribution(self, x, label=None, training: bool = False):
-        """The law of every level given the elements before it; x in [0, 1]."""
-        logits = self.predict_logits(2.0 * x - 1.0, label, training)
+        """The law of every level given the elements before it; x in [0, 1]. In training, of the member in turn."""
+        x = 2.0 * x - 1.0
+        if self.members == 1:
+            return self._independent(self.predict_logits(x, label, training))
+        if training:
+            turn = ops.convert_to_tensor(self.clock) % self.members
+            return self._independent(self.predict_logits(x, label, training, member=turn))
+        logits = [self.predict_logits(x, label, member=member) for member in range(self.members)]
+        laws = self._independent(tf.stack(logits, axis=1))  # (B, members)
+        return tfd.MixtureSameFamily(tfd.Categorical(tf.zeros(self.members)), laws)
+
+    def _independent(self, logits):
         return tfd.Independent(tfd.Categorical(logits), len(self.image_shape))
 
     def losses(self, batch, training):
@@ -74,5 +92,17 @@ class Autoregressive(GenerativeModel):
             # Gumbel-max at temperature T picks argmax(logits / T + g), which is argmax(logits + T g), also for T = 0.
             return tf.argmax(logits + tf.gather(gumbel, place, axis=1), axis=-1, output_type=tf.int32)
 
-        levels = self.fill(choose, tf.shape(index)[0], label)
+        count = tf.shape(index)[0]
+        if self.members == 1:
+            levels = self.fill(choose, count, label)
+        else:  # every member makes all, and each example is taken from its own
+            chosen = random.integers(seed, random.LATENT, index, (), self.members)
+            chosen = tf.reshape(chosen, (-1, *[1] * len(self.image_shape)))
+
+            def step(member, levels):
+                made = self.fill(choose, count, label, member=member)
+                return member + 1, tf.where(chosen == member, made, levels)
+
+            blank = tf.zeros((count, *self.image_shape), tf.int32)
+            _, levels = tf.while_loop(lambda member, _: member < self.members, step, (0, blank))
         return tf.cast(levels, tf.float32) / (self.levels - 1.0)

@@ -32,21 +32,11 @@ class Denoising(GenerativeModel):
 
     serves = ("sample", "denoise", "bound")
     reports = ("loss",)
+    sampler = samplers.Choice(*samplers.NAMES)
 
     def predict_noise(self, x, time, label=None, training: bool = False):
         """Hook: eps like x from x_t (B, *image_shape) in the scale of [-1, 1] and time (B,) int32."""
         raise NotImplementedError
-
-    @property
-    def sampler(self) -> str:
-        return self._sampler
-
-    @sampler.setter
-    def sampler(self, name: str):
-        if name not in samplers.NAMES:
-            raise ValueError(f"sampler: expected {' or '.join(samplers.NAMES)}, got {name!r}")
-        object.__setattr__(self, "_sampler", name)
-        self.forget_compiled()
 
     def losses(self, batch, training):
         x = to_signed(batch.x)
@@ -120,6 +110,9 @@ class Process:
         # At t = 0, where the posterior has no spread, the decoder has that of x_1 in both cases.
         reverse = beta if variance == "fixed_large" else np.append(beta[0], self.posterior[1:])
         self.reverse = reverse.astype("float32")
+        # Learned variances lie between these two.
+        self.log_large = np.log(beta).astype("float32")
+        self.log_small = np.log(np.append(self.posterior[1:2], self.posterior[1:])).astype("float32")
 
     def at(self, table, time, like):
         """Values of a schedule at time (B,), shaped to multiply `like`."""
@@ -139,11 +132,24 @@ class Process:
         """Mean of q(x_(t-1) | x_t, x_0 = clean)."""
         return self.at(self.signal, time, x) * clean + self.at(self.carry, time, x) * x
 
+    def between(self, share, time):
+        """Variances like share: 0 is the posterior's, 1 is beta_t, and those between are so in their logarithms."""
+        large, small = self.at(self.log_large, time, share), self.at(self.log_small, time, share)
+        return tf.exp(share * large + (1.0 - share) * small)
+
     def time_of(self, level):
         """The last time whose noise, relative to the signal, has at most deviation `level` (B,)."""
         levels = np.sqrt(1.0 / np.maximum(self.abar.astype("float64"), 1e-30) - 1.0).astype("float32")
         quieter = tf.cast(levels[None, :] <= level[:, None], tf.int32)
         return tf.maximum(tf.reduce_sum(quieter, axis=1) - 1, 0)
+
+    def term(self, x, noisy, mean, variance, time, levels: int | None):
+        """One term of the bound like x, for the reverse step N(mean, variance) from x_t = noisy at time (B,)."""
+        true, spread = self.posterior_mean(noisy, x, time), self.at(self.posterior, time, x)
+        ratio = tf.maximum(spread, 1e-20) / variance
+        kl = 0.5 * (ratio - 1.0 - tf.math.log(ratio) + (true - mean) ** 2 / variance)
+        first = tf.reshape(time == 0, (-1, *[1] * (x.shape.rank - 1)))
+        return tf.where(first, _negative_log_decoder(x, mean, tf.sqrt(variance), levels), kl)
 
     def bound(self, clean, x, seed, levels: int | None):
         """The negative variational bound in nats (B,), one draw of x_t at every t: T runs of the network.
@@ -152,6 +158,8 @@ class Process:
 
         Data with levels have the probability that the last step's normal gives to the level's cell, the outermost
         cells reaching to infinity; other data have its density, per unit of x in [-1, 1].
+
+        Where `clean` gives a pair, the second is the share of learned variances for `between`.
         """
         axes = list(range(1, x.shape.rank))
         index = tf.range(tf.shape(x)[0])
@@ -160,13 +168,13 @@ class Process:
             time = tf.fill(tf.shape(index), t)
             noise = random.normal(seed, random.NOISE + t, index, x.shape[1:])
             noisy = self.add_noise(x, noise, time)
-            guess = self.posterior_mean(noisy, clean(noisy, time), time)
-            variance = self.at(self.reverse, time, x)
-            true, spread = self.posterior_mean(noisy, x, time), self.at(self.posterior, time, x)
-            ratio = tf.maximum(spread, 1e-20) / variance
-            kl = 0.5 * (ratio - 1.0 - tf.math.log(ratio) + (true - guess) ** 2 / variance)
-            decoder = _negative_log_decoder(x, guess, tf.sqrt(variance), levels)
-            return t + 1, total + tf.reduce_sum(tf.where(t == 0, decoder, kl), axes)
+            guess = clean(noisy, time)
+            if isinstance(guess, tuple):
+                guess, variance = guess[0], self.between(guess[1], time)
+            else:
+                variance = self.at(self.reverse, time, x)
+            mean = self.posterior_mean(noisy, guess, time)
+            return t + 1, total + tf.reduce_sum(self.term(x, noisy, mean, variance, time, levels), axes)
 
         _, total = tf.while_loop(lambda t, _: t < self.steps, step, (0, tf.zeros(tf.shape(x)[0])))
         last = float(self.abar[-1])

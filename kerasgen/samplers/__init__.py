@@ -12,4 +12,23 @@ from kerasgen.samplers.diffusion import ancestral, ddim
 
 NAMES = ("ancestral", "ddim")
 
-__all__ = ["NAMES", "ancestral", "ddim", "naive", "raster", "sequence"]
+__all__ = ["NAMES", "Choice", "ancestral", "ddim", "naive", "raster", "sequence"]
+
+
+class Choice:
+    """An attribute of a model that is one of some names, such as its sampler; it may be replaced after training."""
+
+    def __init__(self, *names):
+        self.names = names
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, model, owner=None):
+        return self if model is None else getattr(model, f"_{self.name}")
+
+    def __set__(self, model, value):
+        if value not in self.names:
+            raise ValueError(f"{self.name}: expected {' or '.join(self.names)}, got {value!r}")
+        object.__setattr__(model, f"_{self.name}", value)
+        model.forget_compiled()  # they captured the old one

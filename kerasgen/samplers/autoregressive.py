@@ -12,27 +12,29 @@ import math
 import tensorflow as tf
 
 
-def naive(logits, choose, count, shape):
-    """Fill in raster order by one pass over everything per choice.
+def naive(logits, choose, count, shape, order=None):
+    """Fill one place after the other by one pass over everything per choice.
 
     Args:
         logits: function of choices (B, *shape) -> (B, *shape, levels), each from earlier choices alone.
         choose: function (place, logits (B, levels)) -> choices (B,), place in 0 .. size - 1.
         count: B, may be a tensor.
         shape: static shape of one sample.
+        order: (size,) places from first to last; None is raster order.
 
     Returns: choices (B, *shape) int32.
     """
     size = math.prod(shape)
     places = tf.range(size)
 
-    def step(place, x):
+    def step(i, x):
+        place = i if order is None else tf.gather(order, i)
         every = tf.reshape(logits(tf.reshape(x, (count, *shape))), (count, size, -1))
         choice = choose(place, tf.gather(every, place, axis=1))
-        return place + 1, tf.where(places == place, choice[:, None], x)
+        return i + 1, tf.where(places == place, choice[:, None], x)
 
     blank = tf.zeros((count, size), tf.int32)
-    _, x = tf.while_loop(lambda place, x: place < size, step, (0, blank))
+    _, x = tf.while_loop(lambda i, x: i < size, step, (0, blank))
     return tf.reshape(x, (count, *shape))
 
 

@@ -29,15 +29,23 @@ def ddim(clean, abar, x, steps, noise=None, eta: float = 0.0):
 def ancestral(clean, abar, x, steps, noise, variance: str = "fixed_large"):
     """Draw from p(x_s | x_t) = N(mu(x_t, x_0), v), where mu is the mean of q(x_s | x_t, x_0).
 
-    v is beta ("fixed_large") or the variance of q itself ("fixed_small"); the last step adds no noise.
+    v is beta ("fixed_large"), the variance of q itself ("fixed_small"), or, if `clean` gives the share of it beside the
+    picture, between the two in its logarithm ("learned"); the last step adds no noise.
 
     Reference: Ho, Jain, Abbeel, 2020, Denoising Diffusion Probabilistic Models, arXiv:2006.11239, algorithm 2.
     """
 
     def step(x, guess, now, before, i):
+        guess, share = guess if variance == "learned" else (guess, None)
         alpha = now / before
         mean = (tf.sqrt(before) * (1.0 - alpha) * guess + tf.sqrt(alpha) * (1.0 - before) * x) / (1.0 - now)
-        spread = 1.0 - alpha if variance == "fixed_large" else (1.0 - alpha) * (1.0 - before) / (1.0 - now)
+        large, small = 1.0 - alpha, (1.0 - alpha) * (1.0 - before) / (1.0 - now)
+        if variance == "learned":
+            spread = tf.exp(
+                share * tf.math.log(large) + (1.0 - share) * tf.math.log(tf.maximum(small, 1e-20))
+            )
+        else:
+            spread = large if variance == "fixed_large" else small
         return mean + tf.where(i > 0, tf.sqrt(spread), 0.0) * noise(i)
 
     return _descend(step, clean, abar, x, steps)

@@ -1,6 +1,7 @@
 """Networks at the scale of their papers have the published number of trainable weights."""
 
 import keras
+import pytest
 
 import kerasgen
 
@@ -45,3 +46,69 @@ def test_ddpm():
 def test_ddpm_of_256_pixels():
     expected = {"network": 113_673_219}
     assert counts("ddpm", image_shape=(256, 256, 3), multipliers=(1, 1, 2, 2, 4, 4)) == expected
+
+
+def test_glow():
+    """The authors' code has a convolution of zeros before the last latents, and their scale and shift twice."""
+    trainable = kerasgen.build("glow").trainable_variables
+    published, unused = 44_135_856, 9 * 96 * 96 + 96
+    assert sum(v.value.shape.num_elements() for v in trainable) == published - unused
+
+
+def test_made():
+    """The best network of the paper: 784 - 8000 - 8000 - 784, and from inputs straight to outputs."""
+    made = counts("made", masks=32, ordering="random")
+    assert made == {"network": 784 * 8000 + 8000 * 8000 + 8000 * 784 + 784 * 784 + 2 * 8000 + 784}
+
+
+def test_nade():
+    assert counts("nade") == {"network": 785_284}
+
+
+def test_rbm():
+    trainable = kerasgen.build("rbm").trainable_variables
+    assert sum(v.value.shape.num_elements() for v in trainable) == 393_284
+
+
+def test_imle():
+    assert counts("imle") == {"generator": 6_622_592}
+
+
+@pytest.fixture
+def no_orthogonal_start(monkeypatch):
+    """Zeros in its place: a decomposition of every kernel takes minutes and changes no number of weights."""
+    zeros = lambda self, shape, dtype=None: keras.ops.zeros(shape, dtype or "float32")
+    monkeypatch.setattr(keras.initializers.Orthogonal, "__call__", zeros)
+
+
+@pytest.mark.slow
+def test_biggan(no_orthogonal_start):
+    assert counts("biggan") == {"generator": 70_433_988, "discriminator": 87_982_370}
+
+
+@pytest.mark.slow
+def test_biggan_of_256_pixels(no_orthogonal_start):
+    larger = dict(multipliers=(16, 16, 8, 8, 4, 2, 1), attention=(128,), latent_dim=140)
+    expected = {"generator": 82_097_604, "discriminator": 99_191_330}
+    assert counts("biggan", image_shape=(256, 256, 3), **larger) == expected
+
+
+def test_score_sde():
+    """DDPM++, and its deep version."""
+    assert counts("score_sde") == {"network": 61_804_419}
+
+
+@pytest.mark.slow
+def test_score_sde_deep():
+    assert counts("score_sde", blocks=8) == {"network": 106_632_579}
+
+
+def test_stylegan2():
+    """Configuration F."""
+    assert counts("stylegan2") == {"generator": 30_370_060, "discriminator": 29_012_513}
+
+
+def test_stylegan2_of_256_pixels():
+    widths = (512, 512, 512, 512, 512, 256, 128)
+    expected = {"generator": 30_034_338, "discriminator": 28_864_129}
+    assert counts("stylegan2", image_shape=(256, 256, 3), widths=widths) == expected

@@ -9,12 +9,11 @@ flips; that is the data pipeline's choice.
 
 from __future__ import annotations
 
-import math
-
 import keras
 import tensorflow as tf
-from keras import layers, ops
+from keras import layers
 
+from kerasgen.nets import unet
 from kerasgen.nets.network import network
 from kerasgen.nets.shapes import stages_of
 from kerasgen.objectives import denoising
@@ -73,71 +72,15 @@ class DDPM(denoising.Denoising):
 
 def _unet(image_shape, width, multipliers, blocks, attention, dropout):
     picture, time = keras.Input(image_shape), keras.Input(())
-    when = layers.Dense(4 * width, "swish")(TimeEmbedding(width)(time))
-    when = layers.Activation("swish")(layers.Dense(4 * width)(when))
-
-    def block(x, channels):
-        x = _residual(x, when, channels, dropout)
-        return _attention(x) if x.shape[1] in attention else x
-
-    x = layers.Conv2D(width, 3, padding="same")(picture)
-    skips = [x]
-    for level, multiplier in enumerate(multipliers):
-        for _ in range(blocks):
-            x = block(x, width * multiplier)
-            skips.append(x)
-        if level < len(multipliers) - 1:
-            x = layers.Conv2D(x.shape[-1], 3, 2, "same")(x)
-            skips.append(x)
-    x = _residual(x, when, x.shape[-1], dropout)
-    x = _residual(_attention(x), when, x.shape[-1], dropout)
-    for level, multiplier in reversed(list(enumerate(multipliers))):
-        for _ in range(blocks + 1):
-            x = block(layers.Concatenate()([x, skips.pop()]), width * multiplier)
-        if level:
-            x = layers.Conv2D(x.shape[-1], 3, padding="same")(layers.UpSampling2D()(x))
-    x = layers.Conv2D(image_shape[-1], 3, padding="same", kernel_initializer="zeros")(_norm_swish(x))
-    return network([picture, time], x, name="network")
-
-
-def _residual(x, when, channels, dropout):
-    y = layers.Conv2D(channels, 3, padding="same")(_norm_swish(x))
-    y = y + layers.Reshape((1, 1, channels))(layers.Dense(channels)(when))
-    y = layers.Dropout(dropout)(_norm_swish(y)) if dropout else _norm_swish(y)
-    y = layers.Conv2D(channels, 3, padding="same", kernel_initializer="zeros")(y)
-    return y + (x if x.shape[-1] == channels else layers.Conv2D(channels, 1)(x))
-
-
-def _attention(x):
-    height, width, channels = x.shape[1:]
-    y = _norm(x)
-    query, key, value = (
-        layers.Reshape((height * width, channels))(layers.Conv2D(channels, 1)(y)) for _ in range(3)
+    when = layers.Activation("swish")(unet.embed_time(time, width))
+    x = unet.unet(
+        layers.Conv2D(width, 3, padding="same")(picture),
+        [width * multiplier for multiplier in multipliers],
+        blocks,
+        lambda x, channels: unet.residual(x, when, channels, dropout),
+        unet.attend_at(attention),
+        down=lambda x: layers.Conv2D(x.shape[-1], 3, 2, "same")(x),
+        up=lambda x: layers.Conv2D(x.shape[-1], 3, padding="same")(layers.UpSampling2D()(x)),
     )
-    weights = ops.softmax(ops.einsum("bqc,bkc->bqk", query, key) / math.sqrt(channels))
-    y = layers.Reshape((height, width, channels))(ops.einsum("bqk,bkc->bqc", weights, value))
-    return x + layers.Conv2D(channels, 1, kernel_initializer="zeros")(y)
-
-
-def _norm(x):
-    # The paper's 32 groups, or fewer: a group of one channel would take away the shift that tells the time.
-    channels = x.shape[-1]
-    groups = max((g for g in range(1, 33) if channels % g == 0 and channels >= 4 * g), default=1)
-    return layers.GroupNormalization(groups, epsilon=1e-6)(x)
-
-
-def _norm_swish(x):
-    return layers.Activation("swish")(_norm(x))
-
-
-class TimeEmbedding(layers.Layer):
-    """[sin(t w_i), cos(t w_i)] with frequencies w_i from 1 down to 1 / 10,000."""
-
-    def __init__(self, width, **kwargs):
-        super().__init__(autocast=False, **kwargs)  # half precision cannot tell late times apart
-        self.width = width
-
-    def call(self, time):
-        half = self.width // 2
-        angle = time[:, None] * ops.exp(-math.log(10000.0) / (half - 1) * ops.arange(half, dtype="float32"))
-        return ops.concatenate([ops.sin(angle), ops.cos(angle)], axis=-1)
+    x = layers.Conv2D(image_shape[-1], 3, padding="same", kernel_initializer="zeros")(unet.norm_swish(x))
+    return network([picture, time], x, name="network")

@@ -23,7 +23,7 @@ import numpy as np
 from keras import layers
 from tensorflow_probability import bijectors as tfb
 
-from kerasgen.nets.bijectors import Coupling, FirstChannels, Normalization, RunningStatistics, Squeeze
+from kerasgen.nets.bijectors import Coupling, FirstChannels, Normalization, RunningStatistics, Squeeze, chain
 from kerasgen.nets.network import network
 from kerasgen.nets.shapes import stages_of
 from kerasgen.objectives import flow
@@ -83,26 +83,21 @@ class RealNVP(flow.Flow):
 
     def bijector(self, training=False):
         steps = [
-            _chain(Coupling(mask, network, training), Normalization(statistics, mask.ndim, training))
+            chain(Coupling(mask, network, training), Normalization(statistics, mask.ndim, training))
             for mask, network, statistics in zip(self.masks, self.networks, self.statistics, strict=True)
         ]
         if len(self.image_shape) == 1:
-            return _chain(*steps)
-        last = _chain(*steps[-4:])
+            return chain(*steps)
+        last = chain(*steps[-4:])
         for scale in reversed(range(self.scales - 1)):
             checker, channel = steps[6 * scale : 6 * scale + 3], steps[6 * scale + 3 : 6 * scale + 6]
-            last = _chain(*checker, Squeeze(), *channel, FirstChannels(last))
+            last = chain(*checker, Squeeze(), *channel, FirstChannels(last))
         shape = [s // 2 ** (self.scales - 1) for s in self.image_shape[:2]]
         shape = (*shape, self.image_shape[2] * 4 ** (self.scales - 1))
         levels = float(self.levels or 1)
         spread = levels * ALPHA / 2 / (1 - ALPHA)
         to_levels = tfb.Sigmoid(low=-spread, high=levels + spread)
-        return _chain(to_levels, last, tfb.Reshape(shape, (self.latent_dim,)))
-
-
-def _chain(*bijectors):
-    """A chain with a short name: TFP's own lists all its parts, which fills exported graphs with kilobytes of names."""
-    return tfb.Chain(list(bijectors), name="chain")
+        return chain(to_levels, last, tfb.Reshape(shape, (self.latent_dim,)))
 
 
 def _halves(dim, flip):

@@ -58,13 +58,14 @@ class DCGAN(adversarial.Adversarial):
     def prior(self, seed, stream, index):
         return 2.0 * random.uniform(seed, stream, index, (self.latent_dim,)) - 1.0
 
-    def discriminator_loss(self, x, fake, training):
-        # Real and fake pictures go through batch normalisation apart, as in the paper's code.
-        real, fake = self.discriminator(x, training=training), self.discriminator(fake, training=training)
+    def draw(self, seed, step, index, label=None, training=False):
+        return self.generator(self.prior(seed, random.LATENT + step, index), training=training)
+
+    def discriminator_loss(self, real, fake):
         return adversarial.non_saturating_discriminator(real, fake)
 
-    def generator_loss(self, fake, training):
-        return adversarial.non_saturating_generator(self.discriminator(fake, training=training))
+    def generator_loss(self, fake):
+        return adversarial.non_saturating_generator(fake)
 
 
 def _generator(image_shape, latent_dim, widths, kernel_size):

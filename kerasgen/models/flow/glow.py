@@ -1,0 +1,263 @@
+"""Glow.  Kingma, Dhariwal, 2018, Glow: Generative Flow with Invertible 1x1 Convolutions, arXiv:1807.03039.
+
+Real NVP with three changes. Instead of masks that alternate, a learned rotation of the channels, W = P L (U + diag(s)),
+lets every coupling see a new half; its log-determinant, h w sum ln |s|, costs nothing. Instead of batch normalisation,
+a scale and shift per channel that are set once, so that the first batch comes out with mean 0 and variance 1, and are
+then learned. And nothing but the channels is ever split: a step is
+
+    actnorm -> invertible 1x1 convolution -> affine coupling of the two halves of the channels.
+
+After every scale half of the channels leave as latents under a normal whose mean and deviation the staying half
+predicts. In terms of standard normals that is one more coupling, and so `temperature` scales all draws alike.
+
+Vectors go through the same steps, with matrices in the place of convolutions.
+
+Differs from the paper: the mean and deviation of the last latents are learned per channel (the authors' code applies a
+convolution to zeros, whose kernel never moves). The first rotations are fixed, so that permutations and signs, which
+are not learned, need not be kept with the weights. Dropout may be asked for.
+"""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+from tensorflow_probability import bijectors as tfb
+
+from kerasgen import random
+from kerasgen.nets.bijectors import Coupling, FirstChannels, Squeeze, chain, places
+from kerasgen.nets.network import network
+from kerasgen.nets.shapes import stages_of
+from kerasgen.objectives import flow, likelihood
+
+SPEED = 3.0  # log-scales are this many times a weight, so that they learn as much faster
+
+
+class Glow(flow.Flow):
+    """Flow of affine couplings between learned rotations of the channels.
+
+    Args:
+        image_shape: (height, width, channels), or (dim,) for vectors.
+        levels: number of grey levels of the data, None for continuous data.
+        scales: L, resolutions of the multi-scale stack; ignored for vectors.
+        steps: K, steps per resolution.
+        width: feature maps (units for vectors) of the coupling networks.
+        dropout: share of features dropped in training, inside the coupling networks.
+
+    Raises:
+        ValueError: the sides of the picture do not divide by 2 ** scales; vectors of one number.
+
+    Example:
+        >>> import kerasgen
+        >>> model = kerasgen.models.Glow(image_shape=(8, 8, 1), levels=17, scales=2, steps=2, width=8)
+        >>> model.sample(3, seed=7, temperature=0.7).shape
+        (3, 8, 8, 1)
+    """
+
+    adapts = True
+
+    def __init__(
+        self, image_shape=(32, 32, 3), levels=None, scales=3, steps=32, width=512, dropout=0.0, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.image_shape, self.levels, self.steps = tuple(image_shape), levels, steps
+        self.latent_dim = math.prod(self.image_shape)
+        if len(self.image_shape) == 1:
+            if self.latent_dim < 2:
+                raise ValueError(f"image_shape: expected vectors of two numbers or more, got {image_shape}")
+            shapes = [self.image_shape]
+        else:
+            stages_of(self.image_shape, scales)
+            height, width_, channels = self.image_shape
+            shapes = [(height >> i, width_ >> i, channels << (i + 1)) for i in range(1, scales + 1)]
+        self.shapes = shapes
+        each = [shape for shape in shapes for _ in range(steps)]
+        # Densities are in single precision whatever the networks compute in.
+        self.norms = [ActNorm(dtype="float32") for _ in each]
+        self.rotations = [Rotation(i, dtype="float32") for i, _ in enumerate(each)]
+        self.networks = [_coupling_network(shape, width, dropout) for shape in each]
+        self.priors = [_prior_network(shape) for shape in shapes[:-1]]
+        self.last = ActNorm(dtype="float32")
+        for layer, shape in zip(
+            [*self.norms, *self.rotations, self.last], [*each, *each, shapes[-1]], strict=True
+        ):
+            layer.build(shape)
+
+    def optimizers(self):
+        rate = keras.optimizers.schedules.CosineDecay(0.0, 10**9, warmup_target=1e-3, warmup_steps=7800)
+        return {"optimizer": keras.optimizers.Adamax(rate, use_ema=True, ema_momentum=0.999)}
+
+    def adapt(self, x):
+        """Set every actnorm, also those inside of the networks, by what the first batch is when it gets there."""
+        inner = [layer for net in self.networks for layer in net.layers if isinstance(layer, ActNorm)]
+        noise = (
+            random.uniform(0, random.DEQUANTIZE, tf.range(len(x)), self.image_shape) if self.levels else 0.0
+        )
+        for layer in [*self.norms, *inner]:
+            layer.adapting = True
+        self.bijector().inverse(likelihood.to_units(tf.cast(x, tf.float32), self.levels) + noise)
+        for layer in [*self.norms, *inner]:
+            layer.adapting = False
+
+    def bijector(self, training=False):
+        rank, last = len(self.image_shape), []
+        for scale, shape in reversed(list(enumerate(self.shapes))):
+            part = slice(scale * self.steps, (scale + 1) * self.steps)
+            parts = [Squeeze()] if rank == 3 else []
+            for norm, rotation, net in zip(
+                self.norms[part], self.rotations[part], self.networks[part], strict=True
+            ):
+                parts += [
+                    Channels(norm, rank),
+                    Channels(rotation, rank),
+                    Coupling(_first(shape), net, training),
+                ]
+            if last:
+                parts += [Coupling(_first(shape), self.priors[scale], training), FirstChannels(last)]
+            else:
+                parts += [Channels(self.last, rank)]
+            last = chain(*parts, *([tfb.Invert(Squeeze())] if rank == 3 else []))
+        to_levels = chain(tfb.Scale(float(self.levels)), tfb.Shift(0.5)) if self.levels else tfb.Identity()
+        return chain(to_levels, last, tfb.Reshape(self.image_shape, (self.latent_dim,)))
+
+
+class Channels(tfb.Bijector):
+    """Apply an invertible layer to the channels of every place; it goes from data to latents."""
+
+    def __init__(self, layer, rank):
+        super().__init__(forward_min_event_ndims=rank, is_constant_jacobian=True, name="channels")
+        self.layer, self.rank = layer, rank
+
+    def _forward(self, z):
+        return self.layer.invert(z)
+
+    def _inverse(self, x):
+        return self.layer(x)
+
+    def _inverse_log_det_jacobian(self, x):
+        return places(x, self.rank) * self.layer.log_det()
+
+
+class ActNorm(layers.Layer):
+    """(x + bias) exp(logs) per channel, set so that the first batch comes out with mean 0 and variance 1."""
+
+    adapting = False
+
+    def build(self, shape):
+        self.bias = self.add_weight(shape=(shape[-1],), initializer="zeros", name="bias")
+        self.logs = self.add_weight(shape=(shape[-1],), initializer="zeros", name="logs")
+
+    def call(self, x):
+        if self.adapting:
+            mean, variance = tf.nn.moments(x, axes=list(range(x.shape.rank - 1)))
+            self.bias.assign(-mean)
+            self.logs.assign(-tf.math.log(tf.sqrt(variance) + 1e-6) / SPEED)
+        return (x + ops.cast(self.bias, x.dtype)) * ops.exp(SPEED * ops.cast(self.logs, x.dtype))
+
+    def invert(self, z):
+        return z * tf.exp(-SPEED * self.logs) - self.bias
+
+    def log_det(self):
+        return SPEED * tf.reduce_sum(self.logs)
+
+
+class Rotation(layers.Layer):
+    """x W over the channels, W = P L (U + diag(s)): P and the signs of s stay, L, U and ln |s| are learned.
+
+    One square weight holds L below the diagonal, U above it and ln |s| on it. W starts as a rotation, the `number`th.
+    """
+
+    def __init__(self, number, **kwargs):
+        super().__init__(**kwargs)
+        self.number = number
+
+    def build(self, shape):
+        size = shape[-1]
+        rotation, upper = np.linalg.qr(np.random.RandomState(self.number).randn(size, size))
+        lower_upper, order = (t.numpy() for t in tf.linalg.lu(rotation * np.sign(np.diag(upper))))
+        self.permutation = np.eye(size, dtype="float32")[np.argsort(order)]
+        self.sign = np.sign(np.diag(lower_upper)).astype("float32")
+        np.fill_diagonal(lower_upper, np.log(np.abs(np.diag(lower_upper))))
+        self.lower_upper = self.add_weight(shape=(size, size), initializer="zeros", name="lower_upper")
+        self.lower_upper.assign(lower_upper)
+
+    def call(self, x):
+        lower, upper = self.factors()
+        return tf.tensordot(x, tf.cast(self.permutation @ lower @ upper, x.dtype), 1)
+
+    def invert(self, z):
+        lower, upper = self.factors()
+        inverse = tf.linalg.triangular_solve(
+            upper, tf.linalg.triangular_solve(lower, self.permutation.T), lower=False
+        )
+        return tf.tensordot(z, inverse, 1)
+
+    def factors(self):
+        weight, size = tf.convert_to_tensor(self.lower_upper), len(self.sign)
+        below, main = np.tri(size, k=-1, dtype="float32"), np.eye(size, dtype="float32")
+        scale = self.sign * tf.exp(tf.linalg.diag_part(weight))
+        return weight * below + main, weight * below.T + main * scale
+
+    def log_det(self):
+        return tf.linalg.trace(self.lower_upper)
+
+
+class ZeroLinear(layers.Layer):
+    """A convolution (or matrix, for vectors) that starts at zero, and whose outputs' scales learn fast."""
+
+    def __init__(self, units, rank, **kwargs):
+        super().__init__(**kwargs)
+        self.linear = _linear(units, 3, rank, kernel_initializer="zeros")
+
+    def build(self, shape):
+        self.linear.build(shape)
+        self.logs = self.add_weight(
+            shape=(self.linear.compute_output_shape(shape)[-1],), initializer="zeros", name="logs"
+        )
+
+    def call(self, x):
+        return self.linear(x) * ops.exp(SPEED * self.logs)
+
+
+def _linear(units, size, rank, **options):
+    return (
+        layers.Conv2D(units, size, padding="same", **options) if rank == 3 else layers.Dense(units, **options)
+    )
+
+
+def _first(shape):
+    """1 where an element passes: in the first half of the channels."""
+    return np.broadcast_to(np.arange(shape[-1]) < _kept(shape), shape).astype("float32")
+
+
+def _kept(shape):
+    return shape[-1] - shape[-1] // 2
+
+
+def _coupling_network(shape, width, dropout):
+    """First half -> (log-scale, shift) of the second; in the direction of latents the scale is sigmoid(raw + 2)."""
+    masked = keras.Input(shape)
+    x = masked[..., : _kept(shape)]
+    for size in (3, 1):
+        x = _linear(width, size, len(shape), kernel_initializer="random_normal", use_bias=False)(x)
+        x = layers.ReLU()(ActNorm()(x))
+        x = layers.Dropout(dropout)(x) if dropout else x
+    raw, shift = _second(ZeroLinear(2 * (shape[-1] // 2), len(shape))(x), shape)
+    return network(masked, [ops.softplus(-raw - 2.0), shift])
+
+
+def _prior_network(shape):
+    """First half -> (log-deviation, mean) of the normal of the second."""
+    masked = keras.Input(shape)
+    return network(
+        masked, _second(ZeroLinear(2 * (shape[-1] // 2), len(shape))(masked[..., : _kept(shape)]), shape)
+    )
+
+
+def _second(x, shape):
+    """Two outputs for the second half of the channels, with zeros in the place of the first."""
+    pad = [[0, 0]] * len(shape) + [[_kept(shape), 0]]
+    return [ops.pad(half, pad) for half in ops.split(x, 2, axis=-1)]
