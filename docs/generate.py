@@ -2,9 +2,10 @@
 
     python docs/generate.py            # write
     python docs/generate.py --check    # write nothing; exit 1 and name the files that are not up to date
+    python docs/generate.py --pictures [ID ...]    # draw samples that pages lack, and those of these systems anew
 
 Generated text stands between `<!-- begin NAME -->` and `<!-- end NAME -->`; everything around it is written by hand and
-stays. Sources are parsed, not imported, so this needs neither TensorFlow nor a second.
+stays. Sources are parsed, not imported, so this needs neither TensorFlow nor a second, but for pictures.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from kerasgen import catalog  # noqa: E402  (the checkout's own, installed or no
 from kerasgen.contract import FUNCTIONS  # noqa: E402
 
 SECTIONS = "Idea", "Objective", "What to look at", "Exercises"  # of a system's page, by hand
+COUNT, SEED = 64, 7  # of the samples on a system's page
 
 
 # --- what the sources say ---------------------------------------------------------------------------------------------
@@ -99,6 +101,15 @@ def presets(system) -> list:
     return [file.parent.name for file in files if json.loads(file.read_text("utf-8"))["system"] == system.id]
 
 
+def shown(system) -> str | None:
+    """The preset whose samples stand for a system: the first with weights that is not a quick one, if there is one."""
+    home = ROOT / "kerasgen" / "presets"
+    trained = [name for name in presets(system) if (home / name / "model.safetensors").exists()]
+    return min(
+        trained, key=lambda name: (name.endswith("_quick"), name != f"{system.id}_digits", name), default=None
+    )
+
+
 # --- how it is said ---------------------------------------------------------------------------------------------------
 
 
@@ -146,7 +157,11 @@ def header(system) -> str:
     paper = (
         f"*{system.title}*, {system.authors.replace(' and ', ', ')}, {system.year}, {link(system.reference)}."
     )
-    return "\n\n".join([f"# {system.name}", paper, table(("", ""), *facts), about, summary, table(*rows)])
+    preset = shown(system)
+    how = f"`kerasgen sample {preset} -n {COUNT} --seed {SEED} -o {system.id}.png`"
+    picture = [f"![samples](../pictures/{system.id}.png)\n\n{how}"] if preset else []
+    parts = [f"# {system.name}", paper, *picture, table(("", ""), *facts), about, summary, table(*rows)]
+    return "\n\n".join(parts)
 
 
 def systems_table(up: str) -> str:
@@ -213,6 +228,19 @@ def pages() -> dict:
     return result
 
 
+def pictures(again=()) -> list:
+    """Draw the samples that pages show: those that are missing, and those of the systems named. It takes TensorFlow."""
+    import kerasgen
+    from kerasgen import pictures
+
+    drawn = []
+    for system in catalog.SYSTEMS.values():
+        path, preset = ROOT / "docs" / "pictures" / f"{system.id}.png", shown(system)
+        if preset and (system.id in again or not path.exists()):
+            drawn.append(str(pictures.save(path, kerasgen.load(preset).sample(COUNT, seed=SEED))))
+    return drawn
+
+
 def stale() -> list:
     """The files that are not up to date, relative to the checkout."""
     return [
@@ -223,6 +251,9 @@ def stale() -> list:
 
 
 def main(arguments) -> int:
+    if "--pictures" in arguments:
+        print(*pictures(arguments), sep="\n")
+        return 0
     outdated = stale()
     if "--check" in arguments:
         if outdated:

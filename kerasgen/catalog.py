@@ -119,6 +119,12 @@ SYSTEMS = {
             "arXiv:1606.05328", ("exact likelihood", "gated", "class-conditional"),
         ),
         System(
+            "pixel_cnn_pp", "autoregressive", "PixelCNNPP",
+            "PixelCNN++: Improving the PixelCNN with Discretized Logistic Mixture Likelihood and Other Modifications",
+            "T. Salimans and A. Karpathy and X. Chen and D. P. Kingma", 2017,
+            "arXiv:1701.05517", ("exact likelihood", "logistic mixture", "class-conditional", "multi-scale"),
+        ),
+        System(
             "ddpm", "diffusion", "DDPM",
             "Denoising Diffusion Probabilistic Models", "J. Ho and A. Jain and P. Abbeel", 2020,
             "arXiv:2006.11239", ("score", "denoising", "U-Net", "DDIM"),

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from costly import CLASSES, costly_calls, costly_systems
 from scipy import stats
 from tiny import TINY
 
@@ -24,7 +25,6 @@ from kerasgen.objectives.flow import Flow
 from kerasgen.objectives.likelihood import Likelihood
 from kerasgen.runtime import BATCH, check
 
-CLASSES = {system: row.load() for system, row in catalog.SYSTEMS.items() if system in TINY}
 CALLS = [(system, function) for system, cls in CLASSES.items() for function in cls.serves]
 SAMPLE_PORTS = {"seed", "count", *contract.CONDITIONS, *contract.CONTROLS}
 
@@ -87,7 +87,11 @@ def trained(system):
     if len(model.players) == 1:
         seen["loss"] = [loss_of(model, x, label)]
     seen["history"] = model.fit(
-        batches, steps_per_epoch=3, validation_data=batches.take(1), epochs=max(1, len(model.stages)), verbose=0
+        batches,
+        steps_per_epoch=3,
+        validation_data=batches.take(1),
+        epochs=max(1, len(model.stages)),
+        verbose=0,
     ).history
     seen["three"] = weights(model)
     if len(model.players) == 1:
@@ -187,7 +191,9 @@ def test_history_keys(system):
     history = seen["history"]
     assert set(history) == {prefix + key for prefix in ("", "val_") for key in model.reports}
     assert np.isfinite(np.concatenate(list(history.values()))).all()
-    losses = {"loss"} if model.stages else {f"{player}_loss" if player else "loss" for player in model.players}
+    losses = (
+        {"loss"} if model.stages else {f"{player}_loss" if player else "loss" for player in model.players}
+    )
     assert losses <= set(model.reports)
     if "bits_per_dim" in history:
         dimensions = np.prod(model.image_shape)
@@ -196,7 +202,7 @@ def test_history_keys(system):
         assert history["loss"] == pytest.approx(np.add(history["reconstruction"], history["kl"]))
 
 
-@each_system
+@costly_systems()
 def test_evaluation_counts_examples_alike(system):
     """Also those of a short last batch, and with the draws of an example's place in the data."""
     model, _ = trained(system)
@@ -217,7 +223,7 @@ def law_same_state(one, other):
         assert all(np.array_equal(v.numpy(), w.numpy()) for v, w in zip(a, b, strict=True))
 
 
-@each_system
+@costly_systems()
 def test_save_and_load_restore_everything(system, tmp_path):
     model = build(system)
     x, label = examples(model)
@@ -320,7 +326,7 @@ def test_outputs_obey_their_port(system, function):
     law_obeys_its_port(trained(system)[0], function)
 
 
-@each_call
+@costly_calls()
 def test_functions_are_deterministic_and_depend_on_the_seed(system, function):
     model = trained(system)[0]
     inputs = required(model, function, 3)
@@ -332,7 +338,7 @@ def test_functions_are_deterministic_and_depend_on_the_seed(system, function):
         assert function != "sample" or np.abs(first[0] - first[1]).max() > 1e-6
 
 
-@each_call
+@costly_calls()
 def test_left_out_inputs_take_their_defaults(system, function):
     model = trained(system)[0]
     inputs = required(model, function, 2)
@@ -361,12 +367,14 @@ def law_alone_or_in_company(model, function):
             close(run(model, function, rows(model, function, inputs, slice(i, i + 1)))[0], whole[i])
 
 
-@each_call
+@costly_calls()
 def test_examples_do_not_see_each_other(system, function):
     law_alone_or_in_company(trained(system)[0], function)
 
 
-@each(lambda cls: "num_classes" in inspect.signature(cls.__init__).parameters)
+@costly_systems(
+    [s for s, cls in CLASSES.items() if "num_classes" in inspect.signature(cls.__init__).parameters]
+)
 def test_a_label_of_minus_one_draws_the_classes_evenly(system):
     model = wild(system, num_classes=4)
     drawn = random.integers(7, random.LABEL, tf.range(8), (), 4)

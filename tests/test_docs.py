@@ -150,3 +150,9 @@ def test_the_commands_of_the_readme_are_those_of_the_command_line():
     for name, usage in table.items():
         options = {option for parameter in commands[name].params for option in parameter.opts}
         assert set(re.findall(r"(?<!\S)\[?(--?[a-z]+)", usage)) <= {f"[{o}" for o in options} | options, name
+
+
+@pytest.mark.parametrize("system", catalog.SYSTEMS.values(), ids=catalog.SYSTEMS)
+def test_a_page_shows_what_the_shipped_recipe_made(system):
+    preset, picture = generate.shown(system), ROOT / "docs" / "pictures" / f"{system.id}.png"
+    assert picture.exists() == bool(preset), "run: python docs/generate.py --pictures"

@@ -7,6 +7,7 @@ import textwrap
 import keras
 import numpy as np
 import pytest
+from costly import costly_systems
 from tiny import TINY
 
 import kerasgen
@@ -71,7 +72,8 @@ def test_a_fresh_process_loads_the_file(tmp_path):
         sys.path.insert(0, {str(__file__.rpartition("/")[0])!r})
         import kerasgen, keras, numpy as np
         from test_keras import state, fit, PLAYERS
-        from tiny import TINY
+        from costly import costly_systems
+from tiny import TINY
         kerasgen.models.VAE, kerasgen.models.DCGAN, kerasgen.models.VAEGAN  # so that Keras knows them
         for system in PLAYERS:
             model = keras.models.load_model(r"{tmp_path}/" + system + ".keras")
@@ -156,7 +158,7 @@ def test_early_stopping_stops():
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("system", TINY)
+@costly_systems()
 def test_mixed_precision(system, policy):
     """Variables, figures and samples are float32; float16 scales every player's loss. Eagerly, which is tried too."""
     before = keras.config.dtype_policy()

@@ -25,6 +25,9 @@ TINY = {
     "made": dict(image_shape=PICTURE, levels=2, widths=(16,), ordering="random"),
     "glow": dict(image_shape=PICTURE, levels=17, scales=2, steps=1, width=8),
     "pixel_cnn": dict(image_shape=PICTURE, levels=17, num_classes=10, width=8, depth=2, hidden=8),
+    "pixel_cnn_pp": dict(
+        image_shape=PICTURE, levels=17, num_classes=10, width=8, depth=1, components=2, dropout=0.0
+    ),
     "ddpm": dict(
         image_shape=PICTURE, levels=17, width=8, multipliers=(1, 2), blocks=1, attention=(4,), steps=20
     ),

@@ -41,7 +41,8 @@ class Stack:
         channels = image_shape[-1]
         self.depth, self.num_classes, self.condition = depth or channels, num_classes, condition
         self.gated = [
-            Gated(width, size, i == 0, channels, num_classes, dropout, condition) for i, size in enumerate(sizes)
+            Gated(width, size, i == 0, channels, num_classes, dropout, condition)
+            for i, size in enumerate(sizes)
         ]
         self.attention = {i: CausalAttention(heads, width // heads) for i in attention}
         self.head = Head(hidden, levels, channels)
@@ -96,7 +97,9 @@ class Stack:
             return i + 1, rows, tf.concat(seen, -1)
 
         rows = [tf.zeros((count, width, size)) for size in sizes]
-        seen = [layer.beginning() + tf.zeros((count, width, 1)) for layer in stack]  # nothing is above the first row
+        seen = [
+            layer.beginning() + tf.zeros((count, width, 1)) for layer in stack
+        ]  # nothing is above the first row
         left = [tf.zeros((count, size)) for size in sizes]
         return samplers.raster(pixel, row, (0, rows, tf.concat(seen, -1)), left, self.image_shape)
 
@@ -160,7 +163,9 @@ class Cached:
         v = tf.matmul(x, self.vertical) + self.vertical_bias
         shown = tf.matmul(v, self.down) + self.bias
         if self.conditions:
-            below = tf.minimum(i + 1, self.conditions[1].shape[1] - 1)  # nothing looks at what the last row shows
+            below = tf.minimum(
+                i + 1, self.conditions[1].shape[1] - 1
+            )  # nothing looks at what the last row shows
             v, shown = v + self.conditions[0][:, i], shown + self.conditions[1][:, below]
         return _gate(v + self.class_bias), shown
 

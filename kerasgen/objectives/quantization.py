@@ -89,7 +89,12 @@ class Quantized(GenerativeModel):
                 for codebook, level in zip(self.codebooks, levels, strict=True):
                     codebook.update(batch, level.z, level.codes)
             loss = reconstruction + self.commitment * committed
-            return {"autoencoder_loss": loss, "loss": loss, "reconstruction": reconstruction, "commitment": committed}
+            return {
+                "autoencoder_loss": loss,
+                "loss": loss,
+                "reconstruction": reconstruction,
+                "commitment": committed,
+            }
         codes = [level.codes for level in self.levels_of(x)]
         nats = -ops.mean(self.log_prior(codes, batch.label, training))
         bits = nats / (self.size * math.log(2.0))
@@ -103,7 +108,9 @@ class Quantized(GenerativeModel):
     def log_prior(self, codes: list, label=None, training: bool = False):
         """log P of the codes of all levels, (B,) nats."""
         logits = self.prior_logits(codes, label, training)
-        each = [-tf.nn.sparse_softmax_cross_entropy_with_logits(k, l) for k, l in zip(codes, logits, strict=True)]
+        each = [
+            -tf.nn.sparse_softmax_cross_entropy_with_logits(k, l) for k, l in zip(codes, logits, strict=True)
+        ]
         return sum(tf.reduce_sum(log_p, (1, 2)) for log_p in each)
 
     @property
@@ -113,9 +120,13 @@ class Quantized(GenerativeModel):
 
     def port(self, name, function=""):
         if name == "code":
-            return Port(name, (BATCH, self.size), "int32", "codes, level by level in raster order", 0, self.codes - 1)
+            return Port(
+                name, (BATCH, self.size), "int32", "codes, level by level in raster order", 0, self.codes - 1
+            )
         if name == "logits":
-            return Port(name, (BATCH, self.size, self.codes), "float32", "unnormalised log-probabilities of codes")
+            return Port(
+                name, (BATCH, self.size, self.codes), "float32", "unnormalised log-probabilities of codes"
+            )
         return super().port(name, function)
 
     def split(self, code) -> list:

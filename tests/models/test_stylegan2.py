@@ -12,6 +12,7 @@ from kerasgen import random
 from kerasgen.nets import equalized, filters
 from kerasgen.nets.deviation import BatchDeviation
 from kerasgen.nets.modulated import Modulated
+from kerasgen.objectives import penalties
 
 rng = np.random.default_rng
 
@@ -219,10 +220,17 @@ def test_the_mean_path_length_moves_when_it_is_paid(model):
     penalty = float(model.generator_penalty(batch))
     mean = float(model.mean_length)
     assert penalty > 0 and mean > 0
-    # a = 0.01 E l, so that E (l - a)^2 is nearly E l^2 at first: within the spread of l.
-    assert penalty / (model.path_every * model.path_weight) >= (99 * mean) ** 2 * 0.99
+    noise = random.normal(batch.seed, random.NOISE + 3, batch.index, model.image_shape)
+    w = model.styles(batch.seed, 2, batch.index, training=False)
+    lengths = penalties.path_lengths(lambda w: model.synthesise(batch.seed, 2, batch.index, w), w, noise)
+    assert mean == pytest.approx(np.mean(lengths), rel=1e-4)  # it starts at the first ones
+    assert penalty == pytest.approx(model.path_every * model.path_weight * np.var(lengths), rel=1e-3)
     model.generator_optimizer.iterations.assign(1)
     assert float(model.generator_penalty(batch)) == 0 and float(model.mean_length) == mean
+    model.generator_optimizer.iterations.assign(model.path_every)
+    model.mean_length.assign(2.0 * mean)
+    model.generator_penalty(batch)
+    assert float(model.mean_length) == pytest.approx(1.99 * mean, rel=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""VQ-VAE-2: the quantiser against its definition, the priors against enumeration, the shipped model against its claims."""
+"""VQ-VAE-2: quantiser against definition, priors against enumeration, shipped model against its claims."""
 
 import itertools
 
@@ -91,7 +91,9 @@ def test_the_commitment_grows_with_beta():
         model.commitment = beta
         losses.append({k: float(v) for k, v in model.losses(batch_of(tf.constant(x)), False).items()})
     for beta, values in zip((0.0, 0.25, 0.5), losses, strict=True):
-        assert values["loss"] == pytest.approx(values["reconstruction"] + beta * values["commitment"], rel=1e-5)
+        assert values["loss"] == pytest.approx(
+            values["reconstruction"] + beta * values["commitment"], rel=1e-5
+        )
 
 
 # --- the priors -------------------------------------------------------------------------------------------------------
@@ -171,7 +173,9 @@ def test_the_shipped_model_uses_its_codes_and_reconstructs(shipped):
     x = data.arrays("test")[0]
     for book, codes in zip(model.codebooks, model.split(model.encode(x)), strict=True):
         assert float(perplexity(codes, book.codes)) > 0.5 * book.codes
-    assert np.mean((model.reconstruct(x) - x) ** 2) < 0.0090  # product quantisation with 64 bits; this has 100
+    assert (
+        np.mean((model.reconstruct(x) - x) ** 2) < 0.0090
+    )  # product quantisation with 64 bits; this has 100
 
 
 def test_samples_are_of_the_class_that_was_asked_for(shipped):

@@ -139,7 +139,9 @@ class StyleGAN2(adversarial.Adversarial):
         due = penalties.due(self.clock, self.path_every)
         found = penalties.when(due, lengths, like=tf.zeros_like(batch.index, "float32"))
         (mean,) = distribute.total([tf.stop_gradient(tf.reduce_mean(found)) * batch.share])
-        mean = tf.where(due, self.mean_length + 0.01 * (mean - self.mean_length), self.mean_length)
+        before = tf.convert_to_tensor(self.mean_length)
+        # Starting at the first lengths: from zero it would press all of them to zero until it has caught up.
+        mean = tf.where(due, tf.where(before > 0.0, before + 0.01 * (mean - before), mean), before)
         self.mean_length.assign(mean)
         spread = tf.where(due, tf.reduce_mean(tf.square(found - mean)), 0.0)
         return self.path_every * self.path_weight * spread

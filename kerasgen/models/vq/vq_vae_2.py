@@ -1,4 +1,5 @@
-"""VQ-VAE-2.  Razavi, van den Oord, Vinyals, 2019, Generating Diverse High-Fidelity Images with VQ-VAE-2, arXiv:1906.00446.
+"""VQ-VAE-2.  Razavi, van den Oord, Vinyals, 2019, Generating Diverse High-Fidelity Images with VQ-VAE-2,
+arXiv:1906.00446.
 
 A picture becomes codes at two resolutions: a small top level says what is global, a bottom level, which knows the top,
 adds the details. Then a prior with attention learns which top codes occur, and a second one which bottom codes go with
@@ -96,7 +97,9 @@ class VQVAE2(quantization.Quantized):
         self.bottom_prior = self.bottom.network("bottom_prior")
         known = keras.Input((*top, codes))
         y = _residual(layers.Conv2D(prior_width, 1)(known), condition_blocks, prior_width)
-        self.conditioner = network(known, layers.Conv2DTranspose(prior_width, 4, 2, "same")(y), name="conditioner")
+        self.conditioner = network(
+            known, layers.Conv2DTranspose(prior_width, 4, 2, "same")(y), name="conditioner"
+        )
         self.in_stages(Stage("codes", epochs[0], ("autoencoder",)), Stage("priors", epochs[1], ("prior",)))
 
     def optimizers(self):
