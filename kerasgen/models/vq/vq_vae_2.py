@@ -5,8 +5,9 @@ A picture becomes codes at two resolutions: a small top level says what is globa
 adds the details. Then a prior with attention learns which top codes occur, and a second one which bottom codes go with
 them: first stage and second stage of one `fit`.
 
-Differs from the paper: both priors are made of the gated layers of van den Oord et al., 2016, without the wider residual
-units inside, and both learn at once; the top one is sampled by whole passes, the bottom one from cached activations.
+Differs from the paper: both priors are made of the gated layers of van den Oord et al., 2016, without the wider
+residual units inside, and both learn at once; the top one is sampled by whole passes, the bottom one from cached
+activations.
 """
 
 from __future__ import annotations
