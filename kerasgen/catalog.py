@@ -70,7 +70,8 @@ SYSTEMS = {
         ),
         System(
             "vq_vae_2", "vq", "VQVAE2",
-            "Generating Diverse High-Fidelity Images with VQ-VAE-2", "A. Razavi and A. van den Oord and O. Vinyals", 2019,
+            "Generating Diverse High-Fidelity Images with VQ-VAE-2",
+            "A. Razavi and A. van den Oord and O. Vinyals", 2019,
             "arXiv:1906.00446", ("autoencoder", "codebook", "hierarchical", "PixelSNAIL", "class-conditional"),
         ),
         System(
@@ -80,10 +81,16 @@ SYSTEMS = {
             "arXiv:1511.06434", ("adversarial", "convolutional"),
         ),
         System(
+            "progan", "gan", "ProGAN",
+            "Progressive Growing of GANs for Improved Quality, Stability, and Variation",
+            "T. Karras and T. Aila and S. Laine and J. Lehtinen", 2017,
+            "arXiv:1710.10196", ("adversarial", "growing", "Wasserstein", "equalised learning rate"),
+        ),
+        System(
             "biggan", "gan", "BigGAN",
             "Large Scale GAN Training for High Fidelity Natural Image Synthesis",
             "A. Brock and J. Donahue and K. Simonyan", 2018,
-            "arXiv:1809.11096", ("adversarial", "class-conditional", "spectral normalisation", "self-attention", "hinge"),
+            "arXiv:1809.11096", ("adversarial", "class-conditional", "spectral normalisation", "attention", "hinge"),
         ),
         System(
             "stylegan2", "gan", "StyleGAN2",

@@ -453,7 +453,10 @@ class GenerativeModel(keras.Model):
         variables = {player: self.player_variables(player) for player in players}
         gradients = {player: tape.gradient(losses[player], variables[player]) for player in players}
         for player, optimizer in optimizers.items():
-            optimizer.apply(distribute.total(gradients[player]), variables[player])
+            pairs = zip(distribute.total(gradients[player]), variables[player], strict=True)
+            # Some variables may rest in a stage; anywhere else Keras warns of those that nothing moves.
+            moved = [(gradient, v) for gradient, v in pairs if gradient is not None or not self.stages]
+            optimizer.apply(*map(list, zip(*moved, strict=True)))
         return values
 
     def report(self, batch: Batch, values: dict) -> dict:

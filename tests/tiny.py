@@ -36,6 +36,7 @@ TINY = {
     ),
     "rbm": dict(image_shape=PICTURE, hidden=8, chains=6),
     "imle": dict(image_shape=PICTURE, latent_dim=4, widths=(16, 8), candidates=20),
+    "progan": dict(image_shape=PICTURE, latent_dim=6, widths=(8, 6)),
     "vq_vae_2": dict(
         image_shape=PICTURE,
         num_classes=10,

@@ -19,7 +19,7 @@ from kerasgen.nets.filters import FOUR, blur
 class Dense(layers.Layer):
     """Matrix and bias, both used at `rate` times their stored size, and started so that it does not show.
 
-    Args: units; rate, by which the layer learns slower than others; bias, its first value.
+    Args: units; rate, by which the layer learns slower than others; bias, its first value, None for no bias.
     """
 
     def __init__(self, units, rate=1.0, bias=0.0, **kwargs):
@@ -28,13 +28,15 @@ class Dense(layers.Layer):
 
     def build(self, shape):
         normal = keras.initializers.RandomNormal(stddev=1.0 / self.rate)
-        constant = keras.initializers.Constant(self.first / self.rate)
         self.kernel = self.add_weight(shape=(shape[-1], self.units), initializer=normal, name="kernel")
-        self.bias = self.add_weight(shape=(self.units,), initializer=constant, name="bias")
+        if self.first is not None:
+            constant = keras.initializers.Constant(self.first / self.rate)
+            self.bias = self.add_weight(shape=(self.units,), initializer=constant, name="bias")
         self.gain = self.rate / math.sqrt(shape[-1])
 
     def call(self, x):
-        return ops.matmul(x, self.kernel * self.gain) + self.bias * self.rate
+        x = ops.matmul(x, self.kernel * self.gain)
+        return x if self.first is None else x + self.bias * self.rate
 
 
 class Conv(layers.Layer):
@@ -60,6 +62,16 @@ class Conv(layers.Layer):
         else:
             x = ops.conv(x, kernel, padding="same")
         return x + self.bias if self.use_bias else x
+
+
+class Bias(layers.Layer):
+    """A number per channel."""
+
+    def build(self, shape):
+        self.bias = self.add_weight(shape=(shape[-1],), initializer="zeros", name="bias")
+
+    def call(self, x):
+        return x + self.bias
 
 
 class Leaky(layers.Layer):

@@ -56,7 +56,7 @@ class Shifted(Normalised):
         """The pixel (B, filters) of a layer of size 2x2, from the row above (B, W, C), its left pixel and itself."""
         kernel, bias = weights
         pair = tf.gather(tf.pad(above, ((0, 0), (1, 0), (0, 0))), [column, column + 1], axis=1)
-        x = tf.concat([pair[:, 0], pair[:, 1], left, x], axis=-1)
+        x = tf.concat([pair[:, 0], pair[:, 1], left, x], axis=1)
         return tf.matmul(x, tf.reshape(kernel, (-1, self.filters))) + bias
 
 
@@ -130,6 +130,9 @@ class _Step(Whole):
         """A row or column at this level, and whether it is the first of those that share a place there."""
         return place // 2**self.level, tf.equal(place % 2**self.level, 0)
 
+    def block(self, block, x, other):
+        return super().block(block, _known(x), None if other is None else _known(other))
+
     def point(self, layer, x):
         kernel, bias = self.weights[layer]
         return tf.matmul(x, kernel[0, 0]) + bias
@@ -170,7 +173,7 @@ class Rows(_Step):
         return tf.zeros_like(x) if self.memory is None else next(self.memory)
 
     def keep(self, new, old):
-        self.kept.append(tf.where(self.at(self.i)[1], new, old))
+        self.kept.append(_either(self.at(self.i)[1], new, old))
         return self.kept[-1]
 
 
@@ -187,15 +190,15 @@ class Pixels(_Step):
 
     def conv(self, layer, x):
         above, left, (column, due) = next(self.above), next(self.left), self.at(self.j)
-        self.kept.append(tf.where(due, x, left))
+        self.kept.append(_either(due, x, left))
         return layer.pixel(self.weights[layer], above, left, x, column)
 
     def inner(self, run, x):
         self.level += 1
         x, above, left, (column, due) = run(x), next(self.above), next(self.left), self.at(self.j)
-        self.kept.append(tf.where(due, x, left))
+        self.kept.append(_either(due, x, left))
         # On other rows than the first of those that share one here, it was found before.
-        x = tf.where(self.at(self.i)[1], self.kept[-1], tf.gather(above, column, axis=1))
+        x = _either(self.at(self.i)[1], self.kept[-1], tf.gather(above, column, axis=1))
         self.level -= 1
         return x
 
@@ -207,3 +210,14 @@ class Pixels(_Step):
 
     def other(self):
         return tf.gather(next(self.shown), self.at(self.j)[0], axis=1)
+
+
+def _either(first, one, other):
+    """`one` if `first`, else `other`, both finite: converters know the shape of sums, inside loops not of choices."""
+    first = tf.cast(first, one.dtype)
+    return first * one + (1.0 - first) * other
+
+
+def _known(x):
+    """x with its static shape written down, which converters lose inside loops."""
+    return tf.reshape(x, (-1, *x.shape[1:]))

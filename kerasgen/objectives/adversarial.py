@@ -51,6 +51,10 @@ class Adversarial(GenerativeModel):
         """Hook: what the generator descends, a scalar, from scores (B, 1)."""
         raise NotImplementedError
 
+    def real(self, x):
+        """Hook: pictures of the data in [-1, 1] as they are to be matched; if a model says nothing, as they are."""
+        return x
+
     def discriminator_penalty(self, batch, x, fake):
         """Hook: what is added to the discriminator's loss; x and fake as the discriminator sees them."""
         raise NotImplementedError
@@ -70,7 +74,7 @@ class Adversarial(GenerativeModel):
 
     def judge(self, batch, step: int, training: bool) -> dict:
         fake = self.seen(self.draw(batch.seed, step, batch.index, batch.label, training), batch, 2 * step)
-        x = self.seen(to_signed(batch.x), batch, 2 * step + 1)
+        x = self.seen(self.real(to_signed(batch.x)), batch, 2 * step + 1)
         # Apart: layers that look at a whole batch must not see both kinds in one.
         real_score, fake_score = (self.realness(picture, batch.label, training) for picture in (x, fake))
         loss = self.discriminator_loss(real_score, fake_score)
@@ -143,4 +147,14 @@ def hinge_discriminator(real, fake):
 
 def hinge_generator(fake):
     """-E D(G(z)), the generator's side of the hinge game."""
+    return -ops.mean(fake)
+
+
+def wasserstein_discriminator(real, fake):
+    """E D(G(z)) - E D(x): minus an estimate of the distance between data and samples, if D is 1-Lipschitz."""
+    return ops.mean(fake) - ops.mean(real)
+
+
+def wasserstein_generator(fake):
+    """-E D(G(z))."""
     return -ops.mean(fake)

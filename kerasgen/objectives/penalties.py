@@ -14,11 +14,19 @@ def off_diagonal(kernel):
 
 def r1(score, x):
     """E |dD(x)/dx|^2, for a function x (B, ...) -> scores (B, 1) whose examples hardly see each other."""
+    return ops.mean(_squared_slopes(score, x))
+
+
+def slope(score, x):
+    """E (|dD(x)/dx| - 1)^2, which makes D 1-Lipschitz where x is (Gulrajani et al., 2017, arXiv:1704.00028)."""
+    return ops.mean(ops.square(ops.sqrt(_squared_slopes(score, x) + 1e-12) - 1.0))
+
+
+def _squared_slopes(score, x):
     with tf.GradientTape() as tape:
         tape.watch(x)
         total = ops.sum(score(x))
-    slope = tape.gradient(total, x)
-    return ops.mean(ops.sum(ops.square(slope), axis=list(range(1, len(x.shape)))))
+    return ops.sum(ops.square(tape.gradient(total, x)), axis=list(range(1, len(x.shape))))
 
 
 def path_lengths(picture, styles, noise):

@@ -31,6 +31,7 @@ from kerasgen.samplers import sde as samplers
 LEAST = (
     1e-3  # noise over signal at the first time, of training and of the ordinary equation; "ve" has its own
 )
+LITTLE = 1e-2  # noise over signal at which `score` is served
 ODE_STEPS = 24  # of the ordinary equation, four runs of the network each
 
 
@@ -116,8 +117,8 @@ class Score(GenerativeModel):
         return self.outwards(x - level * self.predict_noise(alpha * x, time))
 
     def serve_score(self, x):
-        """At the least noise that was trained on."""
-        x, time = self.centre(x), tf.fill(tf.shape(x)[:1], self.sde.first)
+        """Under a little noise: with less, the network's errors, divided by the noise, would outgrow the score."""
+        x, time = self.centre(x), self.sde.time_of(tf.fill(tf.shape(x)[:1], LITTLE))
         sigma = like(self.sde.marginal(time)[1], x)
         return -self.stretch / sigma * self.predict_noise(x, time)
 

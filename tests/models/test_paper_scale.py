@@ -156,3 +156,16 @@ def test_priors_of_vq_vae_2():
     )
     found = [n.count_params() for n in (model.top_prior, model.bottom_prior, model.conditioner)]
     assert found == [stack(0) + attention, stack(width), condition]
+
+
+def test_progan():
+    """The layers that are left at full size; the colours of the others fade out while it grows."""
+    model = kerasgen.build("progan")
+    faded = [sum(n.count_params() for n in model.generator.colours[:-1])]
+    faded += [sum(n.count_params() for n in model.discriminator.features[:-1])]
+    found = [sum(v.shape.num_elements() for v in model.player_variables(player)) for player in model.players]
+    assert [a - b for a, b in zip(found, faded, strict=True)] == [23_071_507, 23_077_137]
+
+
+def test_pixel_cnn_pp():
+    assert counts("pixel_cnn_pp") == {"network": 53_659_080}

@@ -238,21 +238,16 @@ def trained():
     return kerasgen.load("stylegan2_digits_quick")
 
 
-def test_coarse_styles_move_what_is_coarse(trained):
-    """Swapping early styles moves the 4x4 picture more, late ones what is left of it after that."""
-    index = tf.range(200)
+def test_early_styles_move_the_coarse_picture_more_than_late_ones(trained):
+    """Swapping the styles of the first two layers, and of the others; the coarse picture is its means of 2x2 pixels."""
+    index = tf.range(100)
     synthesis = trained.generator.get_layer("synthesis")
     one, other = (trained.styles(seed, 0, index, training=False).numpy() for seed in (1, 2))
-    quiet = np.zeros((200, synthesis.input_shape[1][1]), "float32")
-    before = synthesis([one, quiet]).numpy()
-    change = {}
-    for name, part in (("coarse", slice(None, 2)), ("fine", slice(2, None))):
+    quiet = np.zeros((100, synthesis.input_shape[1][1]), "float32")
+    before, moved = synthesis([one, quiet]).numpy(), []
+    for part in (slice(None, 2), slice(2, None)):
         mixed = one.copy()
         mixed[:, part] = other[:, part]
-        moved = synthesis([mixed, quiet]).numpy() - before
-        low = moved.reshape(200, 4, 2, 4, 2).mean((2, 4))
-        high = moved[..., 0] - np.repeat(np.repeat(low, 2, 1), 2, 2)
-        change[name] = np.array([np.square(low).mean() * 1.0, np.square(high).mean()])
-    share = {name: value[0] / value.sum() for name, value in change.items()}
-    assert share["coarse"] > share["fine"]
-    assert change["coarse"][0] > 1.5 * change["fine"][0]
+        change = synthesis([mixed, quiet]).numpy() - before
+        moved.append(np.square(change.reshape(100, 4, 2, 4, 2).mean((2, 4))).mean())
+    assert moved[0] > 1.5 * moved[1] > 0

@@ -34,6 +34,24 @@ def test_the_naive_loop():
     np.testing.assert_array_equal(tf.reshape(x, (COUNT, LENGTH)), expected())
 
 
+def test_the_naive_loop_in_another_order():
+    """The same chain, whose i-th choice lies at place order[i]."""
+    order = np.random.default_rng(2).permutation(LENGTH).astype("int32")
+
+    def logits(x):
+        steps = tf.gather(tf.reshape(x, (COUNT, LENGTH)), order, axis=1)
+        before = tf.concat([tf.fill((COUNT, 1), LEVELS), steps[:, :-1]], 1)
+        return tf.reshape(
+            tf.gather(tf.gather(TABLE, before), np.argsort(order), axis=1), (COUNT, 3, 3, 1, LEVELS)
+        )
+
+    def choose_step(place, logits):
+        return choose(int(np.flatnonzero(order == int(place))[0]), logits)
+
+    x = samplers.naive(logits, choose_step, COUNT, (3, 3, 1), order)
+    np.testing.assert_array_equal(tf.gather(tf.reshape(x, (COUNT, LENGTH)), order, axis=1), expected())
+
+
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_sequence_remembers_its_last_choice(compiled):
     def step(place, last):

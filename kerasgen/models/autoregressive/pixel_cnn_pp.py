@@ -122,13 +122,15 @@ class PixelCNNPP(autoregressive.Autoregressive):
             start = (
                 tf.matmul(tf.concat([corner, left[0]], -1), tf.reshape(kernel, (-1, kernel.shape[-1]))) + bias
             )
-            start = tf.gather(ahead, j, axis=1) + tf.where(j > 0, start, 0.0)
+            start = tf.gather(ahead, j, axis=1) + tf.cast(j > 0, start.dtype) * start
             do = Pixels(weights, label, i, j, left_memory, left[1], shown)
             x = self.left.run(do, start, both=True)
             numbers = tf.matmul(tf.nn.elu(x), finish[0][0, 0]) + finish[1]
+            numbers = tf.reshape(numbers, (-1, self.last.filters))  # converters lose shapes inside loops
             x = [tf.zeros((count,), tf.int32)] * channels
             for channel in range(channels):  # each sees the ones before
-                logits = logistic_mixture.logits(numbers, self.from_levels(tf.stack(x, -1)), self.levels)
+                earlier = tf.reshape(self.from_levels(tf.stack(x, -1)), (-1, channels))
+                logits = logistic_mixture.logits(numbers, earlier, self.levels)
                 x[channel] = choose((i * width + j) * channels + channel, logits[:, channel])
             x = tf.stack(x, -1)
             return x, [_mark(self.from_levels(x)), do.kept]
@@ -169,7 +171,9 @@ class Level:
             x = skips.pop()
         for block in self.up:
             other = skips.pop()
-            x = do.block(block, x, ops.concatenate([do.other(), other], axis=-1) if both else other)
+            x = do.block(
+                block, x, ops.concatenate([do.other(), other], axis=len(x.shape) - 1) if both else other
+            )
         return x
 
 
@@ -190,12 +194,12 @@ class Gated:
         y = do.conv(self.second, y if self.dropout is None else do.drop(self.dropout, y))
         if self.classes:
             y = y + do.condition(self.classes)
-        features, gate = ops.split(y, 2, axis=-1)
+        features, gate = ops.split(y, 2, axis=len(y.shape) - 1)
         return x + features * ops.sigmoid(gate)
 
 
 def _both_signs(x):
-    return ops.elu(ops.concatenate([x, -x], axis=-1))
+    return ops.elu(ops.concatenate([x, -x], axis=len(x.shape) - 1))  # converters lose the rank inside loops
 
 
 def _shift(x, down, right):

@@ -91,9 +91,12 @@ class RealNVP(flow.Flow):
         last = chain(*steps[-4:])
         for scale in reversed(range(self.scales - 1)):
             checker, channel = steps[6 * scale : 6 * scale + 3], steps[6 * scale + 3 : 6 * scale + 6]
-            last = chain(*checker, Squeeze(), *channel, FirstChannels(last))
-        shape = [s // 2 ** (self.scales - 1) for s in self.image_shape[:2]]
-        shape = (*shape, self.image_shape[2] * 4 ** (self.scales - 1))
+            outer = (
+                [tfb.Invert(Squeeze())] if scale else []
+            )  # back to the size at which the scale before split
+            last = chain(*checker, Squeeze(), *channel, FirstChannels(last), *outer)
+        height, width, channels = self.image_shape
+        shape = (height // 2, width // 2, 4 * channels) if self.scales > 1 else self.image_shape
         levels = float(self.levels or 1)
         spread = levels * ALPHA / 2 / (1 - ALPHA)
         to_levels = tfb.Sigmoid(low=-spread, high=levels + spread)

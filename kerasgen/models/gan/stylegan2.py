@@ -20,7 +20,7 @@ from keras import layers, ops
 
 from kerasgen import distribute, random
 from kerasgen.nets.deviation import BatchDeviation
-from kerasgen.nets.equalized import Conv, Dense, leaky
+from kerasgen.nets.equalized import Bias, Conv, Dense, leaky
 from kerasgen.nets.filters import double
 from kerasgen.nets.modulated import Modulated
 from kerasgen.nets.network import network
@@ -206,16 +206,6 @@ class Constant(layers.Layer):
 
     def call(self, styles):
         return self.picture + ops.zeros_like(styles[:, :1, :1, None])
-
-
-class Bias(layers.Layer):
-    """A number per channel."""
-
-    def build(self, shape):
-        self.bias = self.add_weight(shape=(shape[-1],), initializer="zeros", name="bias")
-
-    def call(self, x):
-        return x + self.bias
 
 
 class Noise(layers.Layer):
