@@ -157,7 +157,7 @@ def shipped():
 
 def test_the_bottom_prior_uses_the_top(shipped):
     model, data = shipped
-    x, label = data.arrays("test")
+    x, label = map(tf.constant, data.arrays("test"))
     top, bottom = model.split(model.encode(x))
     fits = float(tf.reduce_mean(model.log_prior([top, bottom], label)))
     shuffled = tf.gather(top, np.random.default_rng(0).permutation(len(x)))
