@@ -73,8 +73,8 @@ def list_systems(pattern: str = "*", family: str | None = None) -> list[str]:
 
     Example:
         >>> import kerasgen
-        >>> kerasgen.list_systems("*gan*")
-        ['vae_gan', 'dcgan']
+        >>> kerasgen.list_systems("*pm")
+        ['ddpm']
     """
     import fnmatch
 

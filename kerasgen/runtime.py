@@ -463,7 +463,7 @@ def check_graph(content, ports):
         ValueError: see above; the line goes on from the file's name.
     """
     try:
-        domains = set()
+        domains, versions = set(), 0
         for message, number, value in _walk(memoryview(content), "model", 0):
             if message == "tensor" and number in _EXTERNAL and value:
                 raise ValueError("stores a tensor outside; expected one file without external data")
@@ -471,6 +471,7 @@ def check_graph(content, ports):
                 raise ValueError(
                     f"holds a {_INSIDE['model'][number]}; expected one graph of standard operators"
                 )
+            versions += message == "opset" and number == 2
             if number == _DOMAIN.get(message):
                 domains.add(bytes(value).decode())
         graphs = [value for number, value in _fields(memoryview(content)) if number == _GRAPH]
@@ -478,6 +479,8 @@ def check_graph(content, ports):
         sides = [[_value(v) for n, v in fields if n == side] for side in (_INPUTS, _OUTPUTS)]
     except (IndexError, KeyError, TypeError, UnicodeDecodeError):
         raise ValueError("is not an ONNX file") from None
+    if not versions:  # cut off behind its graph
+        raise ValueError("is not an ONNX file")
     foreign = sorted(domains - {"", "ai.onnx"})
     if foreign:
         raise ValueError(f"uses operators of {', '.join(foreign)}; expected standard ones")

@@ -467,6 +467,7 @@ def test_page_of_parity(shelf, site, tmp_path):
     assert {row[0] for row in rows[2:]} == {f"| {name}" for name in MODELS}
 
 
+@pytest.mark.slow  # the page is written by `make parity`, which takes longer than a change of the catalogue
 def test_published_page_of_parity():
     """Every system that has a preset with weights is on the page, and nothing on it missed."""
     text = (EXPORTS / "PARITY.md").read_text(encoding="utf-8")

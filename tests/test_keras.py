@@ -72,8 +72,7 @@ def test_a_fresh_process_loads_the_file(tmp_path):
         sys.path.insert(0, {str(__file__.rpartition("/")[0])!r})
         import kerasgen, keras, numpy as np
         from test_keras import state, fit, PLAYERS
-        from costly import costly_systems
-from tiny import TINY
+        from tiny import TINY
         kerasgen.models.VAE, kerasgen.models.DCGAN, kerasgen.models.VAEGAN  # so that Keras knows them
         for system in PLAYERS:
             model = keras.models.load_model(r"{tmp_path}/" + system + ".keras")
@@ -172,7 +171,8 @@ def test_mixed_precision(system, policy):
     x = rng.random((8, *model.image_shape)).astype("float32")
     label = rng.integers(0, model.num_classes, 8) if model.num_classes else None
     start = [weight.numpy() for weight in model.trainable_variables]
-    assert {str(weight.dtype) for weight in model.weights} == {"float32"}
+    kinds = {str(weight.dtype) for weight in model.weights}
+    assert kinds - {"int32"} == {"float32"}  # a stage is a whole number
     for _ in range(9):  # steps whose gradients overflow are passed over, and the scale is halved
         history = model.fit(x, label, batch_size=8, verbose=0).history
         assert all(np.isfinite(values).all() for values in history.values())
