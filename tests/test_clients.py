@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import http.server
 import importlib.util
 import json
 import os
@@ -10,11 +9,11 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
 from PIL import Image
+from serving import Quiet, serving
 
 import kerasgen
 from kerasgen import hub, parity
@@ -183,24 +182,6 @@ def test_node_answers_in_one_line(shelf, node, tmp_path):
 # --- the web page -----------------------------------------------------------------------------------------------------
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@contextlib.contextmanager
-def serving(folder):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture(scope="session")
 def site(shelf, tmp_path_factory):
     """The assembled page."""
@@ -228,10 +209,10 @@ def browser(chromium):
 @pytest.fixture
 def page(browser, site):
     """The page when it has drawn its first model; it must have asked this server alone, and made no error."""
-    with serving(site) as address:
+    with serving(functools.partial(Quiet, directory=site)) as address:
         page, outside, errors = browser.new_page(viewport={"width": 1100, "height": 800}), [], []
         page.set_default_timeout(60_000)
-        local = (address, "data:", "blob:")
+        local = (f"{address}/", "data:", "blob:")
         page.on("request", lambda r: None if r.url.startswith(local) else outside.append(r.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(address)

@@ -3,20 +3,18 @@
 Skipped, with the reason, where Node, npm, the npm package or Chromium is missing.
 """
 
-import contextlib
 import functools
-import http.server
 import json
 import os
 import shutil
 import subprocess
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf2onnx
+from serving import Quiet, serving
 from test_random import INPUTS, every_draw
 
 CLIENTS = Path(__file__).parent.parent / "exports" / "clients"
@@ -93,10 +91,10 @@ def test_node_finds_a_difference(node, drawn):
     assert [name for name, row in json.loads(done.stdout)["outputs"].items() if row["differs"]] == ["bits"]
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
+class Clients(Quiet):
     """Serves the clients, and the folder of the test under /drawn/."""
 
-    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {
+    extensions_map = Quiet.extensions_map | {
         ".mjs": "text/javascript",
         ".wasm": "application/wasm",
     }
@@ -109,22 +107,6 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         if path.startswith("/drawn/"):
             return str(self.drawn / Path(path.split("?")[0]).name)
         return super().translate_path(path)
-
-    def log_message(self, *_):
-        pass
-
-
-@contextlib.contextmanager
-def serving(drawn):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, drawn=drawn))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture(scope="session")
@@ -142,7 +124,7 @@ FLAGS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-ba
 @pytest.mark.browser
 def test_browser(node, chromium, drawn):
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with serving(drawn) as address, api.sync_playwright() as playwright:
+    with serving(functools.partial(Clients, drawn=drawn)) as address, api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         try:
             page, asked = browser.new_page(), []

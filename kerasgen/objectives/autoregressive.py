@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras import ops
 from tensorflow_probability import distributions as tfd
 
-from kerasgen import random
+from kerasgen import random, samplers
 from kerasgen.model import GenerativeModel
 from kerasgen.objectives import likelihood
 
@@ -85,13 +85,9 @@ class Autoregressive(GenerativeModel):
 
     def serve_sample(self, seed, index, label=None, temperature=1.0):
         size = math.prod(self.image_shape)
-        # All noise at once: inside the loop the cipher would cost as much as a small network.
-        gumbel = temperature * random.gumbel(seed, random.CHOICE, index, (size, self.levels))
-
-        def choose(place, logits):
-            # Gumbel-max at temperature T picks argmax(logits / T + g), which is argmax(logits + T g), also for T = 0.
-            return tf.argmax(logits + tf.gather(gumbel, place, axis=1), axis=-1, output_type=tf.int32)
-
+        choose = samplers.gumbel_max(
+            temperature * random.gumbel(seed, random.CHOICE, index, (size, self.levels))
+        )
         count = tf.shape(index)[0]
         if self.members == 1:
             levels = self.fill(choose, count, label)

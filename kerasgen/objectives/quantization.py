@@ -17,7 +17,7 @@ from typing import NamedTuple
 import tensorflow as tf
 from keras import ops
 
-from kerasgen import random
+from kerasgen import random, samplers
 from kerasgen.model import GenerativeModel
 from kerasgen.objectives.adversarial import from_signed, to_signed
 from kerasgen.runtime import BATCH, Port
@@ -160,12 +160,7 @@ class Quantized(GenerativeModel):
         first = [sum(h * w for h, w in self.grids[:level]) for level in range(len(self.grids))]
 
         def choose(level):
-            # Gumbel-max at temperature T, as in `Autoregressive.serve_sample`.
-            def choice(place, logits):
-                noise = tf.gather(gumbel, first[level] + place, axis=1)
-                return tf.argmax(logits + noise, axis=-1, output_type=tf.int32)
-
-            return choice
+            return samplers.gumbel_max(gumbel, first[level])
 
         return self.show(self.fill(choose, tf.shape(index)[0], label))
 

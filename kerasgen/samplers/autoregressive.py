@@ -12,6 +12,23 @@ import math
 import tensorflow as tf
 
 
+def gumbel_max(noise, first=0):
+    """The `choose` of the loops below that draws from softmax(logits / T).
+
+    Gumbel-max picks argmax(logits / T + g), which is argmax(logits + T g), also for T = 0.
+
+    Args:
+        noise: T g, Gumbel values g (B, places, levels) times the temperature. All at once: inside a loop the cipher
+            would cost as much as a small network.
+        first: where the loop's places begin among these.
+    """
+
+    def choose(place, logits):
+        return tf.argmax(logits + tf.gather(noise, first + place, axis=1), axis=-1, output_type=tf.int32)
+
+    return choose
+
+
 def naive(logits, choose, count, shape, order=None):
     """Fill one place after the other by one pass over everything per choice.
 

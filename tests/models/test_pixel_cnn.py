@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from remembering import given, labels, law_of_memory
 
 import kerasgen
 from kerasgen import random, samplers
@@ -29,14 +30,6 @@ def wild(kind, scale=0.5):
     return model
 
 
-def labels(model, count):
-    return np.arange(count, dtype="int32") % model.num_classes if model.num_classes else None
-
-
-def given(model, count):
-    return {"label": labels(model, count)} if model.num_classes else {}
-
-
 def by_whole_passes(model, choose, count):
     """The naive sampler: choices (count, size)."""
 
@@ -54,21 +47,7 @@ def by_whole_passes(model, choose, count):
 
 @each_kind
 def test_logits_from_memory_are_those_of_a_whole_pass(kind):
-    model, count = wild(kind), 4
-    levels = np.random.default_rng(2).integers(model.levels, size=(count, *model.image_shape))
-    logits = model.logits((levels / (model.levels - 1)).astype("float32"), **given(model, count))
-    logits, levels = logits.reshape(count, -1, model.levels), levels.reshape(count, -1).astype("int32")
-    seen = {}
-
-    def follow(place, logits):
-        seen[int(place)] = logits.numpy()
-        return tf.constant(levels[:, int(place)])
-
-    filled = model.fill(follow, count, labels(model, count))  # eagerly, so that every step can be looked at
-    np.testing.assert_array_equal(tf.reshape(filled, levels.shape), levels)
-    assert list(seen) == list(range(levels.shape[1]))
-    np.testing.assert_allclose(np.stack([*seen.values()], 1), logits, atol=1e-5, rtol=1e-5)
-    assert np.ptp(logits, axis=0).max() > 0.1  # the pictures do differ
+    law_of_memory(wild(kind), 4, spread=0.1)
 
 
 @pytest.mark.parametrize(

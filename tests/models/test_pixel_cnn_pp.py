@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from remembering import law_of_memory
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
@@ -162,31 +163,9 @@ def wild(kind, scale=0.3):
     return model
 
 
-def labels(model, count):
-    return np.arange(count, dtype="int32") % model.num_classes if model.num_classes else None
-
-
-def given(model, count):
-    return {"label": labels(model, count)} if model.num_classes else {}
-
-
 @each_kind
 def test_logits_from_memory_are_those_of_a_whole_pass(kind):
-    model, count = wild(kind), 3
-    levels = np.random.default_rng(2).integers(model.levels, size=(count, *model.image_shape))
-    logits = model.logits((levels / (model.levels - 1)).astype("float32"), **given(model, count))
-    logits, levels = logits.reshape(count, -1, model.levels), levels.reshape(count, -1).astype("int32")
-    seen = {}
-
-    def follow(place, logits):
-        seen[int(place)] = logits.numpy()
-        return tf.constant(levels[:, int(place)])
-
-    filled = model.fill(follow, count, labels(model, count))  # eagerly, so that every step can be looked at
-    np.testing.assert_array_equal(tf.reshape(filled, levels.shape), levels)
-    assert list(seen) == list(range(levels.shape[1]))
-    np.testing.assert_allclose(np.stack([*seen.values()], 1), logits, atol=1e-5, rtol=1e-5)
-    assert np.ptp(logits, axis=0).max() > 0.01  # the pictures do differ
+    law_of_memory(wild(kind), 3, spread=0.01)
 
 
 def test_samples_from_memory_are_the_best_choices_of_a_whole_pass():
