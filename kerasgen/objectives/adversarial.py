@@ -104,11 +104,11 @@ class Adversarial(GenerativeModel):
         return {**self.judge(batch, 0, training), **self.fool(batch, 0, training)}
 
     def serve_sample(self, seed, index, label=None):
-        return from_signed(self.draw(seed, 0, index, label))
+        return shown(self.draw(seed, 0, index, label))
 
     def serve_decode(self, latent, label=None):
         inputs = latent if label is None else [latent, label]
-        return from_signed(self.generator(inputs, training=False))
+        return shown(self.generator(inputs, training=False))
 
     def serve_energy(self, x):
         """Minus the score; of a conditional model, that of the class which x suits best."""
@@ -123,6 +123,11 @@ def to_signed(x):
 def from_signed(x):
     """Pictures in [-1, 1] as users see them, in [0, 1]."""
     return 0.5 * (x + 1.0)
+
+
+def shown(x):
+    """The same, for networks whose last layer is not bounded."""
+    return from_signed(tf.clip_by_value(x, -1.0, 1.0))
 
 
 def non_saturating_discriminator(real, fake):

@@ -19,7 +19,7 @@ from keras import ops
 
 from kerasgen import random, samplers
 from kerasgen.model import GenerativeModel
-from kerasgen.objectives.adversarial import from_signed, to_signed
+from kerasgen.objectives.adversarial import shown, to_signed
 from kerasgen.runtime import BATCH, Port
 
 
@@ -150,7 +150,7 @@ class Quantized(GenerativeModel):
     def show(self, codes: list):
         """The picture in [0, 1] that codes stand for."""
         quantized = [codebook.lookup(k) for codebook, k in zip(self.codebooks, codes, strict=True)]
-        return tf.clip_by_value(from_signed(self.picture(quantized)), 0.0, 1.0)
+        return shown(self.picture(quantized))
 
     def serve_reconstruct(self, x):
         return self.show([level.codes for level in self.levels_of(to_signed(x))])

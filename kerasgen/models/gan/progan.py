@@ -14,7 +14,6 @@ batch, in evaluation and for the penalty a running average.
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
 from keras import layers, ops
 
 from kerasgen import random
@@ -98,12 +97,6 @@ class ProGAN(adversarial.Adversarial):
         u = random.uniform(batch.seed, random.NOISE, batch.index, (1, 1, 1))
         between = self.discriminator.shrunk(u * x + (1.0 - u) * fake)
         return self.penalty * penalties.slope(lambda y: self.discriminator(y, training=False), between)
-
-    def serve_sample(self, seed, index):
-        return self.serve_decode(random.normal(seed, random.LATENT, index, (self.latent_dim,)))
-
-    def serve_decode(self, latent):
-        return adversarial.from_signed(tf.clip_by_value(self.generator(latent, training=False), -1.0, 1.0))
 
 
 class Growing(layers.Layer):

@@ -149,7 +149,7 @@ class StyleGAN2(adversarial.Adversarial):
     def serve_sample(self, seed, index, truncation=1.0):
         styles, mean = self.styles(seed, 0, index, training=False), tf.convert_to_tensor(self.mean_style)
         x = self.synthesise(seed, 0, index, mean + truncation * (styles - mean))
-        return adversarial.from_signed(tf.clip_by_value(x, -1.0, 1.0))
+        return adversarial.shown(x)
 
 
 def _mapping(latent_dim, depth):
