@@ -2,10 +2,11 @@
 
     python benchmarks/presets.py train vae_digits pixel_cnn_digits      # writes kerasgen/presets/<name>/
     python benchmarks/presets.py keep runs/vae_digits/20260101-120000   # the same from a run that is there
+    python benchmarks/presets.py keep kerasgen/presets/vae_digits       # measure shipped weights again
     python benchmarks/presets.py table                                  # docs/results.md from what is recorded
 
 `train` is how every `model.safetensors` of the package was made; the command, the seconds and the machine are recorded
-with the figures.
+with the figures. Weights are kept in half precision, and the figures are those of the weights that are kept.
 """
 
 from __future__ import annotations
@@ -32,13 +33,16 @@ def keep(run: pathlib.Path):
 
     trained = hub.read_preset(run)
     name = trained["preset"]
-    model, data = kerasgen.load(run), kerasgen.data.load(trained["data"]["name"])
+    with tempfile.TemporaryDirectory() as scratch:
+        model = kerasgen.load(hub.save_preset(kerasgen.load(run), pathlib.Path(scratch) / name, half=True))
+    data = kerasgen.data.load(trained["data"]["name"])
     figures = kerasgen.metrics.evaluate(model, data)
     results = {key: float(f"{value:.5g}") for key, value in figures.items()}
     results |= {"seconds": trained["results"]["seconds"], "machine": machine.describe()}
     results["command"] = f"kerasgen train {name}"
     about = {key: trained[key] for key in ("description", "data", "recipe")}
-    folder = hub.save_preset(model, HOME / name, overwrite=True, preset=name, results=results, **about)
+    options = dict(overwrite=True, half=True)
+    folder = hub.save_preset(model, HOME / name, preset=name, results=results, **options, **about)
     (folder / files.MARK).unlink()  # it says that a program may replace the folder; these are ours to keep
     print(name, results, flush=True)
 

@@ -254,7 +254,7 @@ def load_weights(model, folder):
         if name not in variables:
             raise Damaged(f"{WEIGHTS}: got {name!r}, which the model does not have")
         expected, got = _stored(variables[name]), (arrays[name].shape, arrays[name].dtype.name)
-        if expected != got:
+        if got not in (expected, _halved(expected)):
             raise Damaged(f"{WEIGHTS}: expected {name!r} of shape and type {expected}, got {got}")
     _check_finite(arrays)
     for name, variable in variables.items():
@@ -335,6 +335,12 @@ def _stored(variable):
     return tuple(variable.shape), "float32" if "float" in kind else kind
 
 
+def _halved(stored):
+    """The same in half precision, which a file may be in."""
+    shape, kind = stored
+    return shape, "float16" if kind == "float32" else kind
+
+
 def _check_finite(arrays):
     import numpy as np
 
@@ -346,13 +352,15 @@ def _check_finite(arrays):
 # --- saving ---------------------------------------------------------------------------------------------------------
 
 
-def save_preset(model, folder, *, overwrite=False, **about) -> Path:
+def save_preset(model, folder, *, overwrite=False, half=False, **about) -> Path:
     """Write a model as a preset folder, whole or not at all.
 
     Args:
         model: a kerasgen model.
         folder: where to; a preset folder there is replaced, another one only with `overwrite`.
         overwrite: replace a folder that is not ours.
+        half: store the weights in half precision (float16): half the bytes, three digits; a weight above 65,504 is
+            refused.
         **about: further keys of `preset.json`: `description`, `data`, `recipe`, `results`, and `preset`, its name, if
             it is not the folder's.
 
@@ -383,7 +391,9 @@ def save_preset(model, folder, *, overwrite=False, **about) -> Path:
     preset = {key: preset[key] for key in [*SCHEMA, *preset] if key in preset}  # in the schema's order
     text = dumps(preset)
     check_preset(json.loads(text), folder.name)
-    arrays = {name: np.asarray(v.numpy(), _stored(v)[1]) for name, v in named_weights(model).items()}
+    stored = {name: (v, _halved(_stored(v)) if half else _stored(v)) for name, v in named_weights(model).items()}
+    with np.errstate(over="ignore"):  # what does not fit is infinite, and refused
+        arrays = {name: np.asarray(v.numpy(), kind) for name, (v, (_, kind)) in stored.items()}
     _check_finite(arrays)
     with atomic_folder(folder, overwrite) as temporary:
         Path(temporary, PRESET).write_text(text, "utf-8")
