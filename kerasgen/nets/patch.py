@@ -1,0 +1,57 @@
+"""A discriminator of patches: one score for every overlapping part of a picture instead of one for the whole.
+
+Parts beyond its reach are judged apart, so it says whether textures and edges look real and leaves the composition to
+other terms of a loss. It is small, and takes pictures of any size.
+
+Reference: Isola, Zhu, Zhou, Efros, 2016, Image-to-Image Translation with Conditional Adversarial Networks,
+arXiv:1611.07004.
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from kerasgen.nets.network import network
+
+
+def discriminator(image_shape, widths, norm="batch", name="discriminator"):
+    """x (B, H, W, C) -> scores (B, h, w, 1).
+
+    Every convolution but the last two halves the sides. With four widths a score sees 70x70 pixels.
+
+    Args:
+        image_shape: (height, width, channels).
+        widths: feature maps of all convolutions but the last, the first one's first.
+        norm: "batch" or "instance", between a convolution and its leaky ReLU; not in the first.
+    """
+    x = picture = keras.Input(image_shape)
+    for i, width in enumerate(widths):
+        bias = i == 0 or norm == "instance"  # batch normalisation has its own
+        x = _convolve(x, width, 2 if i + 1 < len(widths) else 1, bias)
+        x = layers.LeakyReLU(0.2)(x if i == 0 else NORMS[norm]()(x))
+    return network(picture, _convolve(x, 1, 1, True), name=name)
+
+
+def instance_norm():
+    """Mean 0 and variance 1 of every feature map of every example, without scale and shift."""
+    return layers.GroupNormalization(-1, epsilon=1e-5, center=False, scale=False)
+
+
+def batch_norm():
+    """The same over the global batch, with scale and shift."""
+    gamma = keras.initializers.RandomNormal(1.0, 0.02)
+    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, synchronized=True)
+
+
+def normal():
+    """How kernels begin, N(0, 0.02)."""
+    return keras.initializers.RandomNormal(stddev=0.02)
+
+
+NORMS = {"batch": batch_norm, "instance": instance_norm}
+
+
+def _convolve(x, width, stride, bias):
+    x = layers.ZeroPadding2D(1)(x)
+    return layers.Conv2D(width, 4, stride, use_bias=bias, kernel_initializer=normal())(x)
