@@ -35,7 +35,7 @@ def keep(run: pathlib.Path):
     name = trained["preset"]
     with tempfile.TemporaryDirectory() as scratch:
         model = kerasgen.load(hub.save_preset(kerasgen.load(run), pathlib.Path(scratch) / name, half=True))
-    data = kerasgen.data.load(trained["data"]["name"])
+    data = kerasgen.data.of(trained)
     figures = kerasgen.metrics.evaluate(model, data)
     results = {key: float(f"{value:.5g}") for key, value in figures.items()}
     results |= {"seconds": trained["results"]["seconds"], "machine": machine.describe()}
@@ -62,6 +62,8 @@ def table():
         "class_share_min",
         "frechet_digits_features", "precision_digits_features", "recall_digits_features",
         "kernel_distance_digits_features", "confidence", "modes_covered", "reconstruction_mse",
+        "coherence", "completeness", "novelty",
+        "translation_agreement",
     )  # fmt: skip
     for name in hub.list_presets():
         preset = hub.read_preset(name)

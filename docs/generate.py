@@ -158,7 +158,10 @@ def header(system) -> str:
         f"*{system.title}*, {system.authors.replace(' and ', ', ')}, {system.year}, {link(system.reference)}."
     )
     preset = shown(system)
-    how = f"`kerasgen sample {preset} -n {COUNT} --seed {SEED} -o {system.id}.png`"
+    if "sample" in serves(system.path, system.name):
+        how = f"`kerasgen sample {preset} -n {COUNT} --seed {SEED} -o {system.id}.png`"
+    else:
+        how = f"Pictures of the test split, and under each row what `translate` of `{preset}` makes of it."
     picture = [f"![samples](../pictures/{system.id}.png)\n\n{how}"] if preset else []
     parts = [f"# {system.name}", paper, *picture, table(("", ""), *facts), about, summary, table(*rows)]
     return "\n\n".join(parts)
@@ -237,8 +240,23 @@ def pictures(again=()) -> list:
     for system in catalog.SYSTEMS.values():
         path, preset = ROOT / "docs" / "pictures" / f"{system.id}.png", shown(system)
         if preset and (system.id in again or not path.exists()):
-            drawn.append(str(pictures.save(path, kerasgen.load(preset).sample(COUNT, seed=SEED))))
+            model = kerasgen.load(preset)
+            x = model.sample(COUNT, seed=SEED) if "sample" in model.serves else translated(model, preset)
+            drawn.append(str(pictures.save(path, x, model.kind)))
     return drawn
+
+
+def translated(model, preset):
+    """Pictures of the test split in rows, and under each row what becomes of them in the domain after their own."""
+    import numpy as np
+
+    from kerasgen import data, hub
+
+    x, label = data.load(hub.read_preset(preset)["data"]["name"]).arrays("test")
+    x, label = x[: COUNT // 2], label[: COUNT // 2]
+    rows = (-1, round(COUNT**0.5), *x.shape[1:])
+    pairs = [x.reshape(rows), model.translate(x, label=(label + 1) % model.num_classes).reshape(rows)]
+    return np.stack(pairs, 1).reshape(-1, *x.shape[1:])
 
 
 def stale() -> list:

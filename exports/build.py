@@ -31,7 +31,7 @@ def main(argv=None) -> int:
         try:
             folder = hub.find_preset(name)
             about = hub.read_preset(name)
-            data = about.get("data") and kerasgen.data.load(about["data"]["name"])
+            data = kerasgen.data.of(about)
             out = arguments.out / folder.name
             report = kerasgen.export(kerasgen.load(name), out, preset=folder.name, data=data, overwrite=True)
         except (ValueError, FileExistsError) as error:

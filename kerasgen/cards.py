@@ -79,19 +79,32 @@ const {{ {output} }} = await session.run({{
 """
 
 
-def write_picture(info, run, path):
-    """Draw what the model makes from seed 0, if it makes pictures or points."""
+def write_picture(info, run, path, data=None):
+    """Draw what the model makes from seed 0, if it makes pictures or points; of given pictures, those of the data."""
     size = info["image_shape"]
-    made = {name: e for name, e in info["functions"].items() if list(e["output"]["shape"][1:]) == size}
-    plane, picture = len(size) == 1 and size[0] > 1, len(size) == 3 and size[2] in (1, 3)
-    if not made or not (plane or picture):
+    made = {name: e for name, e in info["functions"].items() if _like(e["output"]["shape"][1:], size)}
+    shown = size[-1] in (1, 3) if info["kind"] == "picture" else size[0] > 1
+    if not made or not shown:
         return
     function = "sample" if "sample" in made else next(iter(made))
-    count = 1000 if plane else 36 if max(size) <= 64 else 16
+    count = {"vector": 1000, "text": 8, "sound": 9}.get(info["kind"], 36 if max(size) <= 64 else 16)
     draw = np.random.default_rng(0)
     ports = map(port_of, made[function]["inputs"])
-    x = run(function, {port.name: value_of(port, count, 0, True, info, draw) for port in ports})
-    pictures.write(path, pictures.draw(x))
+    given = {port.name: value_of(port, count, 0, True, info, draw) for port in ports}
+    if "picture" in given and hasattr(data, "test"):
+        batch = next(iter(data.with_batch(count).test))
+        given["picture"], *label = (part.numpy() for part in (batch if data.num_classes else (batch,)))
+        if "label" in given and label:  # the domain after their own
+            given["label"] = (label[0] + 1) % info["num_classes"]
+    x = run(function, given)
+    pictures.write(path, pictures.draw(x, info["kind"]))
+
+
+def _like(shape, size):
+    """Whether a shape is that of an example, or may be."""
+    return len(shape) == len(size) and all(
+        a == b or isinstance(a, str) for a, b in zip(shape, size, strict=True)
+    )
 
 
 def card(info) -> str:

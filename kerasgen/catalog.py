@@ -75,6 +75,11 @@ SYSTEMS = {
             "arXiv:1906.00446", ("autoencoder", "codebook", "hierarchical", "PixelSNAIL", "class-conditional"),
         ),
         System(
+            "vqgan", "vq", "VQGAN",
+            "Taming Transformers for High-Resolution Image Synthesis", "P. Esser and R. Rombach and B. Ommer", 2020,
+            "arXiv:2012.09841", ("autoencoder", "codebook", "adversarial", "transformer", "perceptual", "class-conditional"),
+        ),
+        System(
             "dcgan", "gan", "DCGAN",
             "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks",
             "A. Radford and L. Metz and S. Chintala", 2015,
@@ -91,6 +96,12 @@ SYSTEMS = {
             "Large Scale GAN Training for High Fidelity Natural Image Synthesis",
             "A. Brock and J. Donahue and K. Simonyan", 2018,
             "arXiv:1809.11096", ("adversarial", "class-conditional", "spectral normalisation", "attention", "hinge"),
+        ),
+        System(
+            "cyclegan", "gan", "CycleGAN",
+            "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks",
+            "J.-Y. Zhu and T. Park and P. Isola and A. A. Efros", 2017,
+            "arXiv:1703.10593", ("adversarial", "translation", "unpaired", "PatchGAN", "least squares", "LSGAN"),
         ),
         System(
             "stylegan2", "gan", "StyleGAN2",
@@ -132,6 +143,18 @@ SYSTEMS = {
             "arXiv:1701.05517", ("exact likelihood", "logistic mixture", "class-conditional", "multi-scale"),
         ),
         System(
+            "char_rnn", "autoregressive", "CharRNN",
+            "Generating Sequences With Recurrent Neural Networks", "A. Graves", 2013,
+            "arXiv:1308.0850", ("exact likelihood", "text", "LSTM", "recurrent", "language model"),
+        ),
+        System(
+            "wavenet", "autoregressive", "WaveNet",
+            "WaveNet: A Generative Model for Raw Audio",
+            "A. van den Oord and S. Dieleman and H. Zen and K. Simonyan and O. Vinyals and A. Graves and "
+            "N. Kalchbrenner and A. Senior and K. Kavukcuoglu", 2016,
+            "arXiv:1609.03499", ("exact likelihood", "sound", "dilated convolution", "mu-law", "class-conditional"),
+        ),
+        System(
             "ddpm", "diffusion", "DDPM",
             "Denoising Diffusion Probabilistic Models", "J. Ho and A. Jain and P. Abbeel", 2020,
             "arXiv:2006.11239", ("score", "denoising", "U-Net", "DDIM"),
@@ -152,6 +175,12 @@ SYSTEMS = {
             "imle", "implicit", "IMLE",
             "Implicit Maximum Likelihood Estimation", "K. Li and J. Malik", 2018,
             "arXiv:1809.09087", ("generator", "nearest neighbour", "mode coverage"),
+        ),
+        System(
+            "texture_synthesis", "single_image", "TextureSynthesis",
+            "Texture Synthesis by Non-parametric Sampling", "A. A. Efros and T. K. Leung", 1999,
+            "doi:10.1109/ICCV.1999.790383",
+            ("texture", "one picture", "Markov random field", "hole filling", "no training"),
         ),
     )
 }  # fmt: skip

@@ -21,7 +21,7 @@ class Function(NamedTuple):
     meaning: str
 
 
-CONTROLS = ("truncation", "guidance", "steps", "temperature")
+CONTROLS = ("truncation", "guidance", "steps", "temperature", "height", "width")
 CONDITIONS = ("label", "text", "layout", "picture")
 
 # An output is named after what it is. It never shares a name with an input of the same function, since one ONNX graph
@@ -46,7 +46,7 @@ FUNCTIONS = {
         "unnormalised negative log-density; for critics, the lower the more real an example looks",
     ),
     "score": Function(("x",), (), "score", "gradient of the log-density with respect to the example"),
-    "translate": Function(("picture",), ("seed",), "translated", "the picture in the other domain"),
+    "translate": Function(("picture",), ("label", "seed"), "translated", "the picture in another domain"),
     "complete": Function(
         ("picture", "mask", "seed"), ("strength",), "completed", "the picture with its hole filled"
     ),
@@ -57,7 +57,7 @@ FUNCTIONS = {
     "colorize": Function(("picture",), ("seed",), "colorized", "the grey picture with colours"),
 }
 
-# Ports whose shape and range are the same for every model. The others (x, latent, code, label, logits, ...) depend on
+# Ports whose shape and range are the same for every model. The others (x, latent, label, height, mask, ...) depend on
 # the model and are completed by `GenerativeModel.port`.
 SCALARS = {
     "seed": Port("seed", (), "int32", "which draw; the same seed gives the same result in every runtime"),

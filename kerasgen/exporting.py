@@ -31,7 +31,7 @@ from kerasgen.proving import (  # noqa: F401  (for those who prove a bundle in o
     prove,
     saved_model,
 )
-from kerasgen.runtime import BATCH, FORMAT, VERSION, Bundle, port_of
+from kerasgen.runtime import FORMAT, VERSION, Bundle, port_of
 
 OPSET = 18  # what the converter writes; every runtime of today has it
 MAX_NODES, MAX_BYTES = 100_000, 2**31 - 1
@@ -99,7 +99,7 @@ def export(
         if variants:
             report["variants"] = smaller.add(bundle, variants, clock)
         clock("writing the card")
-        cards.write_picture(info, runtimes["saved_model"], folder / "samples.png")
+        cards.write_picture(info, runtimes["saved_model"], folder / "samples.png", data)
         _write_info(folder, info)
         (folder / "README.md").write_text(cards.card(info), encoding="utf-8")
         _write_info(folder, info)
@@ -197,10 +197,14 @@ def _describe(model, preset, data, opset) -> dict:
         "paper": f"{system.authors}, {system.reference}" if system else None,
         "year": system.year if system else None,
         "data": data,
+        "kind": model.kind,
+        "sample_rate": model.sample_rate,
         "image_shape": list(model.image_shape),
         "levels": model.levels,
         "num_classes": model.num_classes,
         "discrete": list(getattr(model, "discrete", ())),
+        "values": model.scale(model.levels).values if getattr(model, "discrete", ()) else None,
+        "order": list(map(int, model.order)) if len(getattr(model, "order", ())) else None,
         "functions": functions,
         "randomness": {
             "generator": "threefry-2x32-20",
@@ -293,7 +297,7 @@ def convert(graph, function, info):
         shape = value.type.tensor_type.shape
         del shape.dim[:]
         for size in port.shape:
-            shape.dim.add(**({"dim_param": size} if size == BATCH else {"dim_value": size}))
+            shape.dim.add(**({"dim_param": size} if isinstance(size, str) else {"dim_value": size}))
     _shorten(proto)
     del proto.opset_import[:]
     proto.opset_import.add(domain="", version=opset)

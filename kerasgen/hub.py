@@ -398,7 +398,7 @@ def save_preset(model, folder, *, overwrite=False, half=False, **about) -> Path:
     with atomic_folder(folder, overwrite) as temporary:
         Path(temporary, PRESET).write_text(text, "utf-8")
         Path(temporary, WEIGHTS).write_bytes(save(arrays))
-        Path(temporary, CARD).write_text(card(json.loads(text)), "utf-8")
+        Path(temporary, CARD).write_text(card(json.loads(text), model.serves), "utf-8")
         seal(temporary)
     return folder
 
@@ -460,10 +460,11 @@ def versions() -> dict:
     }
 
 
-def card(preset: dict) -> str:
+def card(preset: dict, serves=("sample",)) -> str:
     """A preset's README.md: what it is, how to use it, what was measured."""
     system, data = catalog.find(preset["system"]), preset.get("data")
     trained = f", trained on `{data['name']}`" if data else ""
+    call = "x = model.sample(16, seed=7)" if "sample" in serves else f"help(model.{serves[0]})"
     measured = [f"| {key} | {_shown(value)} |" for key, value in (preset.get("results") or {}).items()]
     text = f"""
 ---
@@ -482,7 +483,7 @@ A {system.name} of {sum(preset["parameters"].values()):,} parameters{trained}.
 import kerasgen
 
 model = kerasgen.load("path/to/this/folder")
-x = model.sample(16, seed=7)
+{call}
 ```
 """
     table = ["", "| measured | |", "| --- | --- |", *measured, ""] if measured else []

@@ -118,7 +118,7 @@ def triton_config(model, ports) -> str:
     rows = all(port.shape for port in ports.inputs)
     lines = [f'name: "{model}"', 'backend: "onnxruntime"', f"max_batch_size: {MAX_BATCH if rows else 0}"]
     for side, port in [*(("input", port) for port in ports.inputs), ("output", ports.output)]:
-        sizes = [-1 if size == BATCH else size for size in port.shape][rows:]
+        sizes = [-1 if isinstance(size, str) else size for size in port.shape][rows:]
         dims, reshape = (sizes, "") if sizes else ([1], ", reshape: { shape: [ ] }" if rows else "")
         dims = ", ".join(map(str, dims))
         kind = TRITON_TYPES[port.dtype]

@@ -20,7 +20,7 @@ import tensorflow as tf
 from kerasgen import contract, distribute, hub, random
 from kerasgen.contract import FUNCTIONS, SCALARS
 from kerasgen.data import checks, endless
-from kerasgen.runtime import BATCH, Port, Ports, bind
+from kerasgen.runtime import BATCH, SIZES, Port, Ports, bind
 from kerasgen.stages import Schedule, Stage, ends
 
 if keras.backend.backend() != "tensorflow":
@@ -43,6 +43,7 @@ class Batch(NamedTuple):
     total: tf.Tensor | int = 1  # () examples of the global batch
 
 
+LARGEST = 4  # times the size of an example is the largest that is made, by models that make any
 EVALUATION = -1  # in the place of a step, for what is drawn in evaluations
 
 
@@ -75,13 +76,17 @@ class GenerativeModel(keras.Model):
         players: names of the networks that have an optimiser of their own; `("",)` is the whole model with `optimizer`.
         reports: keys of `fit`'s history.
         inconvertible: function -> reason, for what can be a SavedModel but not ONNX.
-        image_shape: shape of one example, `(height, width, channels)`, or `(dim,)` for plain vectors.
+        image_shape: shape of one example: `(height, width, channels)`, `(dim,)` for plain vectors, `(length,)` for
+            texts and sounds.
+        kind: what an example is: "picture", "vector", "text" (UTF-8 bytes) or "sound" (in [-1, 1]).
+        sample_rate: values of a sound per second.
         levels: number of grey levels of the data, or None for continuous data.
         num_classes: number of labels, 0 for an unconditional model.
         latent_dim: size of a latent; models without one leave it at 0.
         parts: examples that one call of a sampler makes at most; larger counts are made in parts.
         density: its likelihoods are densities: for data with levels, per grey level of x plus u ~ U[0, 1) levels.
         adapts: it initialises itself from the first batch.
+        smallest: height and width that can be made, by models that make any.
         stages: what is learned one after the other, for models that call `in_stages`.
     """
 
@@ -90,13 +95,19 @@ class GenerativeModel(keras.Model):
     reports: tuple = ("loss",)
     inconvertible: dict = {}
     image_shape: tuple = ()
+    sample_rate: int | None = None
     levels: int | None = None
     num_classes: int = 0
     latent_dim: int = 0
     parts: int = 256
     density: bool = False
     adapts: bool = False
+    smallest: int = 1
     stages: tuple = ()
+
+    @property
+    def kind(self) -> str:
+        return "picture" if len(self.image_shape) == 3 else "vector"
 
     # --- construction -----------------------------------------------------------------------------------------------
 
@@ -494,10 +505,15 @@ class GenerativeModel(keras.Model):
         """The port of that name, with this model's shape and range."""
         if name in SCALARS:
             return SCALARS[name]
-        picture = len(self.image_shape) == 3
         if name in ("x", "picture", "reconstruction", "denoised", "translated", "completed", "refined"):
-            meaning = "pictures, NHWC, 0 black to 1 white" if picture else "vectors"
-            low, high = (0.0, 1.0) if picture else (None, None)
+            if self.kind == "text":
+                shape, high = (BATCH, *self.image_shape), (self.levels or 256) - 1
+                return Port(name, shape, "int32", "texts, UTF-8 bytes", 0, high, text=True)
+            meaning, low, high = {
+                "picture": ("pictures, NHWC, 0 black to 1 white", 0.0, 1.0),
+                "vector": ("vectors", None, None),
+                "sound": (f"sounds, {self.sample_rate} values per second, -1 to 1", -1.0, 1.0),
+            }[self.kind]
             if function in ("denoise", "score", "energy"):  # these take noisy pictures
                 low, high = None, None
             if function in ("log_prob", "bound") and self.density and self.levels:  # levels plus u ~ U[0, 1)
@@ -508,6 +524,13 @@ class GenerativeModel(keras.Model):
             default = contract.ANY_LABEL if function == "sample" else None
             meaning = f"class, 0 to {self.num_classes - 1}" + ("; -1 draws one from the seed" if low else "")
             return Port(name, (BATCH,), "int32", meaning, low, self.num_classes - 1, default)
+        if name in SIZES:
+            size = self.image_shape[SIZES.index(name)]
+            low, high = min(self.smallest, size), LARGEST * size
+            return Port(name, (), "int32", f"{name} of what is made, in pixels", low, high, size)
+        if name == "mask":
+            meaning = "1 where the picture is to be filled, 0 where it is kept"
+            return Port(name, (BATCH, *self.image_shape[:2], 1), "float32", meaning, 0.0, 1.0)
         if name == "latent":
             return Port(
                 name, (BATCH, self.latent_dim), "float32", "point of the latent space; its prior has mean 0"
@@ -540,7 +563,10 @@ class GenerativeModel(keras.Model):
             inputs.sort(key=lambda port: port.name != "count")  # sample(count, ...)
             gives = FUNCTIONS[function].gives
             gives = ("latent" if self.latent_dim else "code") if gives == "latent|code" else gives
-            table[function] = Ports(tuple(inputs), self.port(gives, function if gives != "x" else ""))
+            output = self.port(gives, function if gives != "x" else "")
+            if set(SIZES) <= {port.name for port in inputs}:
+                output = dataclasses.replace(output, shape=(BATCH, *SIZES, *output.shape[3:]))
+            table[function] = Ports(tuple(inputs), output)
         return table
 
     def pure(self, function: str):
@@ -564,7 +590,7 @@ class GenerativeModel(keras.Model):
         def run(**tensors):
             if "count" in tensors:
                 tensors["index"] = tf.range(tensors.pop("count"))
-            shape = tuple(None if size == BATCH else size for size in ports.output.shape)
+            shape = _spec(ports.output).shape
             return {ports.output.name: tf.ensure_shape(tf.cast(call(**tensors), ports.output.dtype), shape)}
 
         return run, {port.name: _spec(port) for port in ports.inputs}
@@ -578,7 +604,7 @@ class GenerativeModel(keras.Model):
         values = bind(function, ports, args, given)
         if 0 in [values.get("count"), *(len(values[port.name]) for port in ports if port.shape)]:
             # TensorFlow's convolutions of nothing have a wrong shape.
-            return np.zeros((0, *output.shape[1:]), output.dtype)
+            return np.zeros((0, *(values.get(size, size) for size in output.shape[1:])), output.dtype)
         if "count" not in values:
             return self._compiled(function)(**_tensors(values)).numpy()
         index = np.arange(values.pop("count"), dtype=np.int32)
@@ -648,4 +674,6 @@ def _tensors(values: dict) -> dict:
 
 
 def _spec(port: Port) -> tf.TensorSpec:
-    return tf.TensorSpec([None if size == BATCH else size for size in port.shape], port.dtype, port.name)
+    return tf.TensorSpec(
+        [None if isinstance(size, str) else size for size in port.shape], port.dtype, port.name
+    )

@@ -15,6 +15,7 @@ import html
 import io
 import math
 import os
+import wave
 
 # Read when Gradio and ONNX Runtime are imported: nothing leaves the machine.
 for _switch in ("GRADIO_ANALYTICS_ENABLED=False", "HF_HUB_OFFLINE=1", "ORT_DISABLE_TELEMETRY=1"):
@@ -82,6 +83,10 @@ CSS = """
 .kg-grid img {width: 100%; display: block; border-radius: 6px}
 .kg-grid figcaption {text-align: center; font-size: .75rem}
 .kg-large {grid-template-columns: minmax(0, 360px)}
+.kg-large:has(pre) {grid-template-columns: minmax(0, 1fr)}
+.kg-grid:has(audio) {grid-template-columns: repeat(auto-fill, minmax(220px, 1fr))}
+.kg-grid pre {white-space: pre-wrap; overflow-wrap: anywhere; font-size: .85rem; margin: 0}
+.kg-grid audio {width: 100%; height: 2rem}
 .kg-plane {width: 100%; max-width: 480px; display: block}
 .kg-plane circle {fill: var(--color-accent); fill-opacity: .6}
 .kg-plane path {stroke: var(--border-color-primary); stroke-width: .004}
@@ -150,14 +155,14 @@ class Entry:
     def __init__(self, bundle):
         info = self.info = bundle.info
         self.directory, self.shape = bundle.directory, tuple(info["image_shape"])
-        self.most = MOST_PICTURES if self.pictures else MOST_POINTS
+        self.most = MOST_POINTS if info["kind"] == "vector" else MOST_PICTURES
         self.ports = {name: tuple(map(self._end, ports.inputs)) for name, ports in bundle.ports.items()}
         self.thumbnail = _thumbnail(os.path.join(self.directory, "samples.png"))
 
     @property
     def pictures(self) -> bool:
-        """Whether an example is a picture; else it is a point or a curve."""
-        return len(self.shape) == 3 and self.shape[-1] in (1, 3)
+        """Whether an example is a picture that can be shown."""
+        return self.info["kind"] == "picture" and self.shape[-1] in (1, 3)
 
     @property
     def samples(self) -> bool:
@@ -170,7 +175,7 @@ class Entry:
 
     def offers(self, function: str, *given: str) -> bool:
         """Whether the function can be called with these inputs, a label where it needs one, and defaults."""
-        known = {*given, "seed", "count", "label"}
+        known = {*given, "seed", "count", "label", "text"}
         return function in self.ports and all(
             port.name in known or port.default is not None for port in self.ports[function]
         )
@@ -191,7 +196,7 @@ class Entry:
 
 
 def draw(entry: Entry, x: np.ndarray, captions=None, large=False, fade=False) -> str:
-    """Examples as HTML: pictures with captions, points of the plane in one diagram, anything else as curves.
+    """Examples as HTML: pictures, texts and sounds with captions, points of the plane in one diagram, or curves.
 
     Args:
         entry: where the examples come from.
@@ -202,6 +207,12 @@ def draw(entry: Entry, x: np.ndarray, captions=None, large=False, fade=False) ->
     """
     if entry.pictures:
         marks = [f'<img src="{png(picture)}" alt="{_title(captions, i)}">' for i, picture in enumerate(x)]
+    elif entry.info["kind"] == "text":
+        marks = [f"<pre>{html.escape(text)}</pre>" for text in runtime.to_text(x)]
+        large = True
+    elif entry.info["kind"] == "sound":
+        rate = entry.info["sample_rate"]
+        marks = [f'{_curve(sound)}<audio controls src="{wav(sound, rate)}"></audio>' for sound in x]
     elif entry.shape == (2,):
         return _plane(x, fade)
     else:
@@ -219,10 +230,23 @@ def png(picture: np.ndarray) -> str:
     return _address(Image.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels))
 
 
+def wav(sound: np.ndarray, sample_rate: int) -> str:
+    """A sound (length,) in [-1, 1] as a data address."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setparams((1, 2, sample_rate, 0, "NONE", "not compressed"))
+        out.writeframes(np.rint(np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
+    return _data("audio/wav", file)
+
+
 def _address(image):
     file = io.BytesIO()
     image.save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return _data("image/png", file)
+
+
+def _data(media, file):
+    return f"data:{media};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _thumbnail(path):
@@ -317,8 +341,15 @@ class Tab:
 
     def count(self, pictures=16, points=512):
         """How many examples."""
-        value = pictures if self.entry.pictures else points
+        value = {"vector": points, "text": 4, "sound": 4}.get(self.entry.info["kind"], pictures)
         return self.slider(dataclasses.replace(self.entry.port("sample", "count"), default=value))
+
+    def words(self, port):
+        """A line to write in for a text."""
+        import gradio as gr
+
+        names = dict(label=port.name, info=port.meaning, elem_id=self.id(port.name))
+        return gr.Textbox("", max_length=port.shape[1], interactive=True, **names)
 
     def slider(self, port):
         """A slider for a scalar port."""
@@ -369,9 +400,11 @@ def _sample(tab: Tab):
 
     known = ("seed", "count", "label")
     controls = [port for port in tab.entry.ports["sample"] if not port.shape and port.name not in known]
+    texts = [port for port in tab.entry.ports["sample"] if port.text]
     left, right = _columns()
     with left:
         widgets = dict(zip(known, [tab.seed(), tab.count(), *tab.labels("sample")], strict=False))
+        widgets |= {port.name: tab.words(port) for port in texts}
         widgets |= {port.name: tab.slider(port) for port in controls}
         gr.HTML(
             "<p class='kg-note'>The same seed gives the same result, here and wherever the bundle runs.</p>"
@@ -508,13 +541,19 @@ def build(bundle_dirs):
                 raise _error(f"{block_fn.name}: expected {len(block_fn.inputs)} values, got {len(inputs)}")
 
     def answer(bundle, function, given, label):
-        x = shelf.run(bundle, function, given | ({} if label is None else {"label": label}))
-        return [png(picture) for picture in x] if shelf.find(bundle).pictures else x.tolist()
+        x, entry = (
+            shelf.run(bundle, function, given | ({} if label is None else {"label": label})),
+            shelf.find(bundle),
+        )
+        if entry.info["kind"] == "sound":
+            return [wav(sound, entry.info["sample_rate"]) for sound in x]
+        shown = runtime.to_text if entry.info["kind"] == "text" else np.ndarray.tolist
+        return [png(picture) for picture in x] if entry.pictures else shown(x)
 
     def sample(
         bundle: str, count: int = 1, seed: int = 0, label: int | None = None, controls: dict | None = None
     ) -> list:
-        """New examples: pictures as PNG data addresses, anything else as lists of numbers."""
+        """New examples: pictures and sounds as PNG and WAV data addresses, texts, or lists of numbers."""
         if not isinstance(controls, dict | None):
             raise _error(f"controls: expected a table of numbers by name, got {type(controls).__name__}")
         return answer(bundle, "sample", {**(controls or {}), "count": count, "seed": seed}, label)

@@ -1,4 +1,4 @@
-"""Drawing what a model made: grids of pictures, scatters of points, animations.
+"""Drawing what a model made: grids of pictures, scatters of points, pages of text, spectrograms of sounds, animations.
 
 Needs NumPy, Pillow, imageio and, for points, matplotlib; TensorFlow is never imported.
 """
@@ -11,10 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from kerasgen.files import atomic_write
+from kerasgen.runtime import to_text
 
 SIDE = 256  # pixels that the longer side of a grid has at least, so that 8x8 pictures can be seen
 GAP = 2  # white pixels between pictures
-FORMATS = (".png", ".gif", ".npy")
+FORMATS = (".png", ".gif", ".npy", ".txt", ".wav")
+COUNTS = {"picture": 64, "vector": 1000, "text": 8, "sound": 9}  # examples that are drawn of each kind
+PAGE = 16  # texts that a page shows at most
+COLUMNS = 100  # characters in a line of it
+WINDOW = 256  # values of a sound in one column of its spectrogram
+FLOOR = 80  # decibels below the loudest that are black
 
 
 def grid(pictures, columns=None, scale=None) -> np.ndarray:
@@ -85,33 +91,94 @@ def scatter(points, limit=None) -> np.ndarray:
     return np.array(canvas.buffer_rgba())[..., :3]
 
 
-def draw(x) -> np.ndarray:
-    """A grid of pictures or a scatter of points, by the shape of x."""
+def page(texts) -> np.ndarray:
+    """The first texts as black letters on a white RGB picture, below each other, with a line between them.
+
+    Args:
+        texts: rows of UTF-8 bytes (N, length).
+
+    Example:
+        >>> page([[72, 105]]).shape
+        (19, 616, 3)
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    lines = []
+    for text in to_text(texts[:PAGE]):
+        plain = "".join(
+            c if c.isprintable() and ord(c) < 256 else "\n" if c == "\n" else "\u00b7" for c in text
+        )
+        broken = [
+            line[i : i + COLUMNS] for line in plain.split("\n") for i in range(0, max(len(line), 1), COLUMNS)
+        ]
+        lines += [*broken, ""]
+    font = ImageFont.load_default_imagefont()
+    canvas = Image.new("RGB", (6 * COLUMNS + 16, 11 * (len(lines) - 1) + 8), "white")
+    ImageDraw.Draw(canvas).multiline_text((8, 4), "\n".join(lines[:-1]), "black", font, spacing=0)
+    return np.asarray(canvas)
+
+
+def spectrograms(sounds) -> np.ndarray:
+    """Sounds (N, length) in [-1, 1] as a grid of spectrograms: time to the right, frequency upwards, bright is loud.
+
+    Example:
+        >>> spectrograms(np.zeros((4, 1000))).shape[2]
+        3
+    """
+    from scipy.signal import spectrogram
+
+    window = min(WINDOW, np.shape(sounds)[1])
+    *_, power = spectrogram(np.asarray(sounds), nperseg=window, noverlap=3 * window // 4, detrend=False)
+    decibels = 10 * np.log10(power + 1e-12)
+    loud = decibels.max(initial=-100.0)
+    return grid((1 + (decibels - loud) / FLOOR)[:, ::-1, :, None], scale=2)
+
+
+def draw(x, kind="picture") -> np.ndarray:
+    """Examples of a kind ("picture", "vector", "text", "sound") as one RGB picture; vectors show two coordinates."""
+    if kind in ("text", "sound"):
+        return page(x) if kind == "text" else spectrograms(x)
     return scatter(x) if np.ndim(x) == 2 else grid(x)
 
 
-def save(path, x) -> Path:
-    """Write examples to a file, whole or not at all: `.png` draws them all, `.gif` one after the other, `.npy` keeps x.
+def save(path, x, kind="picture", sample_rate=None) -> Path:
+    """Write examples to a file, whole or not at all.
+
+    `.png` draws them, `.gif` one after the other, `.npy` keeps x, `.txt` holds texts, `.wav` sounds after each other.
 
     Args:
         path: of the file; its folder is made.
-        x: pictures (N, H, W, C) in [0, 1], or points (N, D).
+        x: pictures (N, H, W, C) in [0, 1], points (N, D), texts (N, length) of bytes, or sounds (N, length).
+        kind: "picture", "vector", "text" or "sound".
+        sample_rate: of sounds, values per second.
 
     Raises:
-        ValueError: another suffix, or a shape that cannot be drawn.
+        ValueError: another suffix, or a kind or shape that cannot be written so.
 
     Example:
         >>> save("samples.png", model.sample(16))   # doctest: +SKIP
     """
-    path, kind = Path(path), Path(path).suffix.lower()
-    if kind not in FORMATS:
+    path, suffix = Path(path), Path(path).suffix.lower()
+    if suffix not in FORMATS:
         raise ValueError(f"{path}: expected a name that ends in {', '.join(FORMATS)}")
-    if kind == ".png":
-        return write(path, draw(x))
-    if kind == ".gif":
-        return animate(path, [grid(picture[None]) for picture in x])
+    needs = {".txt": "text", ".wav": "sound"}.get(suffix, kind)
+    if kind != needs:
+        raise ValueError(f"{path}: expected a {needs} model for {suffix}, got one of {kind}s")
+    if suffix == ".png":
+        return write(path, draw(x, kind))
+    if suffix == ".gif":
+        return animate(path, [draw(example[None], kind) for example in x])
     path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, lambda file: np.save(file, x))
+    if suffix == ".txt":
+        atomic_write(path, "\n\n".join(to_text(x)).encode() + b"\n")
+    elif suffix == ".wav":
+        from scipy.io import wavfile
+
+        pause = np.zeros((len(x), sample_rate // 4))
+        levels = np.rint(np.clip(np.concatenate([x, pause], 1).ravel(), -1, 1) * 32767).astype("int16")
+        atomic_write(path, lambda file: wavfile.write(file, sample_rate, levels))
+    else:
+        atomic_write(path, lambda file: np.save(file, x))
     return path
 
 

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from kerasgen.runtime import BATCH, port_of
+from kerasgen.runtime import BATCH, SIZES, port_of
 
 TOLERANCE = 1e-4  # of |a - b| / max(1, |a|)
 TIE = 1e-3  # two choices this close in perturbed logits may flip
@@ -104,7 +104,9 @@ def flips(info, function, inputs, expected, got, reference, runtime):
         return []
     from kerasgen import random
 
-    levels = [np.rint(x.reshape(len(x), -1) * (info["levels"] - 1)).astype(int) for x in (expected, got)]
+    values = np.float32(info["values"] or np.arange(info["levels"]) / (info["levels"] - 1))
+    levels = [np.abs(x.reshape(len(x), -1, 1) - values).argmin(-1) for x in (expected, got)]
+    order = info["order"] or np.arange(levels[0].shape[1])
     rows = [row for row in range(len(expected)) if not np.array_equal(levels[0][row], levels[1][row])]
     if not rows:
         return []
@@ -116,7 +118,7 @@ def flips(info, function, inputs, expected, got, reference, runtime):
         given["label"] = np.where(given["label"] < 0, drawn, given["label"])
     logits = np.reshape(reference("logits", given), (len(expected), -1, info["levels"]))
     for row in rows:
-        place = int(np.argmax(levels[0][row] != levels[1][row]))
+        place = order[int(np.argmax((levels[0] != levels[1])[row, order]))]
         noise = random.gumbel(int(inputs["seed"]), random.CHOICE, [row], logits.shape[1:]).numpy()[0, place]
         score = logits[row, place] + float(inputs.get("temperature", 1.0)) * noise
         gap = abs(score[levels[0][row, place]] - score[levels[1][row, place]])
@@ -144,6 +146,8 @@ def value_of(port, rows, seed, plain, info, draw):
     high = port.maximum if port.maximum is not None else low + 6.0
     if port.name in ("count", "seed"):
         value = {"count": rows, "seed": seed}[port.name]
+    elif port.name in SIZES:
+        value = port.default if plain else port.default + 3 + 2 * (port.name == "width")
     elif port.default is not None and not port.shape:
         value = port.default if plain else 3 if port.name == "steps" else low + 0.6 * (min(high, 2.0) - low)
     elif port.name == "label":

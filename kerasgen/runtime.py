@@ -19,6 +19,7 @@ import numpy as np
 
 FORMAT, VERSION = "kerasgen-bundle", 1  # docs/bundle-format.md says what they mean
 BATCH = "batch"  # the symbolic first axis
+SIZES = ("height", "width")  # inputs that say the size of an axis of the output
 MAX_INFO = 2**22  # bytes of `bundle.json`
 
 
@@ -28,11 +29,13 @@ class Port:
 
     Args:
         name: a word of the vocabulary in `kerasgen.contract`.
-        shape: `()` for a scalar, else `"batch"` and the sizes of the other axes.
+        shape: `()` for a scalar, else `"batch"` and the sizes of the other axes; an output's axis may bear the name of
+            the input that says its size, `"height"` or `"width"`.
         dtype: "float32" or "int32".
         meaning: one line for people: what it is, and in which unit.
         minimum, maximum: the allowed range, None where there is no bound.
         default: the value an optional input takes when it is left out; None where the input is required.
+        text: each row is a text: its UTF-8 bytes, 0 after its end. A string is taken for these bytes.
     """
 
     name: str
@@ -42,9 +45,12 @@ class Port:
     minimum: float | None = None
     maximum: float | None = None
     default: float | None = None
+    text: bool = False
 
     def describe(self) -> str:
         """Shape, type and range, as error lines say them."""
+        if self.text:
+            return f"texts of at most {self.shape[1]} bytes"
         kind = {"float32": "numbers", "int32": "whole numbers"}[self.dtype]
         if not self.shape:
             kind = {"float32": "a number", "int32": "a whole number"}[self.dtype]
@@ -67,13 +73,17 @@ def check(port: Port, value) -> np.ndarray:
     """
     try:
         array = np.asarray(value)
-    except ValueError:
+        if port.text and array.dtype.kind == "U":
+            array = from_text(array.ravel(), port.shape[1])
+    except ValueError as error:
+        if port.text:
+            raise ValueError(f"{port.name}: expected {port.describe()}, got {error}") from None
         array = np.asarray(None)
     if array.dtype.kind not in "iuf":
         got = "nothing" if value is None else f"{type(value).__name__} {str(value)[:40]!r}"
         raise ValueError(f"{port.name}: expected {port.describe()}, got {got}")
     if len(array.shape) != len(port.shape) or any(
-        want not in (BATCH, None, got) for want, got in zip(port.shape, array.shape, strict=True)
+        want not in (BATCH, *SIZES, None, got) for want, got in zip(port.shape, array.shape, strict=True)
     ):
         hint = ""
         if array.ndim == len(port.shape) == 4 and array.shape[1] == port.shape[3] != array.shape[3]:
@@ -132,9 +142,9 @@ def bind(function: str, ports, args: tuple, given: dict) -> dict:
         if value is None:
             if port.default is None:
                 raise TypeError(f"{function}: expected {takes}, {port.name} is missing")
-            value = port.default
-        if port.shape == (BATCH,) and rows is not None and np.ndim(value) == 0 and not isinstance(value, str):
-            value = np.full(rows, value)
+            value = "" if port.text else port.default
+        if rows is not None and np.ndim(value) == 0 and (port.shape == (BATCH,) or port.text):
+            value = value if isinstance(value, str) and not port.text else np.full(rows, value)
         result[port.name] = check(port, value)
         if port.name == "count":
             rows = int(result["count"])
@@ -144,6 +154,31 @@ def bind(function: str, ports, args: tuple, given: dict) -> dict:
                 raise ValueError(f"{port.name}: expected {rows} rows, got {got}")
             rows = got
     return result
+
+
+def from_text(texts, length: int) -> np.ndarray:
+    """Texts as rows of UTF-8 bytes (N, length) int32, 0 after their end.
+
+    Raises:
+        ValueError: one is too long, or holds the character 0; the line says how long it is.
+    """
+    rows = np.zeros((len(texts), length), np.int32)
+    for row, text in zip(rows, texts, strict=True):
+        content = str(text).encode()
+        if len(content) > length or 0 in content:
+            raise ValueError(f"{len(content)} bytes" if len(content) > length else "the character 0")
+        row[: len(content)] = list(content)
+    return rows
+
+
+def to_text(rows) -> list:
+    """The texts of rows of UTF-8 bytes, without the zeros after their end; bytes that are no UTF-8 become U+FFFD.
+
+    Example:
+        >>> to_text([[72, 105, 0, 0]])
+        ['Hi']
+    """
+    return [bytes(np.asarray(row, np.uint8)).rstrip(b"\0").decode(errors="replace") for row in rows]
 
 
 class Ports(NamedTuple):
@@ -293,12 +328,13 @@ _PATH = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)  # no absolute or 
 _NUMBER = (int, float, None)
 _PORT = {
     "name": _NAME,
-    "shape": [(int, re.compile(BATCH))],
+    "shape": [(int, re.compile("|".join((BATCH, *SIZES))))],
     "dtype": re.compile("float32|int32"),
     "meaning": str,
     "minimum?": _NUMBER,
     "maximum?": _NUMBER,
     "default?": _NUMBER,
+    "text?": bool,
 }
 _FUNCTION = {
     "onnx": (_PATH, None),
@@ -312,9 +348,13 @@ _INFO = {
     "class": str,
     "title": str,
     "data?": ({"name": str, "licence?": str, "origin?": str}, None),
+    "kind": re.compile("picture|vector|text|sound"),
+    "sample_rate?": (int, None),
     "image_shape": [int],
     "levels": (int, None),
     "num_classes": int,
+    "values?": ([_NUMBER], None),
+    "order?": ([int], None),
     "functions": {str: _FUNCTION},
     "files": {str: {"sha256": re.compile("[0-9a-f]{64}"), "bytes": int}},
 }
@@ -322,6 +362,7 @@ _WORDS = {
     str: "a text",
     int: "a whole number",
     float: "a number",
+    bool: "true or false",
     None: "null",
     list: "a list",
     dict: "an object",
@@ -404,7 +445,10 @@ def _check_function(name, entry, files):
         raise ValueError(f"bundle.json: {key}: expected ports of different names, got {', '.join(names)}")
     for port in ports:
         shape = port["shape"]
-        if (shape and shape[0] != BATCH) or any(type(n) is not int or n < 1 for n in shape[1:]):
+        sizes = {name for name in SIZES if name in names} if port is entry["output"] else ()
+        if (shape and shape[0] != BATCH) or any(
+            n not in sizes and (type(n) is not int or n < 1) for n in shape[1:]
+        ):
             raise ValueError(
                 f'bundle.json: {key}.{port["name"]}: expected a shape [] or ["{BATCH}", sizes], got {shape}'
             )

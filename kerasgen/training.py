@@ -227,7 +227,7 @@ def _run(start, data, model, checkpoint_folder, progress):
     folder, recipe, name = start.folder, start.plan["recipe"], start.plan["preset"]
     seed, monitor = recipe.get("seed") or 0, recipe.get("monitor")
     epochs = recipe.get("epochs") or sum(stage.epochs for stage in model.stages) or 1
-    count = 64 if len(model.image_shape) == 3 else 1000
+    count = pictures.COUNTS[model.kind]
     record = _enter(start)
     distribute.meet(model.distribute_strategy)  # no worker reads checkpoints of a run that the chief replaces
     command = record["command"]
@@ -276,7 +276,7 @@ def _run(start, data, model, checkpoint_folder, progress):
     with averages.averaged(model) if interrupted else contextlib.nullcontext():  # as the end of `fit` does
         hub.save_preset(model, folder / "model", preset=name, **kept, results=results)
         if _drawable(model):
-            pictures.save(folder / "samples.png", model.sample(count, seed=seed))
+            pictures.save(folder / "samples.png", model.sample(count, seed=seed), model.kind)
     if interrupted:
         raise Interrupted(folder)
     _write(folder, {**record, "finished": _now()})
@@ -420,4 +420,4 @@ def _drawable(model):
     needs = {port.name for port in sample.inputs if port.default is None} if sample else {"sample"}
     if not needs <= {"count", "seed"}:
         return False
-    return shape[-1] in (1, 3) if len(shape) == 3 else len(shape) == 1 and shape[0] > 1
+    return shape[-1] in (1, 3) if model.kind == "picture" else len(shape) == 1 and shape[0] > 1

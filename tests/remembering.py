@@ -15,7 +15,8 @@ def given(model, count):
 def law_of_memory(model, count, spread):
     """Logits from memory are those of a whole pass, which differ between pictures by more than `spread`."""
     levels = np.random.default_rng(2).integers(model.levels, size=(count, *model.image_shape))
-    logits = model.logits((levels / (model.levels - 1)).astype("float32"), **given(model, count))
+    x = model.scale(model.levels).value(tf.constant(levels, tf.int32)).numpy()
+    logits = model.logits(x, **given(model, count))
     logits, levels = logits.reshape(count, -1, model.levels), levels.reshape(count, -1).astype("int32")
     seen = {}
 

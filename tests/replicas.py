@@ -47,7 +47,7 @@ def run(system, arguments, scope, **compiled):
     name = "moons" if len(model.image_shape) == 1 else "digits_binary" if model.levels == 2 else "digits"
     data = kerasgen.data.load(name, batch_size=BATCH)
     (x, label), (held_out, held_label) = data.arrays("train"), data.arrays("validation")
-    pick = (lambda label, n: label[:n]) if model.num_classes else (lambda label, n: None)
+    pick = (lambda label, n: label[:n] % model.num_classes) if model.num_classes else (lambda label, n: None)
     validation = (held_out[:23], pick(held_label, 23)) if model.num_classes else held_out[:23]
     fitted = model.fit(
         x[:EXAMPLES],

@@ -28,6 +28,8 @@ SYSTEMS = {
     "vae_gan": {},
     "rbm": {},
     "imle": {},
+    "texture_synthesis": {},
+    "cyclegan": {},
 }
 
 
@@ -50,7 +52,7 @@ DIGITS = {
 def examples(model, start=0):
     """(x, label or None): digits from `start` on."""
     x, label = (array[start : start + EXAMPLES] for array in DIGITS[model.levels or 17])
-    return x, label if model.num_classes else None
+    return x, label % model.num_classes if model.num_classes else None
 
 
 def fit(model, *callbacks, epochs=EPOCHS, data=None, validation=False):

@@ -23,7 +23,7 @@ from kerasgen.objectives.autoregressive import Autoregressive
 from kerasgen.objectives.denoising import Denoising
 from kerasgen.objectives.flow import Flow
 from kerasgen.objectives.likelihood import Likelihood
-from kerasgen.runtime import BATCH, check
+from kerasgen.runtime import BATCH, SIZES, check
 
 CALLS = [(system, function) for system, cls in CLASSES.items() for function in cls.serves]
 SAMPLE_PORTS = {"seed", "count", *contract.CONDITIONS, *contract.CONTROLS}
@@ -59,10 +59,12 @@ def examples(model, count=8):
     """Random levels (or points) and labels of the model's kind."""
     generator, levels = np.random.default_rng(2), model.levels or 17
     x = generator.integers(levels, size=(count, *model.image_shape)) / (levels - 1)
-    if len(model.image_shape) == 1:
+    if model.kind == "vector":
         x = generator.normal(size=(count, *model.image_shape))
+    elif model.kind != "picture":
+        x = as_x(model, generator.integers(levels, size=(count, *model.image_shape)))
     label = generator.integers(model.num_classes, size=count) if model.num_classes else None
-    return x.astype("float32"), label
+    return x.astype("float32" if model.kind != "text" else "int32"), label
 
 
 def plain_optimizers(model, rate=3e-3):
@@ -278,10 +280,11 @@ def test_serves_what_it_has(system):
     assert len(set(model.serves)) == len(model.serves) and set(model.serves) == methods <= set(
         contract.FUNCTIONS
     )
-    assert set(model.inconvertible) <= methods and "sample" in methods
+    assert set(model.inconvertible) <= methods and methods & {"sample", "translate"}
     for function in set(contract.FUNCTIONS) - methods:
         with pytest.raises(
-            ValueError, match=f"{type(model).__name__} does not serve '{function}'; it serves sample"
+            ValueError,
+            match=f"{type(model).__name__} does not serve '{function}'; it serves {model.serves[0]}",
         ):
             getattr(model, function)()
 
@@ -300,8 +303,9 @@ def test_ports_are_complete(system, function):
     assert ("label" in names) <= bool(model.num_classes) and output.name in entry.gives.split("|")
     for port in (*inputs, output):
         assert port.dtype in ("float32", "int32") and len(port.meaning) > 5 and "\n" not in port.meaning
+        named = set(names) & set(SIZES) if port is output else ()  # axes of the output that inputs say
         assert port.shape[:1] in ((), (BATCH,)) and all(
-            isinstance(size, int) and size > 0 for size in port.shape[1:]
+            size in named or (isinstance(size, int) and size > 0) for size in port.shape[1:]
         )
         if port.default is not None:
             assert port.name in entry.may_take and check(
@@ -316,7 +320,8 @@ def law_obeys_its_port(model, function):
     for count in (3, 1, 0):
         out = run(model, function, required(model, function, count))
         assert isinstance(out, np.ndarray) and out.dtype == port.dtype
-        assert out.shape == (count, *port.shape[1:])
+        defaults = {p.name: p.default for p in model.ports()[function].inputs}
+        assert out.shape == (count, *(defaults.get(size, size) for size in port.shape[1:]))
         check(port, out)  # finite and in range
 
 
@@ -461,15 +466,34 @@ REACHES = {
 
 
 def known(system, arguments):
-    """Those of the arguments that a system has."""
-    names = inspect.signature(CLASSES[system].__init__).parameters
+    """Those of the arguments that a system has; a sequence is as long as the picture has elements."""
+    cls = CLASSES[system]
+    if cls.kind in ("text", "sound"):
+        shape = (int(np.prod(arguments["image_shape"])),)
+        arguments = {**arguments, "image_shape": shape, "symbols": arguments["levels"]}
+        arguments["depth"] = 4  # two blocks of these dilations reach over any of them
+    names = inspect.signature(cls.__init__).parameters
     return {name: value for name, value in arguments.items() if name in names}
+
+
+def as_x(model, levels):
+    """Levels as the model's functions take them."""
+    return model.scale(model.levels).value(tf.constant(levels, tf.int32)).numpy()
 
 
 def dependence(model):
     """(D, D) booleans: do the logits of element i (row) change with element j of the picture?"""
-    x = tf.constant(np.random.default_rng(6).uniform(size=(8, *model.image_shape)).astype("float32"))
     label = {"label": np.arange(8, dtype="int32") % model.num_classes} if model.num_classes else {}
+    if model.kind in ("text", "sound"):  # no gradient to levels: change one after the other
+        levels = np.random.default_rng(6).integers(model.levels, size=(8, *model.image_shape))
+        before, changed = pure(model, "logits", x=as_x(model, levels), **label).numpy(), []
+        for j in range(levels.shape[1]):
+            other = levels.copy()
+            other[:, j] = (other[:, j] + 1) % model.levels
+            after = pure(model, "logits", x=as_x(model, other), **label).numpy()
+            changed.append(np.abs(after - before).max((0, 2)) > 0)
+        return np.stack(changed, 1)
+    x = tf.constant(np.random.default_rng(6).uniform(size=(8, *model.image_shape)).astype("float32"))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(x)
         logits = pure(model, "logits", x=x, **label)
@@ -494,49 +518,55 @@ def test_logits_depend_on_all_earlier_elements_and_no_later_one(system, kind):
     law_causal(wild(system, 0.3, **known(system, REACHES[kind])))
 
 
-@objective(Autoregressive)
+@each(
+    lambda cls: (
+        issubclass(cls, Autoregressive) and "num_classes" in inspect.signature(cls.__init__).parameters
+    )
+)
 def test_every_element_depends_on_the_class(system):
     model = wild(system, 0.3, **known(system, REACHES["classes"]))
-    x = np.zeros((3, *model.image_shape), "float32")
+    x = as_x(model, np.zeros((3, *model.image_shape)))
     logits = pure(model, "logits", x=x, label=np.arange(3, dtype="int32")).numpy()
     assert (np.ptp(logits, axis=0).max(-1) > 1e-3).all()
 
 
-def every_picture():
-    return np.array(list(itertools.product([0.0, 1.0], repeat=4)), "float32").reshape(16, 2, 2, 1)
+def every_example(model):
+    return as_x(model, np.reshape(list(itertools.product([0, 1], repeat=4)), (16, *model.image_shape)))
 
 
 def law_sums_to_one(model):
     for label in range(model.num_classes or 1):
         given = {"label": np.full(16, label, "int32")} if model.num_classes else {}
-        total = np.exp(pure(model, "log_prob", x=every_picture(), **given)).sum()
+        total = np.exp(pure(model, "log_prob", x=every_example(model), **given)).sum()
         assert total == pytest.approx(1, abs=1e-4)
 
 
 @objective(Autoregressive)
 @pytest.mark.parametrize("classes", [0, 3])
 def test_probabilities_sum_to_one(system, classes):
-    law_sums_to_one(wild(system, 0.5, **SMALL | {"num_classes": classes}))
+    law_sums_to_one(wild(system, 0.5, **known(system, SMALL | {"num_classes": classes})))
 
 
 @objective(Autoregressive)
 def test_samples_follow_the_probabilities(system):
-    model = wild(system, 0.2, **SMALL)
-    expected = np.exp(pure(model, "log_prob", x=every_picture()).numpy().astype("float64"))
+    model = wild(system, 0.2, **known(system, SMALL))
+    expected = np.exp(pure(model, "log_prob", x=every_example(model)).numpy().astype("float64"))
     samples = model.sample(4096, seed=7).reshape(-1, 4)
-    counts = np.bincount((samples @ [8, 4, 2, 1]).astype(int), minlength=16)
-    assert set(np.unique(samples)) <= {0, 1} and expected.min() > 5 / 4096  # as the test below needs
+    counts = np.bincount((samples > as_x(model, 0)) @ [8, 4, 2, 1], minlength=16)
+    assert (
+        set(np.unique(samples)) <= set(as_x(model, [0, 1])) and expected.min() > 5 / 4096
+    )  # as the test below needs
     assert stats.chisquare(counts, expected / expected.sum() * 4096).pvalue > 1e-3
     assert stats.chisquare(counts, np.full(16, 256)).pvalue < 1e-3  # a uniform law would be told apart
 
 
 @objective(Autoregressive)
 def test_temperature_zero_takes_the_likeliest_level_each_time(system):
-    model = wild(system, 0.5, **SMALL | {"levels": 4})
-    x = np.zeros((1, 2, 2, 1), "float32")
+    model = wild(system, 0.5, **known(system, SMALL | {"levels": 4}))
+    x = as_x(model, np.zeros((1, *model.image_shape)))
     for place in list(model.order) or range(4):
         logits = pure(model, "logits", x=x).numpy().reshape(4, 4)
-        x.reshape(-1)[place] = logits[place].argmax() / 3
+        x.reshape(-1)[place] = as_x(model, logits[place].argmax())
     np.testing.assert_array_equal(model.sample(3, seed=7, temperature=0.0), np.repeat(x, 3, 0))
 
 

@@ -12,6 +12,7 @@ from scipy import ndimage, stats
 
 from kerasgen import data as kdata
 
+SINGLE = {"brick", "grass", "gravel", "camera", "astronaut", "chelsea", "coffee", "china", "flower"}
 TOYS = {"eight_gaussians", "twenty_five_gaussians", "moons", "circles", "rings", "checkerboard", "spirals"}
 
 
@@ -42,6 +43,16 @@ def test_digits_split():
 def test_digits_binary_is_thresholded_digits():
     assert (levels("digits_binary", "test") == (levels("digits", "test") >= 8)).all()
     assert kdata.load("digits_binary").levels == 2
+
+
+def test_every_other_digit_has_half_the_contrast():
+    data = kdata.load("digits_half_contrast")
+    assert data.levels == 33 and data.num_classes == 2
+    for split in data.splits:
+        (x, domain), original = data.arrays(split), kdata.load("digits").arrays(split)[0]
+        assert (domain == np.arange(len(x)) % 2).all()
+        assert (x[domain == 0] == original[domain == 0]).all()
+        assert (x[domain == 1] == 0.25 + 0.5 * original[domain == 1]).all()
 
 
 def test_factorised_histogram_gives_the_reference_bits():
@@ -229,6 +240,46 @@ def test_the_page_states_these_statistics():
         ) in page
 
 
+# ---------------------------------------------------------------------------------------------- photographs
+
+
+@pytest.mark.parametrize("name", sorted(SINGLE))
+def test_a_single_picture_is_all_of_its_splits(name):
+    data = kdata.load(name)
+    x, label = data.arrays("train")
+    assert len(x) == 1 and label is None and data.steps == 1 and data.levels == 256
+    assert all((data.arrays(split)[0] == x).all() for split in ("validation", "test"))
+    if name in ("china", "flower"):
+        from sklearn.datasets import load_sample_image
+
+        shipped = load_sample_image(f"{name}.jpg")
+    else:
+        shipped = getattr(importlib.import_module("skimage.data"), name)()
+    np.testing.assert_array_equal(np.rint(x[0].squeeze() * 255), shipped)
+
+
+def test_a_single_picture_is_cropped_made_grey_and_resized_as_those_of_a_folder(tmp_path):
+    from PIL import Image
+    from sklearn.datasets import load_sample_image
+
+    Image.fromarray(load_sample_image("china.jpg")).save(tmp_path / "china.png")
+    for shape in ((40, 30, 1), (32, 48, 3)):
+        expected = kdata.load(tmp_path / "china.png", image_shape=shape).arrays("train")[0]
+        np.testing.assert_array_equal(kdata.load("china", image_shape=shape).arrays("test")[0], expected)
+    with pytest.raises(ValueError, match=r"image_shape: expected \(height, width, 1 or 3\), got \(8, 8, 2\)"):
+        kdata.load("china", image_shape=(8, 8, 2))
+
+
+def test_faces():
+    from skimage.data import lfw_subset
+
+    data = kdata.load("faces", seed=5)
+    x = np.concatenate([data.arrays(split)[0] for split in ("train", "validation", "test")])
+    order = np.random.RandomState(0).permutation(100)
+    np.testing.assert_allclose(x[..., 0], lfw_subset()[:100][order], atol=0.5 / 255 + 1e-6)
+    assert [data.count(split) for split in data.splits] == [80, 10, 10]
+
+
 # -------------------------------------------------------------------------------------------- other sources
 
 
@@ -292,7 +343,8 @@ def test_typos_meet_their_nearest_name(typo):
 
 
 def test_names_ignore_case_and_hyphens():
-    assert set(kdata.names()) == TOYS | {"digits", "digits_binary"}
+    digits = {"digits", "digits_binary", "digits_half_contrast"}
+    assert set(kdata.names()) == TOYS | digits | {*SINGLE, "faces"}
     assert kdata.load("Eight-Gaussians").name == "eight_gaussians"
 
 

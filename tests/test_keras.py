@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 from costly import costly_systems
-from tiny import TINY
+from tiny import TINY, made
 
 import kerasgen
 
@@ -182,7 +182,7 @@ def test_mixed_precision(system, policy):
         raise AssertionError("no step moved a weight")
     for optimizer in optimizers(model):
         assert isinstance(optimizer, keras.optimizers.LossScaleOptimizer) == (policy == "mixed_float16")
-    sample = model.sample(1)
+    sample = made(model, 1)
     assert sample.dtype == np.float32 and np.isfinite(sample).all()
 
 

@@ -1,5 +1,7 @@
 """Tiny constructor arguments, one line per system: enough to build, train and export each in seconds."""
 
+import numpy as np
+
 PICTURE = (8, 8, 1)
 
 TINY = {
@@ -17,6 +19,16 @@ TINY = {
         embedding=4,
         attention=(4,),
     ),
+    "cyclegan": dict(
+        image_shape=PICTURE,
+        width=8,
+        halvings=1,
+        blocks=1,
+        kernel_size=3,
+        discriminator_widths=(8, 16),
+        identity=0.5,
+        pool=6,
+    ),
     "stylegan2": dict(
         image_shape=PICTURE, latent_dim=6, widths=(8, 6), mapping=2, gamma=0.1, r1_every=2, path_every=2
     ),
@@ -28,6 +40,10 @@ TINY = {
     "pixel_cnn_pp": dict(
         image_shape=PICTURE, levels=17, num_classes=10, width=8, depth=1, components=2, dropout=0.0
     ),
+    "char_rnn": dict(image_shape=(6,), symbols=20, width=8, depth=2, bptt=3),
+    "wavenet": dict(
+        image_shape=(24,), sample_rate=100, levels=6, num_classes=3, width=6, skip=8, depth=2, blocks=2
+    ),
     "ddpm": dict(
         image_shape=PICTURE, levels=17, width=8, multipliers=(1, 2), blocks=1, attention=(4,), steps=20
     ),
@@ -36,7 +52,25 @@ TINY = {
     ),
     "rbm": dict(image_shape=PICTURE, hidden=8, chains=6),
     "imle": dict(image_shape=PICTURE, latent_dim=4, widths=(16, 8), candidates=20),
+    "texture_synthesis": dict(image_shape=PICTURE, window=3, levels=17),
     "progan": dict(image_shape=PICTURE, latent_dim=6, widths=(8, 6)),
+    "vqgan": dict(
+        image_shape=PICTURE,
+        num_classes=10,
+        codes=8,
+        code_dim=4,
+        width=8,
+        multipliers=(1, 2),
+        blocks=1,
+        attention=(),
+        perceptual="digits",
+        discriminator_widths=(8, 16),
+        prior_width=8,
+        prior_depth=2,
+        prior_heads=2,
+        positions=None,
+        epochs=(1, 1, 1),
+    ),
     "vq_vae_2": dict(
         image_shape=PICTURE,
         num_classes=10,
@@ -55,3 +89,13 @@ TINY = {
         dropout=0.0,
     ),
 }
+
+
+def made(model, count):
+    """Samples of a system, or pictures that it translates."""
+    if "sample" in model.serves:
+        return model.sample(count, seed=7)
+    x = np.random.default_rng(7).random((count, *model.image_shape)).astype("float32")
+    return model.translate(
+        x, **({"label": np.arange(count) % model.num_classes} if model.num_classes else {})
+    )

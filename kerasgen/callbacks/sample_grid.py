@@ -63,9 +63,10 @@ class SampleGrid(keras.callbacks.Callback):
             pictures.animate(self.directory / "samples.gif", frames)
 
     def _draw(self):
-        count = self.count or (64 if len(self.model.image_shape) == 3 else 1000)
+        kind = self.model.kind
+        count = self.count or pictures.COUNTS[kind]
         with averages.averaged(self.model):
-            picture = pictures.draw(self.model.sample(count, seed=self.seed, **self.ports))
+            picture = pictures.draw(self.model.sample(count, seed=self.seed, **self.ports), kind)
         self.paths.append(pictures.write(self.directory / f"epoch_{self.epoch + 1:04d}.png", picture))
         self.drawn = self.epoch
         if self.writer:

@@ -70,7 +70,7 @@ def _export(source, out, overwrite, opset, variants):
     with usage():
         exporting.check_opset(opset)
         names = smaller.check_names(variants.split(",") if variants else ())
-    used = data.load(about["data"]["name"]) if about.get("data") else None
+    used = data.of(about)
     try:
         report = exporting.export(
             model, out, preset=about.get("preset"), data=used, overwrite=overwrite, progress=log,

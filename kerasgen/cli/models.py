@@ -77,12 +77,15 @@ def train(
 
 def sample(
     source: Source,
-    out: Annotated[Path, typer.Option("--out", "-o", help="FILE.png, FILE.gif or FILE.npy.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="FILE.png, .gif, .npy, .txt (texts) or .wav (sounds).")
+    ],
     count: Annotated[
         int | None, typer.Option("-n", "--count", help="How many; 16, or one per label.")
     ] = None,
     seed: Seed = 0,
     label: Annotated[str | None, typer.Option(help="Class, or classes in turn: 3 or 0,1,2.")] = None,
+    text: Annotated[str | None, typer.Option(help="What the samples are about, or begin with.")] = None,
     steps: Annotated[int | None, typer.Option(help="Network evaluations of the sampler.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Spread of the choices.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Weight of the condition.")] = None,
@@ -93,7 +96,8 @@ def sample(
 
     if out.suffix.lower() not in pictures.FORMATS:
         raise Usage(f"{out}: expected a name that ends in {', '.join(pictures.FORMATS)}")
-    controls = {"steps": steps, "temperature": temperature, "guidance": guidance, "truncation": truncation}
+    controls = {"text": text, "steps": steps, "temperature": temperature, "guidance": guidance}
+    controls["truncation"] = truncation
     controls = {name: value for name, value in controls.items() if value is not None}
     with usage():
         if label is not None:
@@ -101,9 +105,11 @@ def sample(
             count = count or max(16 if len(labels) == 1 else len(labels), 1)
             controls["label"] = [labels[i % len(labels)] for i in range(count)]
         model, _ = open_source(source)
+        about = getattr(model, "info", {})  # of a bundle
+        kind, rate = (about.get(key) or getattr(model, key, None) for key in ("kind", "sample_rate"))
         x = model.sample(16 if count is None else count, seed=seed, **controls)
     with usage():
-        print(pictures.save(out, x))
+        print(pictures.save(out, x, kind, rate))
 
 
 def evaluate(
@@ -120,7 +126,7 @@ def evaluate(
         model, about = open_source(source)
         if not about.get("data"):
             raise Usage(f"{source}: it does not say which data it was trained on")
-        data = data_sets.load(about["data"]["name"])
+        data = data_sets.of(about)
         figures = metrics.evaluate(model, data, count=count, seed=seed)
     if json:
         print_json(figures)

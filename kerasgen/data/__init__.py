@@ -7,16 +7,19 @@ TensorFlow, Keras, scikit-learn and Pillow are imported by the functions that ne
 import difflib
 import os
 
-from kerasgen.data import embedded, remote
+from kerasgen.data import embedded, photographs, remote, sequences
 from kerasgen.data.checks import check_batch_size
 from kerasgen.data.description import Data
 
-__all__ = ["Data", "load", "names"]
+__all__ = ["Data", "load", "names", "of"]
+
+
+CUT = photographs.MAKERS | sequences.MAKERS  # those that `image_shape` can cut or resize
 
 
 def names():
     """List the embedded data, which need no download."""
-    return list(embedded.MAKERS)
+    return [*embedded.MAKERS, *CUT]
 
 
 def load(
@@ -32,9 +35,9 @@ def load(
     """Load data by name, folder, file or array, as one description with three splits in batches.
 
     The source is one of: an embedded name (`names()`); a folder of pictures, whose sub-folders, if it has
-    two or more and no picture beside them, are the classes; one picture file; a NumPy array x or a pair (x,
-    label); "keras:mnist", "keras:fashion_mnist", "keras:cifar10", "keras:cifar100"; "tfds:<name>" (needs
-    tensorflow-datasets).
+    two or more and no picture beside them, are the classes; a folder of texts (.txt) or sounds (.wav); one
+    such file; a NumPy array x or a pair (x, label); "keras:mnist", "keras:fashion_mnist", "keras:cifar10",
+    "keras:cifar100"; "tfds:<name>" (needs tensorflow-datasets).
 
     Pictures are float32 NHWC in [0, 1]; everything else is float32 as given. Published splits are kept (the
     last tenth of a published training set is validation); folders and arrays are split 80/10/10 by `seed`.
@@ -43,8 +46,9 @@ def load(
         source: what to load.
         batch_size: examples per batch.
         seed: of the order of training batches and, for folders and arrays, of the split.
-        image_shape: (height, width, channels) to crop and resize folder and TFDS pictures to; for other
-            sources, a check. May be left out where all pictures are of one size.
+        image_shape: (height, width, channels) to crop and resize folder and TFDS pictures and embedded single
+            ones to, or (length,) of the pieces that texts and sounds are cut into; for other sources, a check.
+            May be left out where all pictures are of one size.
         labels: None keeps labels where there are any, True insists on them, False drops them; for an array
             source, the label array.
         on_error: "raise" stops at unreadable pictures of a folder, "skip" leaves them out with one warning.
@@ -83,19 +87,36 @@ def load(
     return data.with_batch(batch_size)
 
 
+def of(about):
+    """The data that a preset or a bundle names, in its size; None where it names none.
+
+    Args:
+        about: the contents of `preset.json` or `bundle.json`.
+    """
+    data = about.get("data")
+    shape = data and (data.get("image_shape") or about.get("image_shape"))
+    return load(data["name"], image_shape=shape and tuple(shape)) if data else None
+
+
 def _load_named(source, seed, image_shape, on_error, max_pixels):
     """Load by name or path."""
     collection, _, name = source.partition(":")
-    maker = embedded.MAKERS.get(source.lower().replace("-", "_"))
-    if maker:
-        return maker(seed)
+    plain = source.lower().replace("-", "_")
+    if plain in embedded.MAKERS:
+        return embedded.MAKERS[plain](seed)
+    if plain in CUT:
+        return CUT[plain](seed, image_shape)
     if collection == "keras" and name in remote.KERAS:
         return remote.from_keras(name, seed)
     if collection == "tfds":
         return remote.from_tfds(name, seed, image_shape)
     if os.path.exists(source):
-        from kerasgen.data.folder import from_folder
+        from kerasgen.data.folder import from_folder, walk
 
+        root = os.path.abspath(source)
+        paths = [root] if os.path.isfile(root) else list(walk(root))
+        if paths and paths[0].lower().endswith((".txt", ".wav")):
+            return sequences.from_files(root, paths, seed, image_shape)
         return from_folder(source, seed, image_shape, on_error, max_pixels)
     if os.sep in source or os.path.splitext(source)[1]:
         raise ValueError(f"source: expected a folder or picture, got {source!r}, which does not exist")

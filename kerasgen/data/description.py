@@ -12,7 +12,7 @@ class Data:
 
     The splits hold examples as stored, uint8 grey levels (x = level / (levels - 1) when read) or float32,
     either in an array or in an object that decodes `x[indices]` on demand. Batches are gathered by index, so
-    shuffling moves integers, not pictures.
+    shuffling moves integers, not pictures. Texts are uint8, the bytes of their UTF-8.
 
     Args:
         name: of the data.
@@ -21,6 +21,8 @@ class Data:
         minimum, maximum: bounds of x, None where there are none.
         levels: number of grey levels, None for continuous data.
         class_names: one per class, empty without labels.
+        text: examples are texts.
+        sample_rate: of sounds, values per second.
         entropy: of the distribution in nats, where it is known: no model's expected test loss can be below
             it.
         licence, origin: of the data, in words.
@@ -42,6 +44,8 @@ class Data:
     maximum: float | None = None
     levels: int | None = None
     class_names: tuple = ()
+    text: bool = False
+    sample_rate: int | None = None
     entropy: float | None = None
     licence: str = "unknown"
     origin: str = "unknown"
@@ -54,9 +58,16 @@ class Data:
         return len(self.class_names)
 
     @property
+    def kind(self):
+        """What an example is, "picture", "vector", "text" or "sound", as models have it."""
+        if self.text or self.sample_rate:
+            return "text" if self.text else "sound"
+        return "picture" if len(self.shape) == 3 else "vector"
+
+    @property
     def image_shape(self):
-        """(height, width, channels) of a picture."""
-        if len(self.shape) != 3:
+        """(height, width, channels) of a picture, (length,) of a text or sound."""
+        if self.kind == "vector":
             raise ValueError(
                 f"{self.name}: expected pictures, got vectors of shape {self.shape}; use data.shape"
             )
@@ -149,6 +160,8 @@ class Data:
 
     def _scale(self, x):
         """Stored examples as float32, by the same division as in batches."""
+        if self.text:
+            return x.astype("int32")
         return x.astype("float32") / np.float32(self.levels - 1) if self.levels else x
 
     def _in_order(self, split):

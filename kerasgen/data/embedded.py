@@ -1,5 +1,6 @@
 """Data that ship with the libraries or are drawn from a formula: digits and two-dimensional toys."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -18,6 +19,17 @@ def digits(seed):
 def digits_binary(seed):
     """The same digits in black and white: level 8 and above is 1."""
     return _digits("digits_binary", lambda level: (level >= 8).astype("uint8"), 2, seed)
+
+
+def digits_half_contrast(seed):
+    """The same digits, every other one at half the contrast: two domains, of which no pairs are known."""
+    data = digits(seed)
+    splits = {}
+    for split, (x, _) in data.splits.items():
+        domain = np.arange(len(x), dtype="int32") % 2
+        splits[split] = np.where(domain[:, None, None, None], x + 8, 2 * x).astype("uint8"), domain
+    names = ("full contrast", "half contrast")
+    return dataclasses.replace(data, name="digits_half_contrast", splits=splits, levels=33, class_names=names)
 
 
 def _digits(name, convert, levels, seed):
@@ -113,6 +125,7 @@ TOYS = {  # entropy in nats, by quadrature of the density (the tests repeat it)
     spirals: 1.8664,
 }
 
-MAKERS = {"digits": digits, "digits_binary": digits_binary} | {
+DIGITS = digits, digits_binary, digits_half_contrast
+MAKERS = {make.__name__: make for make in DIGITS} | {
     draw.__name__: functools.partial(_toy, draw, entropy) for draw, entropy in TOYS.items()
 }

@@ -7,11 +7,11 @@
 
 from __future__ import annotations
 
-from kerasgen.metrics import features, fidelity, likelihood, two_dim
+from kerasgen.metrics import features, fidelity, likelihood, texture, two_dim
 from kerasgen.metrics.evaluation import Evaluation, Floor
 from kerasgen.metrics.table import METRICS, Metric
 
-__all__ = ["METRICS", "Metric", "evaluate", "features", "fidelity", "likelihood", "two_dim"]
+__all__ = ["METRICS", "Metric", "evaluate", "features", "fidelity", "likelihood", "texture", "two_dim"]
 
 
 def evaluate(model, data, *, count=1000, seed=0, functions=None):

@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from kerasgen.metrics import features, fidelity, likelihood, two_dim
+from kerasgen.metrics import features, fidelity, likelihood, texture, two_dim
 
 
 class Evaluation:
@@ -21,7 +21,9 @@ class Evaluation:
     """
 
     def __init__(self, model, data, count, seed, functions=None):
-        self.model, self.data, self.count, self.seed = model, data, count, seed
+        self.single = len(data.shape) == 3 and data.count("test") == 1
+        self.model, self.data, self.seed = model, data, seed
+        self.count = min(count, texture.MOST) if self.single else count
         self.ports = likelihood.ports_of(model) if model else {}
         self.functions = {name for name in self.ports if functions is None or name in functions}
         required = {port.name for port in self._inputs("sample") if port.default is None}
@@ -32,16 +34,18 @@ class Evaluation:
     @functools.cached_property
     def facts(self):
         """Names of the facts that hold, which metrics ask for in `given`."""
+        sequence = self.data.kind in ("text", "sound")
         facts = {
             "classifier": self.extractor,
             "labels": self.extractor and self.data.num_classes and self._takes_label("sample"),
-            "levels": self.data.levels and self.data.levels == self._levels,
+            "levels": self._levels and (self.data.levels == self._levels or sequence),
             "entropy": self.data.entropy is not None,
             "modes": self.data.name in two_dim.MODES,
-            "vectors": len(self.data.shape) == 1,
+            "vectors": self.data.kind == "vector",
             "log_weight": hasattr(self.model, "log_weight"),
             "log_partition": hasattr(self.model, "log_partition"),
-            "raw_values": not self.extractor,
+            "single": self.single,
+            "raw_values": not self.extractor and not self.single and not sequence,
             "digits_features": self.extractor,
         }
         return {name for name, holds in facts.items() if holds}
@@ -112,6 +116,13 @@ class Evaluation:
         """Test examples and what becomes of them."""
         x, label = self._labelled_test("reconstruct")
         return x, likelihood.in_parts(self.model.reconstruct, x, label)
+
+    @functools.cached_property
+    def translation(self):
+        """Test examples and what becomes of them in another domain: with labels, in the one after their own."""
+        x, label = self._labelled_test("translate")
+        domain = None if label is None else (label + 1) % self.data.num_classes
+        return x, likelihood.in_parts(self.model.translate, x, domain)
 
     def bits(self, nats):
         return likelihood.bits_per_dim(nats, np.prod(self.data.shape))

@@ -8,6 +8,7 @@ A metric is computed where the model serves the function in `needs` and the fact
     levels                         data and model have the same grey levels
     entropy                        that of the data is known
     modes, vectors                 the data have known modes; they are plain vectors
+    single                         all data are one picture
     log_weight                     the Keras model gives importance weights
     log_partition                  the Keras model estimates the partition function of its energy
 
@@ -21,7 +22,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kerasgen.metrics import fidelity, two_dim
+from kerasgen.metrics import fidelity, texture, two_dim
 
 SPACES = ("digits_features", "raw_values")
 
@@ -152,6 +153,24 @@ def high_quality_share(e):
     return two_dim.high_quality(e.fake[0], *e.modes)
 
 
+@_metric("sample", "lower", "single")
+def coherence(e):
+    """Distance of the samples' patches to those of the picture; 1 for shuffled pixels."""
+    return texture.coherence(e.fake[0], e.test[0][0])
+
+
+@_metric("sample", "lower", "single")
+def completeness(e):
+    """Distance of the picture's patches to those of the samples; 1 for shuffled pixels."""
+    return texture.completeness(e.fake[0], e.test[0][0])
+
+
+@_metric("sample", "higher", "single")
+def novelty(e):
+    """Squared difference of samples and picture, by twice its variance; 0 for a copy."""
+    return texture.novelty(e.fake[0], e.test[0][0])
+
+
 @_metric("log_prob", "higher")
 def nats(e):
     """Mean log-likelihood of a test example, in nats."""
@@ -204,4 +223,11 @@ def reconstruction_mse(e):
 def reconstruction_agreement(e):
     """Share of reconstructions in which the classifier finds the class that it finds in the original."""
     found = [e.found(x) for x in e.reconstruction]
+    return np.mean(found[0] == found[1])
+
+
+@_metric("translate", "higher", "classifier")
+def translation_agreement(e):
+    """Share of translations in which the classifier finds the class that it finds in the original."""
+    found = [e.found(x) for x in e.translation]
     return np.mean(found[0] == found[1])

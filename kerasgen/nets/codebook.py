@@ -12,7 +12,41 @@ EPSILON = 1e-5
 UNUSED = 0.05  # share of the mean use below which a code is begun anew
 
 
-class Codebook(layers.Layer):
+class Vectors(layers.Layer):
+    """K vectors e (K, dim), `self.vectors`, of which the nearest is chosen."""
+
+    def nearest(self, z):
+        """The code of the nearest vector: z (..., dim) -> (...) int32."""
+        e = tf.convert_to_tensor(self.vectors)
+        # |z|^2 is the same for all codes.
+        distance = tf.reduce_sum(e * e, -1) - 2.0 * tf.matmul(
+            tf.reshape(z, (-1, self.dim)), e, transpose_b=True
+        )
+        return tf.reshape(tf.argmin(distance, -1, output_type=tf.int32), tf.shape(z)[:-1])
+
+    def lookup(self, codes):
+        """The vectors of codes: (...) int32 -> (..., dim)."""
+        return tf.gather(self.vectors, codes)
+
+
+class LearnedCodebook(Vectors):
+    """Vectors that are moved as all other weights are, by the gradient of a loss; see `quantization.commitment`.
+
+    Args:
+        codes: K.
+        dim: size of a vector.
+        spread: they begin between this and its negative.
+    """
+
+    def __init__(self, codes, dim, spread=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.codes, self.dim = codes, dim
+        start = keras.initializers.RandomUniform(-spread, spread)
+        self.vectors = self.add_weight(shape=(codes, dim), initializer=start, name="vectors")
+        self.built = True
+
+
+class Codebook(Vectors):
     """K vectors that follow, by moving averages, the encoder's outputs that chose them.
 
         N_k <- g N_k + (1 - g) n_k,   m_k <- g m_k + (1 - g) sum of the z that chose k,   e_k = m_k / N_k
@@ -44,19 +78,6 @@ class Codebook(layers.Layer):
         everything = tf.reduce_sum(count)
         count = (count + EPSILON) / (everything + self.codes * EPSILON) * everything
         return self.total / count[:, None]
-
-    def nearest(self, z):
-        """The code of the nearest vector: z (..., dim) -> (...) int32."""
-        e = self.vectors
-        # |z|^2 is the same for all codes.
-        distance = tf.reduce_sum(e * e, -1) - 2.0 * tf.matmul(
-            tf.reshape(z, (-1, self.dim)), e, transpose_b=True
-        )
-        return tf.reshape(tf.argmin(distance, -1, output_type=tf.int32), tf.shape(z)[:-1])
-
-    def lookup(self, codes):
-        """The vectors of codes: (...) int32 -> (..., dim)."""
-        return tf.gather(self.vectors, codes)
 
     def update(self, batch, z, codes):
         """Move the averages by one batch.

@@ -52,7 +52,7 @@ def residual(x, when, channels, dropout, resample=None, project=False, modulate=
     """Two convolutions, told the time in between, beside a way around them.
 
     Args:
-        when: (B, N), the embedded time (and class).
+        when: (B, N), the embedded time (and class); None where there is none.
         resample: a layer that both ways go through, for blocks that change the resolution.
         project: also the way around has weights, not only where the channels change.
         modulate: the time scales and shifts normalised features (Dhariwal, Nichol, 2021); otherwise it is added.
@@ -62,13 +62,14 @@ def residual(x, when, channels, dropout, resample=None, project=False, modulate=
     if resample:
         x, y = resample(x), resample(y)
     y = layers.Conv2D(channels, 3, padding="same")(y)
-    size = 2 * channels if modulate else channels
-    told = layers.Reshape((1, 1, size))(layers.Dense(size)(when))
+    if when is not None:
+        size = 2 * channels if modulate else channels
+        told = layers.Reshape((1, 1, size))(layers.Dense(size)(when))
     if modulate:
         scale, shift = ops.split(told, 2, axis=-1)
         y = layers.Activation("swish")(norm(y) * (1.0 + scale) + shift)
     else:
-        y = norm_swish(y + told)
+        y = norm_swish(y if when is None else y + told)
     y = layers.Dropout(dropout)(y) if dropout else y
     y = layers.Conv2D(channels, 3, padding="same", kernel_initializer="zeros")(y)
     y = y + (x if x.shape[-1] == channels and not project else layers.Conv2D(channels, 1)(x))

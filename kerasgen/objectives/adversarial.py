@@ -155,6 +155,19 @@ def hinge_generator(fake):
     return -ops.mean(fake)
 
 
+def least_squares(scores, target):
+    """E (D - target)^2: 1 for what is to look real and 0 for what is to look made, also far on the right side."""
+    return ops.mean((scores - target) ** 2)
+
+
+def adaptive_weight(first, second, most=1e4):
+    """|first| / |second| of two gradients, so that the second pulls as hard as the first; at most `most`.
+
+    Reference: Esser, Rombach, Ommer, 2020, arXiv:2012.09841, equation 7.
+    """
+    return tf.stop_gradient(tf.minimum(tf.norm(first) / (tf.norm(second) + 1e-6), most))
+
+
 def wasserstein_discriminator(real, fake):
     """E D(G(z)) - E D(x): minus an estimate of the distance between data and samples, if D is 1-Lipschitz."""
     return ops.mean(fake) - ops.mean(real)

@@ -15,6 +15,7 @@ from tensorflow_probability import distributions as tfd
 from kerasgen import random, samplers
 from kerasgen.model import GenerativeModel
 from kerasgen.objectives import likelihood
+from kerasgen.objectives.levels import Grey
 
 
 class Autoregressive(GenerativeModel):
@@ -24,6 +25,7 @@ class Autoregressive(GenerativeModel):
     Where it has several members both take `member`, which of them; one learns at a time, in turn.
 
     Attributes:
+        scale: how examples are read as levels, of `kerasgen.objectives.levels`.
         order: the elements, numbered in raster order, from first to last; () is raster order.
         members: how many laws are mixed in equal shares, P(x) = mean_m P_m(x), each with an order of its own; `logits`
             and `order` are those of the first.
@@ -31,12 +33,17 @@ class Autoregressive(GenerativeModel):
 
     serves = ("sample", "log_prob", "logits")
     reports = ("loss", "bits_per_dim")
-    discrete = ("sample",)  # chooses levels, so runtimes may differ where two of them tie
+    scale: type = Grey
     order: tuple = ()
     members: int = 1
 
+    @property
+    def discrete(self):
+        """What chooses levels, so that runtimes may differ where two tie; of several members the logits do not tell."""
+        return ("sample",) if self.members == 1 else ()
+
     def predict_logits(self, x, label, training: bool = False):
-        """Hook: logits (B, *image_shape, levels) from x in [-1, 1] and label (B,) or None."""
+        """Hook: logits (B, *image_shape, levels) from the signal of x (pictures: in [-1, 1]) and label (B,) or None."""
         raise NotImplementedError
 
     def fill(self, choose, count, label):
@@ -47,8 +54,8 @@ class Autoregressive(GenerativeModel):
         raise NotImplementedError
 
     def distribution(self, x, label=None, training: bool = False):
-        """The law of every level given the elements before it; x in [0, 1]. In training, of the member in turn."""
-        x = 2.0 * x - 1.0
+        """The law of every level given the elements before it. In training, of the member in turn."""
+        x = self.scale(self.levels).signal(x)
         if self.members == 1:
             return self._independent(self.predict_logits(x, label, training))
         if training:
@@ -70,15 +77,16 @@ class Autoregressive(GenerativeModel):
         return self.report(batch, self.descend(batch, "", lambda: self.losses(batch, training=True)))
 
     def to_levels(self, x):
-        """The nearest level of x in [0, 1], int32."""
-        return tf.cast(tf.floor(x * (self.levels - 1.0) + 0.5), tf.int32)
+        """The nearest level of x, int32."""
+        return self.scale(self.levels).level(x)
 
     def from_levels(self, levels):
-        """What `predict_logits` takes for levels: x in [-1, 1]."""
-        return 2.0 * (tf.cast(levels, tf.float32) / (self.levels - 1.0)) - 1.0
+        """What `predict_logits` takes for levels."""
+        scale = self.scale(self.levels)
+        return scale.signal(scale.value(levels))
 
     def serve_logits(self, x, label=None):
-        return self.predict_logits(2.0 * x - 1.0, label)
+        return self.predict_logits(self.scale(self.levels).signal(x), label)
 
     def serve_log_prob(self, x, label=None):
         return self.distribution(x, label).log_prob(self.to_levels(x))
@@ -101,4 +109,4 @@ class Autoregressive(GenerativeModel):
 
             blank = tf.zeros((count, *self.image_shape), tf.int32)
             _, levels = tf.while_loop(lambda member, _: member < self.members, step, (0, blank))
-        return tf.cast(levels, tf.float32) / (self.levels - 1.0)
+        return self.scale(self.levels).value(levels)

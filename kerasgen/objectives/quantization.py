@@ -73,6 +73,24 @@ class Quantized(GenerativeModel):
     def player_variables(self, player):
         return [v for network in self.networks()[player] for v in network.trainable_variables]
 
+    def code_losses(self, batch, x, training: bool) -> dict:
+        """Hook: what the autoencoder descends, and figures, for x in [-1, 1]; if a model says nothing, squared errors,
+        with codebooks that follow by moving averages."""
+        levels = self.levels_of(x, training)
+        y = self.picture([level.quantized for level in levels], training)
+        reconstruction = ops.mean((x - y) ** 2) / self.variance
+        committed = sum(commitment(level.z, level.quantized) for level in levels)
+        if training:
+            for codebook, level in zip(self.codebooks, levels, strict=True):
+                codebook.update(batch, level.z, level.codes)
+        loss = reconstruction + self.commitment * committed
+        return {
+            "autoencoder_loss": loss,
+            "loss": loss,
+            "reconstruction": reconstruction,
+            "commitment": committed,
+        }
+
     def level(self, i: int, z) -> Level:
         """The nearest vectors of a level's codebook."""
         codes = self.codebooks[i].nearest(z)
@@ -80,21 +98,8 @@ class Quantized(GenerativeModel):
 
     def losses(self, batch, training):
         x = to_signed(batch.x)
-        if self.stage.name == "codes":
-            levels = self.levels_of(x, training)
-            y = self.picture([level.quantized for level in levels], training)
-            reconstruction = ops.mean((x - y) ** 2) / self.variance
-            committed = sum(commitment(level.z, level.quantized) for level in levels)
-            if training:
-                for codebook, level in zip(self.codebooks, levels, strict=True):
-                    codebook.update(batch, level.z, level.codes)
-            loss = reconstruction + self.commitment * committed
-            return {
-                "autoencoder_loss": loss,
-                "loss": loss,
-                "reconstruction": reconstruction,
-                "commitment": committed,
-            }
+        if "autoencoder" in self.stage.players:
+            return self.code_losses(batch, x, training)
         codes = [level.codes for level in self.levels_of(x)]
         nats = -ops.mean(self.log_prior(codes, batch.label, training))
         bits = nats / (self.size * math.log(2.0))
@@ -130,9 +135,12 @@ class Quantized(GenerativeModel):
         return super().port(name, function)
 
     def split(self, code) -> list:
-        """Codes (B, size) as the grids of the levels."""
-        parts = tf.split(code, [height * width for height, width in self.grids], axis=-1)
-        return [tf.reshape(part, (-1, *grid)) for part, grid in zip(parts, self.grids, strict=True)]
+        """Codes (B, size, ...) as the grids of the levels, (B, h, w, ...)."""
+        parts = tf.split(code, [height * width for height, width in self.grids], axis=1)
+        return [
+            tf.reshape(part, (-1, *grid, *code.shape[2:]))
+            for part, grid in zip(parts, self.grids, strict=True)
+        ]
 
     def join(self, grids: list):
         """Grids (B, h, w, ...) of the levels side by side, (B, size, ...)."""
@@ -171,5 +179,5 @@ def straight_through(z, quantized):
 
 
 def commitment(z, quantized):
-    """mean |z - sg q|^2 per element, which keeps the encoder near the codebook."""
+    """mean |z - sg q|^2 per element, which keeps the encoder near the codebook; of (q, z), the codebook near it."""
     return ops.mean((z - tf.stop_gradient(quantized)) ** 2)

@@ -103,6 +103,14 @@ def test_score_sde_deep():
     assert counts("score_sde", blocks=8) == {"network": 106_632_579}
 
 
+def test_cyclegan():
+    model = kerasgen.build("cyclegan")
+    sizes = [network.count_params() for network in (*model.generators, *model.discriminators)]
+    assert sizes == 2 * [11_378_179] + 2 * [2_764_737]
+    smaller = kerasgen.build("cyclegan", image_shape=(128, 128, 3), blocks=6)
+    assert [network.count_params() for network in smaller.generators] == 2 * [7_837_699]
+
+
 def test_stylegan2():
     """Configuration F."""
     assert counts("stylegan2") == {"generator": 30_370_060, "discriminator": 29_012_513}
