@@ -193,9 +193,11 @@ def write(path, image) -> Path:
 
 
 def animate(path, frames, seconds=0.25) -> Path:
-    """Write RGB pictures of one size as a GIF that runs for ever; the last one stays longer."""
+    """Write RGB pictures of one width as a GIF that runs for ever; the last one stays longer."""
     import imageio.v3 as imageio
 
+    height = max(len(frame) for frame in frames)  # pages of text differ
+    frames = [np.pad(f, ((0, height - len(f)), (0, 0), (0, 0)), constant_values=255) for f in frames]
     path, frames = Path(path), np.stack([*frames, *frames[-1:] * 3])
     options = {"extension": ".gif", "duration": 1000 * seconds, "loop": 0}
     path.parent.mkdir(parents=True, exist_ok=True)

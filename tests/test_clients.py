@@ -13,11 +13,13 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import wavfile
 from serving import Quiet, serving
 
 import kerasgen
-from kerasgen import hub, parity
+from kerasgen import hub, parity, pictures
 from kerasgen.cli import main as cli
+from kerasgen.runtime import to_text
 
 EXPORTS = pathlib.Path(__file__).resolve().parents[1] / "exports"
 NODE = EXPORTS / "clients" / "node"
@@ -26,6 +28,8 @@ MODELS = {  # pictures from a latent; a loop with classes, a control and choices
     "dcgan": dict(image_shape=(8, 8, 1), latent_dim=10, widths=(16, 8), kernel_size=3),
     "pixel_cnn": dict(image_shape=(4, 4, 1), levels=3, num_classes=2, width=4, depth=1, hidden=4),
     "gaussian_mixture": dict(image_shape=(2,), components=3),
+    "char_rnn": dict(image_shape=(12,), symbols=128, width=8),
+    "wavenet": dict(image_shape=(50,), sample_rate=4000, levels=16, width=6, skip=8, depth=2, blocks=1),
 }
 
 # The bundles, the server and the browser are shared: one worker runs them all.
@@ -96,6 +100,27 @@ def test_python_takes_every_port(shelf, tmp_path):
     assert sample.main([str(folder / "pixel_cnn"), *given, "--out", str(out)]) == 0
     x = models["pixel_cnn"].sample(5, seed=-3, label=1, temperature=0.5)
     np.testing.assert_allclose(np.load(out), x, atol=1e-5)
+
+
+def test_texts_and_sounds_are_written(shelf, node, tmp_path):
+    folder, models = shelf
+    for name, suffix in (("char_rnn", ".txt"), ("wavenet", ".wav")):
+        files = [tmp_path / f"{client}{suffix}" for client in ("python", "node", "keras")]
+        arguments = [str(folder / name), "--seed", "5", "--count", "3", "--out"]
+        assert program("clients/python/sample.py").main([*arguments, str(files[0])]) == 0
+        done = node(*arguments, str(files[1]))
+        assert done.returncode == 0, done.stderr
+        model = models[name]
+        pictures.save(files[2], model.sample(3, seed=5), model.kind, model.sample_rate)
+        if suffix == ".txt":
+            assert files[0].read_bytes() == files[1].read_bytes() == files[2].read_bytes()
+        else:
+            rates, sounds = zip(*map(wavfile.read, files), strict=True)
+            assert rates == (4000,) * 3
+            for sound in sounds:
+                np.testing.assert_allclose(sound, sounds[2], atol=2)
+    wrong = node(str(folder / "wavenet"), "--out", "x.png")
+    assert wrong.returncode == 2 and "--out: expected FILE.wav or FILE.json, got x.png" in wrong.stderr
 
 
 def test_python_draws_points():
@@ -284,6 +309,24 @@ def test_page_has_a_widget_for_each_port(page, shelf, tmp_path):
     np.testing.assert_allclose(shown(page), x, atol=1e-4)
     unnamed = "Array.from(document.querySelectorAll('input, select')).filter((e) => !e.labels.length).map((e) => e.id)"
     assert page.evaluate(unnamed) == []
+
+
+@pytest.mark.browser
+def test_page_prints_texts_and_plays_sounds(page, shelf, tmp_path):
+    page.select_option("#model", "char_rnn")
+    settled(page)
+    x = shelf[1]["char_rnn"].sample(4, seed=7)
+    np.testing.assert_array_equal(shown(page), x)
+    written = page.eval_on_selector_all("#others pre", "all => all.map((e) => e.textContent)")
+    assert written == to_text(x) and page.inner_text("#status").startswith("4 texts in ")
+    page.select_option("#model", "wavenet")
+    settled(page)
+    np.testing.assert_allclose(shown(page), shelf[1]["wavenet"].sample(4, seed=7), atol=1e-4)
+    ready = "new Promise((known) => (e.duration > 0 ? known() : (e.onloadedmetadata = known)))"
+    assert page.eval_on_selector("#others audio", f"(e) => {ready}.then(() => e.duration)") == pytest.approx(50 / 4000, abs=1e-3)
+    page.select_option("#model", "dcgan")
+    settled(page)
+    assert page.locator("#canvas").is_visible() and page.locator("#others").is_hidden()
 
 
 @pytest.mark.browser

@@ -63,7 +63,8 @@ def write_bundle(folder, name, shape, functions):
     (folder / "onnx").mkdir(parents=True)
     info = {"format": "kerasgen-bundle", "version": 1, "system": name.lower(), "class": name, "preset": None}
     info |= {"title": "A <b>toy</b> ${1} {{x}}", "paper": "A. Nobody", "year": 1999, "data": {"name": "toys"}}
-    info |= {"kind": "picture" if len(shape) == 3 else "vector", "image_shape": shape, "levels": None, "num_classes": 0, "functions": {}, "files": {}}
+    info |= {"kind": "picture" if len(shape) == 3 else "vector", "image_shape": shape, "levels": None}
+    info |= {"num_classes": 0, "functions": {}, "files": {}}
     for function, (inputs, output, nodes, constants) in functions.items():
         arrays = [numpy_helper.from_array(np.asarray(value), key) for key, value in constants.items()]
         graph = helper.make_graph(nodes, function, [*map(value_info, inputs)], [value_info(output)], arrays)

@@ -4,7 +4,7 @@
 //
 // What the function takes besides can be given by name (--label 3, --steps 20), and arrays from a file: --inputs
 // INPUTS.json with {PORT: {"dims": [...], "data": [...]}}. --function chooses another one than sample. --out FILE.json
-// keeps the numbers as {"name": PORT, "dims": [...], "data": [...]}. With --serve instead, each line of the standard
+// (texts go to FILE.txt, sounds to FILE.wav) keeps the numbers as {"name": PORT, "dims": [...], "data": [...]}. With --serve instead, each line of the standard
 // input is {"function": NAME, "inputs": {...}} and is answered by a line with the numbers or {"error": LINE}.
 
 import { createHash } from "node:crypto";
@@ -109,6 +109,37 @@ export function png({ width, height, pixels }) {
   return Buffer.concat([signature, ...chunks]);
 }
 
+/** Sounds (N, length) in [-1, 1], a pause after each, as the bytes of a WAV file. */
+export function wav({ dims, data }, rate) {
+  const [count, length] = dims;
+  const pause = Math.floor(rate / 4);
+  const body = Buffer.alloc(2 * count * (length + pause));
+  for (let i = 0; i < count * length; i++) {
+    const level = Math.round(32767 * Math.min(1, Math.max(-1, data[i])));
+    body.writeInt16LE(level, 2 * (i + Math.floor(i / length) * pause));
+  }
+  const header = Buffer.alloc(44);
+  header.write("RIFF....WAVEfmt ", "latin1");
+  header.writeUInt32LE(36 + body.length, 4);
+  header.writeUInt32LE(16, 16);
+  [1, 1].forEach((value, i) => header.writeUInt16LE(value, 20 + 2 * i)); // PCM, one channel
+  header.writeUInt32LE(rate, 24);
+  header.writeUInt32LE(2 * rate, 28);
+  [2, 16].forEach((value, i) => header.writeUInt16LE(value, 32 + 2 * i)); // bytes and bits of a value
+  header.write("data", 36, "latin1");
+  header.writeUInt32LE(body.length, 40);
+  return Buffer.concat([header, body]);
+}
+
+/** Texts, rows of UTF-8 bytes (N, length) with zeros after their end, as the bytes of a file. */
+export function text({ dims, data }) {
+  const rows = Array.from({ length: dims[0] }, (_, i) => Buffer.from(data.slice(i * dims[1], (i + 1) * dims[1])));
+  const end = (row) => row.findLastIndex((byte) => byte !== 0) + 1;
+  return Buffer.concat(rows.flatMap((row, i) => [Buffer.from(i ? "\n\n" : ""), row.subarray(0, end(row))]).concat(Buffer.from("\n")));
+}
+
+const SUFFIXES = { text: ".txt", sound: ".wav" }; // what is not named is drawn
+
 const USAGE =
   "usage: node sample.mjs BUNDLE [--seed 7] [--count 16] [--PORT VALUE] [--function sample] [--inputs FILE] --out FILE";
 
@@ -124,8 +155,9 @@ async function main([directory, ...rest]) {
   try {
     const options = Object.fromEntries(names.map((name) => [name, { type: "string" }]));
     values = parseArgs({ args: rest, options: { ...options, serve: { type: "boolean" } } }).values;
-    if (!values.serve && !/\.(json|png)$/.test(values.out)) {
-      throw new Error(`--out: expected FILE.png or FILE.json, got ${values.out}`);
+    const suffix = SUFFIXES[bundle.info.kind] ?? ".png";
+    if (!values.serve && ![suffix, ".json"].some((end) => values.out?.endsWith(end))) {
+      throw new Error(`--out: expected FILE${suffix} or FILE.json, got ${values.out}`);
     }
   } catch (error) {
     throw Object.assign(error, { usage: true });
@@ -136,10 +168,25 @@ async function main([directory, ...rest]) {
   const entry = bundle.info.functions[name];
   for (const port of entry?.inputs ?? []) {
     const value = scalars[port.name] ?? { seed: "7", count: "16" }[port.name];
-    if (value !== undefined) given[port.name] ??= { dims: [], data: [Number(value)] };
+    if (value === undefined) continue;
+    given[port.name] ??= port.text ? words(port, value, Number(scalars.count ?? 16)) : { dims: [], data: [Number(value)] };
   }
   const output = await bundle.run(name, given);
-  await writeFile(out, out.endsWith(".png") ? png(draw(output)) : json(entry.output.name, output));
+  const written = {
+    ".png": () => png(draw(output)),
+    ".txt": () => text(output),
+    ".wav": () => wav(output, bundle.info.sample_rate),
+  }[out.slice(-4)];
+  await writeFile(out, written ? written() : json(entry.output.name, output));
+}
+
+/** A text for all rows, as the port takes it. */
+function words(port, value, rows) {
+  const [, length] = port.shape;
+  const bytes = Buffer.from(value);
+  if (bytes.length > length) throw new Error(`${port.name}: expected at most ${length} bytes, got ${bytes.length}`);
+  const row = [...bytes, ...Array(length - bytes.length).fill(0)];
+  return { dims: [rows, length], data: Array(rows).fill(row).flat() };
 }
 
 async function serve(bundle) {

@@ -1,8 +1,9 @@
 """Draw with an exported model: `python sample.py BUNDLE --seed 7 --count 16 --out picture.png`.
 
 Needs NumPy, ONNX Runtime and Pillow, and no other file. What the model takes besides a seed and a count is in its
-`bundle.json` and can be given by name: `--label 3`, `--steps 20`, `--temperature 0.8`. `--out FILE.npy` keeps the
-numbers. Exit code 2 if an argument or the bundle is not what was expected, 1 if the model does not run.
+`bundle.json` and can be given by name: `--label 3`, `--steps 20`, `--temperature 0.8`. Texts go to FILE.txt, sounds to
+FILE.wav, and `--out FILE.npy` keeps the numbers. Exit code 2 if an argument or the bundle is not what was expected, 1
+if the model does not run.
 """
 
 import argparse
@@ -11,10 +12,12 @@ import json
 import os
 import pathlib
 import sys
+import wave
 
 import numpy as np
 
 FUNCTION, COLUMNS, SIDE, PLANE = "sample", 8, 128, 384
+SUFFIXES = {"picture": ".png", "vector": ".png", "text": ".txt", "sound": ".wav"}
 
 
 def onnx_runtime(path, content):
@@ -51,6 +54,12 @@ def feeds(ports, given):
     values = {}
     for port in ports:
         name, value, whole = port["name"], given[port["name"]], port["dtype"] == "int32"
+        if port["text"]:
+            letters, length = value.encode(), port["shape"][1]
+            if len(letters) > length:
+                raise ValueError(f"{name}: expected at most {length} bytes, got {len(letters)}")
+            values[name] = np.tile(np.int32([*letters, *bytes(length - len(letters))]), (given["count"], 1))
+            continue
         low = port["minimum"] if port["minimum"] is not None else -(2**31) if whole else -np.inf
         high = port["maximum"] if port["maximum"] is not None else 2**31 - 1 if whole else np.inf
         if not low <= value <= high:
@@ -83,40 +92,53 @@ def draw(x):
     )
 
 
+def write(out, x, rate):
+    """Write what the model made, by the file's suffix."""
+    if out.suffix == ".npy":
+        np.save(out, x)
+    elif out.suffix == ".txt":
+        out.write_bytes(b"\n\n".join(bytes(row.astype("uint8")).rstrip(b"\0") for row in x) + b"\n")
+    elif out.suffix == ".wav":
+        sounds = np.pad(x, ((0, 0), (0, rate // 4)))  # a pause after each
+        with wave.open(str(out), "wb") as file:
+            file.setparams((1, 2, rate, 0, "NONE", "not compressed"))
+            file.writeframes(np.rint(sounds.clip(-1, 1) * 32767).astype("<i2").tobytes())
+    else:
+        from PIL import Image
+
+        Image.fromarray(draw(x)).save(out)
+
+
 def parse(argv):
     """The arguments; those after the bundle are its ports."""
     parser = argparse.ArgumentParser(description=__doc__.split(":")[0] + ".")
     parser.add_argument("bundle", type=pathlib.Path, help="folder that kerasgen exported; the first argument")
-    parser.add_argument("--out", type=pathlib.Path, required=True, help="FILE.png or FILE.npy")
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="FILE.png, .txt, .wav or .npy")
     if not argv or argv[0].startswith("-"):
         parser.parse_args(argv)
     info, path, content = read(pathlib.Path(argv[0]))
     ports = info["functions"][FUNCTION]["inputs"]
     for port in ports:
-        kind = int if port["dtype"] == "int32" else float
-        default = {"seed": 7, "count": 16}.get(port["name"], port["default"])
+        kind = str if port["text"] else int if port["dtype"] == "int32" else float
+        default = "" if port["text"] else {"seed": 7, "count": 16}.get(port["name"], port["default"])
         options = dict(type=kind, default=default, required=default is None, help=port["meaning"])
         parser.add_argument(f"--{port['name']}", **options)
     arguments = parser.parse_args(argv)
-    if arguments.out.suffix not in (".png", ".npy"):
-        raise ValueError(f"--out: expected FILE.png or FILE.npy, got {arguments.out}")
-    return arguments.out, path, content, feeds(ports, vars(arguments))
+    suffix = SUFFIXES[info["kind"]]
+    if arguments.out.suffix not in (suffix, ".npy"):
+        raise ValueError(f"--out: expected FILE{suffix} or FILE.npy, got {arguments.out}")
+    return arguments.out, info["sample_rate"], path, content, feeds(ports, vars(arguments))
 
 
 def main(argv=None, runtime=onnx_runtime) -> int:
     try:
-        out, path, content, inputs = parse(sys.argv[1:] if argv is None else argv)
+        out, rate, path, content, inputs = parse(sys.argv[1:] if argv is None else argv)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     try:
         x = runtime(path, content)(inputs)
-        if out.suffix == ".npy":
-            np.save(out, x)
-        else:
-            from PIL import Image
-
-            Image.fromarray(draw(x)).save(out)
+        write(out, x, rate)
     except Exception as error:
         print("error:", " ".join(str(error).split())[:300], file=sys.stderr)
         return 1

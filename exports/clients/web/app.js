@@ -1,4 +1,4 @@
-// The page: a form made from the ports of a bundle, and a canvas that shows what the model made.
+// The page: a form made from the ports of a bundle, and a canvas, texts or players that show what the model made.
 //
 // Beside it lie ort/ (three files of onnxruntime-web), bundles/index.json (names of folders) and bundles/NAME/ with
 // bundle.json and onnx/. `open` and `shown` are exported for programs that drive the page, such as its tests.
@@ -72,6 +72,7 @@ export async function open(name) {
 
 function check(port, data) {
   const whole = port.dtype === "int32";
+  if (port.text && data.some((byte) => byte > 255)) throw new Error(`${port.name}: expected at most ${port.shape[1]} bytes`);
   const low = port.minimum ?? (whole ? -(2 ** 31) : -Infinity);
   const high = port.maximum ?? (whole ? 2 ** 31 - 1 : Infinity);
   const bad = Array.from(data).find((value) => !(value >= low && value <= high) || (whole && !Number.isInteger(value)));
@@ -119,7 +120,7 @@ const number = (id, value, limits = {}) => element("input", { type: "number", id
 /** Widgets for the ports of a function, and a function that reads them: {port: {dims, data}}. */
 function makeFields(info, name) {
   const { inputs, output } = info.functions[name];
-  const plane = output.shape.length === 2;
+  const most = { vector: 1000, text: 16, sound: 16 }[info.kind] ?? 64;
   const [fields, readers] = [[], []];
   const latent = inputs.find((port) => port.name === "latent");
   const scalar = (input) => ({ dims: [], data: [input.value === "" ? NaN : Number(input.value)] });
@@ -150,7 +151,8 @@ function makeFields(info, name) {
     const title = port.name[0].toUpperCase() + port.name.slice(1).replaceAll("_", " ");
     let [input, meaning, shows] = [null, port.meaning, true];
     if (port.name === "seed") [input, shows] = [number("seed", 7), false];
-    else if (port.name === "count") input = slider("count", 1, plane ? 1000 : 64, 1, plane ? 500 : 16);
+    else if (port.name === "count") input = slider("count", 1, most, 1, most === 1000 ? 500 : most / 4);
+    else if (port.text) [input, shows] = [element("input", { id: port.name, maxLength: port.shape[1] }), false];
     else if (port.name === "label") {
       const names = info.data?.class_names ?? Array.from({ length: port.maximum + 1 }, (_, i) => String(i));
       const options = names.map((text, value) => element("option", { value, textContent: text }));
@@ -164,10 +166,17 @@ function makeFields(info, name) {
     }
     fields.push(field(port.name, title, input, meaning, shows));
     const all = () => ({ dims: [rows()], data: Array(rows()).fill(Number(input.value)) });
-    readers.push([port.name, () => (port.shape.length ? all() : scalar(input))]);
+    const written = () => ({ dims: [rows(), port.shape[1]], data: Array(rows()).fill(words(input.value, port)).flat() });
+    readers.push([port.name, () => (port.text ? written() : port.shape.length ? all() : scalar(input))]);
   }
   $("fields").replaceChildren(...fields);
   return () => Object.fromEntries(readers.map(([port, value]) => [port, value()]));
+}
+
+/** The bytes of a text, zeros after its end; a text that is too long is one that `check` refuses. */
+function words(value, port) {
+  const bytes = [...new TextEncoder().encode(value)];
+  return bytes.length > port.shape[1] ? [256] : [...bytes, ...Array(port.shape[1] - bytes.length).fill(0)];
 }
 
 /** A point of the latent space: normal numbers from a small generator of this page. */
@@ -186,13 +195,42 @@ export function start(seed, size, low, high) {
 /** Whether a form can ask for this function: it starts from numbers, not from pictures, and gives what can be drawn. */
 function offered(info, name) {
   const entry = info.functions[name];
-  const known = ["seed", "count", "label", "latent", "steps", "temperature", "guidance", "truncation", "strength"];
+  const known = ["seed", "count", "label", "latent", "steps", "temperature", "guidance", "truncation", "strength", "text"];
   const { shape } = entry?.output ?? {};
-  const drawn = shape && ((shape.length === 4 && [1, 3].includes(shape[3])) || (shape.length === 2 && shape[1] === 2));
+  const heard = shape?.length === 2 && ["text", "sound"].includes(info.kind);
+  const drawn = heard || shape && ((shape.length === 4 && [1, 3].includes(shape[3])) || (shape.length === 2 && shape[1] === 2));
   return Boolean(entry?.onnx && drawn && entry.inputs.every((port) => known.includes(port.name)));
 }
 
 // --- the canvas ------------------------------------------------------------------------------------------------------
+
+/** Show texts as they are written and sounds as players, both with their number. */
+function showEach({ dims, data }, { kind, sample_rate: rate }) {
+  const [count, length] = dims;
+  const row = (i) => data.slice(i * length, (i + 1) * length);
+  const letters = (i) => new TextDecoder().decode(Uint8Array.from(row(i))).replace(/\0+$/, "");
+  const address = (i) => URL.createObjectURL(new Blob([wav(row(i), rate)], { type: "audio/wav" }));
+  for (const player of $("others").querySelectorAll("audio")) URL.revokeObjectURL(player.src);
+  const made = Array.from({ length: count }, (_, i) =>
+    kind === "text"
+      ? element("pre", { textContent: letters(i) })
+      : element("audio", { controls: true, src: address(i), ariaLabel: `sound ${i}` }),
+  );
+  $("others").replaceChildren(...made);
+}
+
+/** A sound in [-1, 1] as the bytes of a WAV file. */
+export function wav(sound, rate) {
+  const file = new DataView(new ArrayBuffer(44 + 2 * sound.length));
+  const write = (place, letters) => [...letters].forEach((c, i) => file.setUint8(place + i, c.charCodeAt(0)));
+  const numbers = [[4, 36 + 2 * sound.length], [16, 16], [24, rate], [28, 2 * rate], [40, 2 * sound.length]];
+  write(0, "RIFF....WAVEfmt ");
+  write(36, "data");
+  for (const [place, value] of numbers) file.setUint32(place, value, true);
+  for (const [place, value] of [[20, 1], [22, 1], [32, 2], [34, 16]]) file.setUint16(place, value, true);
+  sound.forEach((value, i) => file.setInt16(44 + 2 * i, Math.round(32767 * Math.min(1, Math.max(-1, value))), true));
+  return file.buffer;
+}
 
 /** Draw pictures (N, H, W, 1 or 3) in a grid, or points (N, 2) in the plane. */
 function draw({ dims, data }) {
@@ -274,8 +312,11 @@ async function update() {
       if (waiting) continue; // the form has moved on
       const seconds = (performance.now() - began) / 1000;
       shown.output = output;
-      draw(output);
-      const what = output.dims.length === 2 ? "point" : "picture";
+      const each = ["text", "sound"].includes(bundle.info.kind);
+      [$("canvas").hidden, $("others").hidden] = [each, !each];
+      if (each) showEach(output, bundle.info);
+      else draw(output);
+      const what = bundle.info.kind === "vector" ? "point" : bundle.info.kind;
       const many = `${output.dims[0]} ${what}${output.dims[0] === 1 ? "" : "s"}`;
       const time = seconds < 1 ? `${Math.ceil(1000 * seconds)} ms` : `${seconds.toFixed(1)} s`;
       $("status").textContent = `${many} in ${time}`;
