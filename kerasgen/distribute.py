@@ -90,6 +90,15 @@ def never_empty(x):
     return tf.pad(x, [[0, missing], *([[0, 0]] * (x.shape.rank - 1))])
 
 
+def everyone(batch, x):
+    """The rows x (B, ...) of all replicas, each at its place in the global batch: (batch.total, ...)."""
+    if replicas() == 1:
+        return x
+    shape = tf.concat([[batch.total], tf.shape(x)[1:]], 0)
+    there = x * tf.cast(batch.share > 0, x.dtype)  # perhaps no row of this replica is of the global batch
+    return total([tf.scatter_nd(batch.index[:, None], there, shape)])[0]
+
+
 def is_multi_worker(strategy) -> bool:
     """Whether the replicas are spread over processes."""
     mirrored = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)

@@ -183,7 +183,7 @@ def _describe(model, preset, data, opset) -> dict:
             "parity": None,
         }
     if data is not None and not isinstance(data, dict):
-        names = ("name", "licence", "origin", "class_names", "entropy")
+        names = ("name", "licence", "origin", "class_names", "entropy", "descriptions")
         data = {key: getattr(data, key) for key in names}
     if data is not None:
         data = {"licence": "unknown", "origin": "unknown", **data}

@@ -31,10 +31,12 @@ if keras.backend.backend() != "tensorflow":
 
 
 class Batch(NamedTuple):
-    """What one training step sees: examples, their labels (or None), and the key of every draw made for them."""
+    """What one training step sees: examples, what is said of them, and the key of every draw made for them."""
 
     x: tf.Tensor  # (B, *image_shape)
-    label: tf.Tensor | None  # (B,) int32
+    label: (
+        tf.Tensor | None
+    )  # (B,) int32; of described examples the text (B, length) int32 or layout (B, objects, 5)
     index: tf.Tensor  # (B,) position in the global batch; in evaluation, in the data
     seed: tf.Tensor  # () a fresh seed per step; one for all of an evaluation
     share: tf.Tensor | float = (
@@ -82,6 +84,8 @@ class GenerativeModel(keras.Model):
         sample_rate: values of a sound per second.
         levels: number of grey levels of the data, or None for continuous data.
         num_classes: number of labels, 0 for an unconditional model.
+        text_length: bytes of the texts that examples are described by, 0 for none.
+        objects: objects in the layouts that examples are described by, 0 for none.
         latent_dim: size of a latent; models without one leave it at 0.
         parts: examples that one call of a sampler makes at most; larger counts are made in parts.
         density: its likelihoods are densities: for data with levels, per grey level of x plus u ~ U[0, 1) levels.
@@ -98,6 +102,8 @@ class GenerativeModel(keras.Model):
     sample_rate: int | None = None
     levels: int | None = None
     num_classes: int = 0
+    text_length: int = 0
+    objects: int = 0
     latent_dim: int = 0
     parts: int = 256
     density: bool = False
@@ -108,6 +114,12 @@ class GenerativeModel(keras.Model):
     @property
     def kind(self) -> str:
         return "picture" if len(self.image_shape) == 3 else "vector"
+
+    @property
+    def described(self) -> str:
+        """What data must say of every example: "label", "text", "layout", or "" for nothing."""
+        given = {"text": self.text_length, "layout": self.objects, "label": self.num_classes}
+        return next((name for name, size in given.items() if size), "")
 
     # --- construction -----------------------------------------------------------------------------------------------
 
@@ -407,6 +419,14 @@ class GenerativeModel(keras.Model):
         x = checks.check_examples(x, self.image_shape, port.minimum, port.maximum)
         if batch_size is not None:
             checks.check_batch_size(batch_size, len(x))
+        if self.described in ("text", "layout"):
+            y = bind(
+                "fit",
+                (Port("x", (BATCH,), "float32", ""), self.port(self.described)),
+                (np.zeros(len(x)), y),
+                {},
+            )
+            return x, y[self.described]
         return x, checks.check_labels(y, self.num_classes, len(x)) if self.num_classes else None
 
     @property
@@ -424,13 +444,17 @@ class GenerativeModel(keras.Model):
         evaluations of the same weights, in batches of any size, give the same figures.
         """
         x, label, _ = keras.utils.unpack_x_y_sample_weight(data)
-        if self.num_classes and label is None:
-            raise ValueError(f"label: expected labels beside x for {self.num_classes} classes, got none")
+        if self.described and label is None:
+            classes = f" for {self.num_classes} classes" if self.described == "label" else ""
+            raise ValueError(f"{self.described}: expected {self.described}s beside x{classes}, got none")
         first, share, total = distribute.part(x)
         x = distribute.never_empty(tf.cast(x, tf.float32))
-        label = (
-            distribute.never_empty(tf.cast(tf.reshape(label, (-1,)), tf.int32)) if self.num_classes else None
-        )
+        if self.described:
+            port = self.port(self.described)
+            shape = [-1 if size == BATCH else size for size in port.shape]
+            label = distribute.never_empty(tf.cast(tf.reshape(label, shape), port.dtype))
+        else:
+            label = None
         if training:
             seed = random.fold(self.seed, self.clock)
             if self.stages:
@@ -531,6 +555,14 @@ class GenerativeModel(keras.Model):
         if name == "mask":
             meaning = "1 where the picture is to be filled, 0 where it is kept"
             return Port(name, (BATCH, *self.image_shape[:2], 1), "float32", meaning, 0.0, 1.0)
+        if name == "text":
+            meaning = "description, UTF-8 bytes"
+            return Port(name, (BATCH, self.text_length), "int32", meaning, 0, 255, text=True)
+        if name == "layout":
+            meaning = (
+                "rows (class or -1 for none, left, top, width, height), lengths as shares of the picture"
+            )
+            return Port(name, (BATCH, self.objects, 5), "float32", meaning, -1.0)
         if name == "latent":
             return Port(
                 name, (BATCH, self.latent_dim), "float32", "point of the latent space; its prior has mean 0"

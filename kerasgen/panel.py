@@ -13,6 +13,7 @@ import dataclasses
 import functools
 import html
 import io
+import json
 import math
 import os
 import wave
@@ -175,7 +176,7 @@ class Entry:
 
     def offers(self, function: str, *given: str) -> bool:
         """Whether the function can be called with these inputs, a label where it needs one, and defaults."""
-        known = {*given, "seed", "count", "label", "text"}
+        known = {*given, "seed", "count", "label", "text", "layout"}
         return function in self.ports and all(
             port.name in known or port.default is not None for port in self.ports[function]
         )
@@ -345,11 +346,14 @@ class Tab:
         return self.slider(dataclasses.replace(self.entry.port("sample", "count"), default=value))
 
     def words(self, port):
-        """A line to write in for a text."""
+        """A line to write in for a text, some for a layout as JSON."""
         import gradio as gr
 
         names = dict(label=port.name, info=port.meaning, elem_id=self.id(port.name))
-        return gr.Textbox("", max_length=port.shape[1], interactive=True, **names)
+        known = (self.entry.info["data"] or {}).get("descriptions") or [""]
+        if not port.text:
+            return gr.Textbox(json.dumps(known[0]), lines=3, max_length=2000, interactive=True, **names)
+        return gr.Textbox(known[0], max_length=port.shape[1], interactive=True, **names)
 
     def slider(self, port):
         """A slider for a scalar port."""
@@ -400,7 +404,7 @@ def _sample(tab: Tab):
 
     known = ("seed", "count", "label")
     controls = [port for port in tab.entry.ports["sample"] if not port.shape and port.name not in known]
-    texts = [port for port in tab.entry.ports["sample"] if port.text]
+    texts = [port for port in tab.entry.ports["sample"] if port.text or port.name == "layout"]
     left, right = _columns()
     with left:
         widgets = dict(zip(known, [tab.seed(), tab.count(), *tab.labels("sample")], strict=False))
@@ -413,7 +417,10 @@ def _sample(tab: Tab):
         output = gr.HTML(elem_id="samples", min_height=200)
 
     def sample(*values):
-        return draw(tab.entry, tab.run("sample", **dict(zip(widgets, values, strict=True))))
+        given = dict(zip(widgets, values, strict=True))
+        if "layout" in given:
+            given["layout"] = _layout(given["layout"])
+        return draw(tab.entry, tab.run("sample", **given))
 
     tab.live(sample, list(widgets.values()), output)
 
@@ -653,6 +660,16 @@ def _error(line):
     import gradio as gr
 
     return gr.Error(line, print_exception=False)
+
+
+def _layout(words):
+    """Rows of numbers out of what was written; what they must be is checked with the port."""
+    try:
+        return np.array(json.loads(words), "float32")
+    except (TypeError, ValueError, RecursionError):
+        raise _error(
+            f"layout: expected rows of numbers like [[3, 0, 0, 0.5, 0.5]], got {str(words)[:40]!r}"
+        ) from None
 
 
 def _one(label):

@@ -19,7 +19,7 @@ FORMATS = (".png", ".gif", ".npy", ".txt", ".wav")
 COUNTS = {"picture": 64, "vector": 1000, "text": 8, "sound": 9}  # examples that are drawn of each kind
 PAGE = 16  # texts that a page shows at most
 COLUMNS = 100  # characters in a line of it
-WINDOW = 256  # values of a sound in one column of its spectrogram
+WINDOW, FRAMES = 256, 96  # of a spectrogram: values of a sound in one column at most, and columns
 FLOOR = 80  # decibels below the loudest that are black
 
 
@@ -111,10 +111,10 @@ def page(texts) -> np.ndarray:
         broken = [
             line[i : i + COLUMNS] for line in plain.split("\n") for i in range(0, max(len(line), 1), COLUMNS)
         ]
-        lines += [*broken, ""]
+        lines += [*broken, "_" * 20, ""]
     font = ImageFont.load_default_imagefont()
-    canvas = Image.new("RGB", (6 * COLUMNS + 16, 11 * (len(lines) - 1) + 8), "white")
-    ImageDraw.Draw(canvas).multiline_text((8, 4), "\n".join(lines[:-1]), "black", font, spacing=0)
+    canvas = Image.new("RGB", (6 * COLUMNS + 16, 11 * (len(lines) - 2) + 8), "white")
+    ImageDraw.Draw(canvas).multiline_text((8, 4), "\n".join(lines[:-2]), "black", font, spacing=0)
     return np.asarray(canvas)
 
 
@@ -127,11 +127,13 @@ def spectrograms(sounds) -> np.ndarray:
     """
     from scipy.signal import spectrogram
 
-    window = min(WINDOW, np.shape(sounds)[1])
-    *_, power = spectrogram(np.asarray(sounds), nperseg=window, noverlap=3 * window // 4, detrend=False)
+    length = np.shape(sounds)[1]
+    window = min(WINDOW, 2 ** int(math.log2(max(length / 4, 1))))
+    overlap = window - max(1, (length - window) // FRAMES)
+    *_, power = spectrogram(np.asarray(sounds), nperseg=window, noverlap=max(0, overlap), detrend=False)
     decibels = 10 * np.log10(power + 1e-12)
     loud = decibels.max(initial=-100.0)
-    return grid((1 + (decibels - loud) / FLOOR)[:, ::-1, :, None], scale=2)
+    return grid((1 + (decibels - loud) / FLOOR)[:, ::-1, :, None])
 
 
 def draw(x, kind="picture") -> np.ndarray:

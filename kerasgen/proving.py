@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from kerasgen.runtime import BATCH, SIZES, port_of
+from kerasgen.runtime import BATCH, SIZES, from_text, port_of
 
 TOLERANCE = 1e-4  # of |a - b| / max(1, |a|)
 TIE = 1e-3  # two choices this close in perturbed logits may flip
@@ -155,6 +155,8 @@ def value_of(port, rows, seed, plain, info, draw):
         value = port.default if drawn else np.arange(rows) % info["num_classes"]
     elif port.name == "noise_level":
         value = np.geomspace(0.05, 5.0, rows)
+    elif port.name in ("text", "layout"):
+        value = _described(port, rows, info, draw)
     elif port.name == "mask":
         value = draw.integers(0, 2, shape)
     elif port.dtype == "int32":
@@ -162,10 +164,24 @@ def value_of(port, rows, seed, plain, info, draw):
     elif port.minimum is None and port.maximum is None:
         value = draw.standard_normal(shape)
     elif info["levels"] and tuple(port.shape[1:]) == tuple(info["image_shape"]):
-        value = draw.integers(0, info["levels"], shape) / (info["levels"] - 1)
+        values = info["values"] or np.arange(info["levels"]) / (info["levels"] - 1)
+        value = np.take(values, draw.integers(0, info["levels"], shape))
     else:
         value = draw.uniform(low, high, shape)
     return np.broadcast_to(np.asarray(value, port.dtype), shape).copy()
+
+
+def _described(port, rows, info, draw):
+    """Descriptions of the data, over and over; without, letters, or boxes of the first class."""
+    known = (info["data"] or {}).get("descriptions")
+    if known:
+        known = from_text(known, port.shape[1]) if port.text else np.array(known)
+        return known[np.arange(rows) % len(known)]
+    if port.text:
+        return draw.integers(97, 123, (rows, port.shape[1]))
+    shape = (rows, *port.shape[1:-1])
+    corners = draw.uniform(0, 0.5, (4, *shape))
+    return np.stack([np.zeros(shape), corners[0], corners[1], 0.2 + corners[2] / 2, 0.2 + corners[3] / 2], -1)
 
 
 def one_line(error):

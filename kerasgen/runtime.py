@@ -117,7 +117,7 @@ def bind(function: str, ports, args: tuple, given: dict) -> dict:
     """The inputs of a function by port name: positional and named arguments joined, checked, defaults filled in.
 
     Ports with a batch axis get the same number of rows: that of `count` for a sampler, else that of the first input. A
-    single label or noise level stands for all rows.
+    single label, noise level, text or layout stands for all rows.
 
     Raises:
         TypeError: a port that the function does not have, or one missing or given twice.
@@ -143,8 +143,8 @@ def bind(function: str, ports, args: tuple, given: dict) -> dict:
             if port.default is None:
                 raise TypeError(f"{function}: expected {takes}, {port.name} is missing")
             value = "" if port.text else port.default
-        if rows is not None and np.ndim(value) == 0 and (port.shape == (BATCH,) or port.text):
-            value = value if isinstance(value, str) and not port.text else np.full(rows, value)
+        if rows is not None and _is_one(port, value):
+            value = np.repeat(np.asarray(value)[None], rows, 0)
         result[port.name] = check(port, value)
         if port.name == "count":
             rows = int(result["count"])
@@ -179,6 +179,13 @@ def to_text(rows) -> list:
         ['Hi']
     """
     return [bytes(np.asarray(row, np.uint8)).rstrip(b"\0").decode(errors="replace") for row in rows]
+
+
+def _is_one(port, value):
+    """Whether a value is that of one row, which stands for all."""
+    if isinstance(value, str):
+        return port.text
+    return bool(port.shape) and np.ndim(value) == len(port.shape) - 1
 
 
 class Ports(NamedTuple):

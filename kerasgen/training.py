@@ -29,10 +29,13 @@ from math import isfinite as finite
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 import kerasgen
 from kerasgen import catalog, files, hub
 
 GRIDS = 20  # sample pictures in a run, about
+MONITORED = 256  # examples that the collapse monitor looks at
 CONFIG, CHECKPOINTS = "config.json", "checkpoints"
 
 
@@ -237,11 +240,12 @@ def _run(start, data, model, checkpoint_folder, progress):
     chosen = [callbacks.CSVHistory(folder / "history.csv"), bar]
     if _drawable(model):
         logs = board / "samples" if board else None
-        chosen.append(callbacks.SampleGrid(folder / "samples", max(1, epochs // GRIDS), tensorboard=logs))
+        every, about = max(1, epochs // GRIDS), _about(model, data, count)
+        chosen.append(callbacks.SampleGrid(folder / "samples", every, tensorboard=logs, **about))
     if hasattr(model, "discriminator") and _drawable(model):
-        chosen.insert(
-            0, callbacks.CollapseMonitor(data, max(2, epochs // GRIDS))
-        )  # its figures are logged too
+        every, about = max(2, epochs // GRIDS), _about(model, data, MONITORED)
+        monitor = callbacks.CollapseMonitor(data, every, MONITORED, **about)
+        chosen.insert(0, monitor)  # its figures are logged too
     if board:
         chosen.append(keras.callbacks.TensorBoard(str(board), write_graph=False))
     best = callbacks.BestWeights(monitor) if monitor else None
@@ -255,6 +259,7 @@ def _run(start, data, model, checkpoint_folder, progress):
             model.fit(
                 data.train,
                 epochs=epochs,
+                steps_per_epoch=recipe.get("steps_per_epoch"),
                 validation_data=validation,
                 callbacks=[*chosen, *([best] if best else []), resume],
                 verbose=0,
@@ -276,7 +281,8 @@ def _run(start, data, model, checkpoint_folder, progress):
     with averages.averaged(model) if interrupted else contextlib.nullcontext():  # as the end of `fit` does
         hub.save_preset(model, folder / "model", preset=name, **kept, results=results)
         if _drawable(model):
-            pictures.save(folder / "samples.png", model.sample(count, seed=seed), model.kind)
+            x = model.sample(count, seed=seed, **_about(model, data, count))
+            pictures.save(folder / "samples.png", x, model.kind)
     if interrupted:
         raise Interrupted(folder)
     _write(folder, {**record, "finished": _now()})
@@ -415,9 +421,17 @@ def _command():
 
 
 def _drawable(model):
-    """Whether samples need no input of their own and can be drawn."""
+    """Whether samples need no input but what the data describe, and can be drawn."""
     shape, sample = model.image_shape, model.ports().get("sample")
     needs = {port.name for port in sample.inputs if port.default is None} if sample else {"sample"}
-    if not needs <= {"count", "seed"}:
+    if not needs <= {"count", "seed", model.described}:
         return False
     return shape[-1] in (1, 3) if model.kind == "picture" else len(shape) == 1 and shape[0] > 1
+
+
+def _about(model, data, count):
+    """What described samples are about: the descriptions of the validation split, over and over."""
+    if model.described not in ("text", "layout"):
+        return {}
+    given = data.arrays("validation")[1]
+    return {model.described: given[np.arange(count) % len(given)]}

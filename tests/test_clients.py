@@ -323,7 +323,8 @@ def test_page_prints_texts_and_plays_sounds(page, shelf, tmp_path):
     settled(page)
     np.testing.assert_allclose(shown(page), shelf[1]["wavenet"].sample(4, seed=7), atol=1e-4)
     ready = "new Promise((known) => (e.duration > 0 ? known() : (e.onloadedmetadata = known)))"
-    assert page.eval_on_selector("#others audio", f"(e) => {ready}.then(() => e.duration)") == pytest.approx(50 / 4000, abs=1e-3)
+    seconds = page.eval_on_selector("#others audio", f"(e) => {ready}.then(() => e.duration)")
+    assert seconds == pytest.approx(50 / 4000, abs=1e-3)
     page.select_option("#model", "dcgan")
     settled(page)
     assert page.locator("#canvas").is_visible() and page.locator("#others").is_hidden()

@@ -86,6 +86,9 @@ def sample(
     seed: Seed = 0,
     label: Annotated[str | None, typer.Option(help="Class, or classes in turn: 3 or 0,1,2.")] = None,
     text: Annotated[str | None, typer.Option(help="What the samples are about, or begin with.")] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="Boxes as JSON: [[class, left, top, width, height], ...].")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Network evaluations of the sampler.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Spread of the choices.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Weight of the condition.")] = None,
@@ -104,6 +107,8 @@ def sample(
             labels = _whole_numbers(label)
             count = count or max(16 if len(labels) == 1 else len(labels), 1)
             controls["label"] = [labels[i % len(labels)] for i in range(count)]
+        if layout is not None:
+            controls["layout"] = _rows(layout)
         model, _ = open_source(source)
         about = getattr(model, "info", {})  # of a bundle
         kind, rate = (about.get(key) or getattr(model, key, None) for key in ("kind", "sample_rate"))
@@ -155,6 +160,15 @@ def open_source(source):
 
 def is_bundle(source) -> bool:
     return (Path(source) / "bundle.json").is_file()
+
+
+def _rows(text):
+    from json import loads
+
+    try:
+        return loads(text)
+    except ValueError:
+        raise Usage(f"--layout: expected rows of numbers like [[3, 0, 0, 0.5, 0.5]], got {text!r}") from None
 
 
 def _whole_numbers(text):

@@ -7,19 +7,20 @@ TensorFlow, Keras, scikit-learn and Pillow are imported by the functions that ne
 import difflib
 import os
 
-from kerasgen.data import embedded, photographs, remote, sequences
+from kerasgen.data import described, embedded, photographs, remote, sequences
 from kerasgen.data.checks import check_batch_size
 from kerasgen.data.description import Data
 
 __all__ = ["Data", "load", "names", "of"]
 
 
+FIXED = embedded.MAKERS | described.MAKERS
 CUT = photographs.MAKERS | sequences.MAKERS  # those that `image_shape` can cut or resize
 
 
 def names():
     """List the embedded data, which need no download."""
-    return [*embedded.MAKERS, *CUT]
+    return [*FIXED, *CUT]
 
 
 def load(
@@ -102,8 +103,8 @@ def _load_named(source, seed, image_shape, on_error, max_pixels):
     """Load by name or path."""
     collection, _, name = source.partition(":")
     plain = source.lower().replace("-", "_")
-    if plain in embedded.MAKERS:
-        return embedded.MAKERS[plain](seed)
+    if plain in FIXED:
+        return FIXED[plain](seed)
     if plain in CUT:
         return CUT[plain](seed, image_shape)
     if collection == "keras" and name in remote.KERAS:

@@ -5,6 +5,10 @@ import functools
 
 import numpy as np
 
+from kerasgen.runtime import to_text
+
+SHOWN = 36  # descriptions that a bundle shows
+
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Data:
@@ -16,12 +20,16 @@ class Data:
 
     Args:
         name: of the data.
-        splits: {"train" | "validation" | "test": (x, label or None)}.
+        splits: {"train" | "validation" | "test": (x, label or None)}; with `described`, the description in the
+            label's place.
         shape: of one example, channels last.
         minimum, maximum: bounds of x, None where there are none.
         levels: number of grey levels, None for continuous data.
         class_names: one per class, empty without labels.
         text: examples are texts.
+        described: what comes with each example in the place of a label: "text", bytes (N, length), or "layout",
+            rows (class, left, top, width, height) of its objects (N, objects, 5).
+        objects: names of the classes in layouts.
         sample_rate: of sounds, values per second.
         entropy: of the distribution in nats, where it is known: no model's expected test loss can be below
             it.
@@ -45,6 +53,8 @@ class Data:
     levels: int | None = None
     class_names: tuple = ()
     text: bool = False
+    described: str = ""
+    objects: tuple = ()
     sample_rate: int | None = None
     entropy: float | None = None
     licence: str = "unknown"
@@ -63,6 +73,16 @@ class Data:
         if self.text or self.sample_rate:
             return "text" if self.text else "sound"
         return "picture" if len(self.shape) == 3 else "vector"
+
+    @property
+    def descriptions(self):
+        """Some descriptions, each another one, as a sampler takes them; empty without."""
+        if not self.described:
+            return []
+        given = self.splits["test"][1][:256]
+        first = np.unique(given.reshape(len(given), -1), axis=0, return_index=True)[1]
+        chosen = given[np.sort(first)[:SHOWN]]
+        return to_text(chosen) if self.described == "text" else np.round(chosen.astype("float64"), 4).tolist()
 
     @property
     def image_shape(self):

@@ -27,7 +27,7 @@ class Evaluation:
         self.ports = likelihood.ports_of(model) if model else {}
         self.functions = {name for name in self.ports if functions is None or name in functions}
         required = {port.name for port in self._inputs("sample") if port.default is None}
-        if not required <= {"count", "seed", "label"}:  # the samples are about a picture, a text or a layout
+        if not required <= {"count", "seed", "label", data.described}:  # about what the data do not say
             self.functions.discard("sample")
         self.extractor = features.features_for(data)
 
@@ -58,8 +58,10 @@ class Evaluation:
     @functools.cached_property
     def fake(self):
         """Samples and the labels that were asked for: those of the test split, over and over."""
-        label = np.resize(self.test[1], self.count) if self._takes_label("sample") else None
-        x = self.model.sample(self.count, seed=self.seed, **({} if label is None else {"label": label}))
+        name, label = self.data.described or "label", None
+        if self.test[1] is not None and name in {port.name for port in self._inputs("sample")}:
+            label = np.take(self.test[1], np.arange(self.count) % len(self.test[1]), 0)
+        x = self.model.sample(self.count, seed=self.seed, **({} if label is None else {name: label}))
         if x.shape[1:] != self.data.shape:
             raise ValueError(f"data: expected shape {x.shape[1:]} as the samples, got {self.data.shape}")
         bad = ~np.isfinite(x)
