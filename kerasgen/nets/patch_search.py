@@ -75,8 +75,8 @@ def nearest(query, keys, size: int, alpha: float | None = None):
             nothing in the query is like come first, so that no part of `keys` is left out (Granot et al., 2021).
 
     Returns:
-        Places and distances; these are the divided ones if `alpha` is given. At most `BUDGET` distances, or those of one
-        query, are in memory at once.
+        Places and distances; these are the divided ones if `alpha` is given. At most `BUDGET` distances, or those of
+        one query, are in memory at once.
     """
     rows, columns = places(query, size)
     total, key_rows, key_columns = rows * columns, *places(keys, size)
@@ -119,7 +119,9 @@ def votes(where, picture, size: int, height, width):
     """
     wide, columns = tf.shape(picture)[1], places(picture, size)[1]
     first = tf.math.floordiv(where, columns) * wide + tf.math.floormod(where, columns)
-    pixels = tf.reshape(tf.pad(picture, [[0, 0], [0, 0], [0, 1]], constant_values=1.0), (-1, picture.shape[-1] + 1))
+    pixels = tf.reshape(
+        tf.pad(picture, [[0, 0], [0, 0], [0, 1]], constant_values=1.0), (-1, picture.shape[-1] + 1)
+    )
     weights = 1.0 + gaussian(size, EXACT // 256 - size**2).ravel()
 
     def step(i, total):
@@ -138,14 +140,16 @@ def shrinking(before: int, after: int):
     """The matrix (after, before) of a triangle filter that shrinks, in 256ths, whole numbers."""
     centre = (np.arange(after)[:, None] + 0.5) * before / after - 0.5
     weights = np.maximum(1.0 - np.abs(np.arange(before) - centre) * after / before, 0.0)
-    edges = np.cumsum(weights, axis=1) / weights.sum(1, keepdims=True)  # rounding these keeps the sums of rows
+    edges = np.cumsum(weights, axis=1) / weights.sum(
+        1, keepdims=True
+    )  # rounding these keeps the sums of rows
     return np.diff(np.rint(256 * edges), prepend=0.0).astype("float32")
 
 
 def shrunk(level, height: int, width: int):
     """Levels (..., H, W, C), at most 256 of them, at a smaller size."""
     rows, columns = shrinking(level.shape[-3], height), shrinking(level.shape[-2], width)
-    return tf.einsum("hH,...HWC,wW->...hwC", rows, level, columns) / 2.0**16
+    return tf.einsum("ab,...bcf,dc->...adf", rows, level, columns) / 2.0**16
 
 
 def enlarged(level, height, width):
@@ -155,7 +159,9 @@ def enlarged(level, height, width):
         at = (2 * tf.range(after) + 1) * before * 32 // after - 32  # in 64ths of a pixel
         at = tf.clip_by_value(at, 0, 64 * (before - 1))
         share = tf.reshape(tf.cast(at % 64, tf.float32), (-1, 1, 1) if axis == 0 else (1, -1, 1))
-        first, second = (tf.gather(level, i, axis=axis) for i in (at // 64, tf.minimum(at // 64 + 1, before - 1)))
+        first, second = (
+            tf.gather(level, i, axis=axis) for i in (at // 64, tf.minimum(at // 64 + 1, before - 1))
+        )
         level = (64.0 - share) * first + share * second
     return tf.round(level / 64.0**2)
 
