@@ -38,6 +38,7 @@ SCHEMA = {
     "data": {"name": str, "batch_size": int, "image_shape": list, "labels": bool},
     "recipe": {
         "epochs": int,
+        "steps_per_epoch": int,
         "seed": int,
         "compile": {"jit_compile": bool, "steps_per_execution": int},
         "optimizers": dict,  # attribute -> {"class_name", "config"}
@@ -47,7 +48,12 @@ SCHEMA = {
     "results": dict,
 }
 REQUIRED = ("format", "preset", "system", "arguments")
-POSITIVE = ("recipe.epochs", "recipe.compile.steps_per_execution", "data.batch_size")
+POSITIVE = (
+    "recipe.epochs",
+    "recipe.steps_per_epoch",
+    "recipe.compile.steps_per_execution",
+    "data.batch_size",
+)
 LIMITS = {"bytes": 2**20, "depth": 32}
 TYPES = {int: "a whole number", str: "text", dict: "an object", list: "a list", bool: "true or false"}
 
@@ -391,7 +397,9 @@ def save_preset(model, folder, *, overwrite=False, half=False, **about) -> Path:
     preset = {key: preset[key] for key in [*SCHEMA, *preset] if key in preset}  # in the schema's order
     text = dumps(preset)
     check_preset(json.loads(text), folder.name)
-    stored = {name: (v, _halved(_stored(v)) if half else _stored(v)) for name, v in named_weights(model).items()}
+    stored = {
+        name: (v, _halved(_stored(v)) if half else _stored(v)) for name, v in named_weights(model).items()
+    }
     with np.errstate(over="ignore"):  # what does not fit is infinite, and refused
         arrays = {name: np.asarray(v.numpy(), kind) for name, (v, (_, kind)) in stored.items()}
     _check_finite(arrays)

@@ -242,10 +242,11 @@ def _run(start, data, model, checkpoint_folder, progress):
         logs = board / "samples" if board else None
         every, about = max(1, epochs // GRIDS), _about(model, data, count)
         chosen.append(callbacks.SampleGrid(folder / "samples", every, tensorboard=logs, **about))
-    if hasattr(model, "discriminator") and _drawable(model):
+    last = model.stages[-1].players if model.stages else ()
+    if hasattr(model, "discriminator") and _drawable(model) and (not last or "discriminator" in last):
         every, about = max(2, epochs // GRIDS), _about(model, data, MONITORED)
-        monitor = callbacks.CollapseMonitor(data, every, MONITORED, **about)
-        chosen.insert(0, monitor)  # its figures are logged too
+        # Its figures are logged too.
+        chosen.insert(0, callbacks.CollapseMonitor(data, every, MONITORED, **about))
     if board:
         chosen.append(keras.callbacks.TensorBoard(str(board), write_graph=False))
     best = callbacks.BestWeights(monitor) if monitor else None

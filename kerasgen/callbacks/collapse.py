@@ -140,7 +140,7 @@ class CollapseMonitor(keras.callbacks.Callback):
     def _faults_of_losses(self, losses, step) -> dict:
         faults = dict.fromkeys(losses if self.loss is not None else (), "")
         for name in faults:
-            before = [row[name] for at, row in self._losses if at <= step - self.patience]
+            before = [row[name] for at, row in self._losses if at <= step - self.patience and name in row]
             most = self.loss * max(median(before), 1.0) if before else math.inf
             if losses[name] > most:
                 faults[name] = f"diverged: {name} {losses[name]:.3g}, expected at most {most:.3g}"

@@ -60,3 +60,15 @@ def when(due, compute, like):
     Nothing in `compute` may look at other replicas.
     """
     return tf.cond(due, compute, lambda: tf.zeros_like(like))
+
+
+def local_slope(score, x):
+    """E (|dD(x)/dp| - 1)^2 over pixels p (B, H, W, C), for critics of patches that score every place of x by itself.
+
+    Each place's scores are summed over the patches that see it (Rott Shaham et al., 2019, arXiv:1905.01164).
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        total = ops.sum(score(x))
+    squares = ops.sum(ops.square(tape.gradient(total, x)), axis=-1)
+    return ops.mean(ops.square(ops.sqrt(squares + 1e-12) - 1.0))
