@@ -64,6 +64,16 @@ def tiny_bundle(tmp_path_factory):
     return folder, report, model
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items):
+    """What shares a trained model, or a module's fixtures, runs in one worker, so that each is made once."""
+    for item in items:
+        system = item.callspec.params.get("system") if hasattr(item, "callspec") else None
+        alone = item.get_closest_marker("xdist_group") or not (system or item.path.parent.name == "models")
+        if not alone:
+            item.add_marker(pytest.mark.xdist_group("-".join(filter(None, (item.path.stem, system)))))
+
+
 def pytest_runtest_setup(item):
     reason = None
     if item.get_closest_marker("browser"):

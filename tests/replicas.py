@@ -12,6 +12,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf  # noqa: E402
 
+RATE = 3e-4  # at larger ones the games of GANs amplify what rounding does
 EXAMPLES, BATCH, EPOCHS = 44, 16, 2  # the last batch has 12 examples, and of 23 held-out ones 7
 
 
@@ -31,6 +32,7 @@ def run(system, arguments, scope, **compiled):
     """Weights, optimiser variables and figures after a few steps, as {name: array}."""
     import keras
     import numpy as np
+    from tiny import said
 
     import kerasgen
 
@@ -39,7 +41,7 @@ def run(system, arguments, scope, **compiled):
         model = kerasgen.build(system, **arguments)
         optimizers = {
             f"{player}_optimizer" if player else "optimizer": keras.optimizers.SGD(
-                1e-3, momentum=0.9, use_ema=True, **compiled.pop("optimizer", {})
+                RATE, momentum=0.9, use_ema=True, **compiled.pop("optimizer", {})
             )
             for player in model.players
         }
@@ -47,13 +49,17 @@ def run(system, arguments, scope, **compiled):
     name = "moons" if len(model.image_shape) == 1 else "digits_binary" if model.levels == 2 else "digits"
     data = kerasgen.data.load(name, batch_size=BATCH)
     (x, label), (held_out, held_label) = data.arrays("train"), data.arrays("validation")
-    pick = (lambda label, n: label[:n] % model.num_classes) if model.num_classes else (lambda label, n: None)
-    validation = (held_out[:23], pick(held_label, 23)) if model.num_classes else held_out[:23]
+    pick = (
+        (lambda label, n: label[:n] % model.num_classes)
+        if model.num_classes
+        else (lambda label, n: said(model, n))
+    )
+    validation = (held_out[:23], pick(held_label, 23)) if model.described else held_out[:23]
     fitted = model.fit(
         x[:EXAMPLES],
         pick(label, EXAMPLES),
         batch_size=BATCH,
-        epochs=EPOCHS,
+        epochs=max(EPOCHS, len(model.stages)),
         validation_data=validation,
         verbose=0,
     )

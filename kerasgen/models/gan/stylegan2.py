@@ -96,7 +96,7 @@ class StyleGAN2(adversarial.Adversarial):
         depth = synthesis.input_shape[0][1]
         w = self.style(seed, random.LATENT + 2 * step, index)
         if not training:
-            return tf.repeat(w[:, None], depth, axis=1)
+            return tf.stack([w] * depth, axis=1)  # XLA has no second derivative of `repeat`
         total, count = distribute.total([tf.reduce_sum(w, axis=0), tf.cast(tf.shape(w)[0], w.dtype)])
         self.mean_style.assign(0.995 * self.mean_style + 0.005 * tf.stop_gradient(total / count))
         fine = self.style(seed, random.LATENT + 2 * step + 1, index)
