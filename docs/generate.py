@@ -158,7 +158,10 @@ def header(system) -> str:
         f"*{system.title}*, {system.authors.replace(' and ', ', ')}, {system.year}, {link(system.reference)}."
     )
     preset = shown(system)
-    if "sample" in serves(system.path, system.name):
+    takes = {name for names, _, _ in arguments(system) for name in names.split(", ")}
+    if takes & {"text_length", "objects"}:
+        how = f"What `{preset}` makes of the descriptions of the validation split, seed {SEED}."
+    elif "sample" in serves(system.path, system.name):
         how = f"`kerasgen sample {preset} -n {COUNT} --seed {SEED} -o {system.id}.png`"
     else:
         how = f"Pictures of the test split, and under each row what `translate` of `{preset}` makes of it."
@@ -241,9 +244,23 @@ def pictures(again=()) -> list:
         path, preset = ROOT / "docs" / "pictures" / f"{system.id}.png", shown(system)
         if preset and (system.id in again or not path.exists()):
             model = kerasgen.load(preset)
-            x = model.sample(COUNT, seed=SEED) if "sample" in model.serves else translated(model, preset)
+            about = described(model, preset)
+            x = (
+                model.sample(COUNT, seed=SEED, **about)
+                if "sample" in model.serves
+                else translated(model, preset)
+            )
             drawn.append(str(pictures.save(path, x, model.kind)))
     return drawn
+
+
+def described(model, preset):
+    """The descriptions of the validation split, as `sample` takes them; nothing for models without."""
+    from kerasgen import data, hub
+
+    if model.described not in ("text", "layout"):
+        return {}
+    return {model.described: data.of(hub.read_preset(preset)).arrays("validation")[1][:COUNT]}
 
 
 def translated(model, preset):
