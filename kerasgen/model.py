@@ -585,8 +585,10 @@ class GenerativeModel(keras.Model):
         for function in self.serves:
             inputs = []
             for name, parameter in inspect.signature(getattr(self, f"serve_{function}")).parameters.items():
-                if name == "label" and not self.num_classes:
-                    continue
+                if name == "label":  # whatever data say of an example
+                    if not self.described:
+                        continue
+                    name = self.described
                 port = self.port("count" if name == "index" else name, function)
                 # A number in the signature is the model's own default.
                 if port.default is not None and isinstance(parameter.default, (int, float)):
@@ -603,10 +605,13 @@ class GenerativeModel(keras.Model):
 
     def pure(self, function: str):
         """`serve_<function>` over tensors, with labels of -1 replaced by classes drawn from the seed."""
-        serve = getattr(self, f"serve_{function}")
+        serve, said = getattr(self, f"serve_{function}"), self.described
+        takes = inspect.signature(serve).parameters
 
         def call(**tensors):
-            if function == "sample" and "label" in tensors:
+            if said in tensors and said not in takes:
+                tensors["label"] = tensors.pop(said)
+            if function == "sample" and said == "label" and "label" in tensors:
                 label, index = tensors["label"], tensors["index"]
                 drawn = random.integers(tensors["seed"], random.LABEL, index, (), self.num_classes)
                 tensors["label"] = tf.where(label < 0, drawn, label)

@@ -161,6 +161,7 @@ def test_nothing_is_written_where_meta_is_wrong(model, tmp_path):
         ({"recipe": {"epochs": "3"}}, "expected 'recipe.epochs' to be a whole number, got \"3\""),
         ({"recipe": {"epochs": True}}, "expected 'recipe.epochs' to be a whole number, got true"),
         ({"recipe": {"epochs": 0}}, "expected 'recipe.epochs' to be at least 1, got 0"),
+        ({"recipe": {"steps_per_epoch": 0}}, "expected 'recipe.steps_per_epoch' to be at least 1, got 0"),
         (
             {"recipe": {"optimizers": {"optimizer": {"kind": "Adam"}}}},
             "unknown key 'recipe.optimizers.optimizer.kind'",

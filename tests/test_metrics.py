@@ -14,7 +14,7 @@ from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
 
 import kerasgen.data
-from kerasgen.metrics import METRICS, evaluate, features, fidelity, likelihood, two_dim
+from kerasgen.metrics import METRICS, evaluate, features, fidelity, likelihood, texture, two_dim
 from kerasgen.runtime import BATCH, Port, Ports
 
 SAMPLE = (Port("count", (), "int32", "", 0), Port("seed", (), "int32", ""))
@@ -472,3 +472,47 @@ def test_importing_metrics_is_light():
 @pytest.mark.parametrize("name", ["", ".features", ".fidelity", ".likelihood", ".two_dim"])
 def test_examples_run(name):
     assert doctest.testmod(importlib.import_module(f"kerasgen.metrics{name}")).failed == 0
+
+
+# --- one picture ------------------------------------------------------------------------------------------------------
+
+
+def test_patches_of_one_picture_beside_another():
+    """By a search of every patch beside every patch."""
+    one, other = (np.random.default_rng(i).uniform(size=(9 + i, 10, 2)) for i in range(2))
+    found = []
+    for row in range(3):
+        for column in range(4):
+            patch = one[row : row + 7, column : column + 7]
+            gaps = [((patch - other[r : r + 7, c : c + 7]) ** 2).mean() for r in range(4) for c in range(4)]
+            found.append(min(gaps))
+    assert texture.distance(one, other) == pytest.approx(np.mean(found))
+
+
+def test_samples_of_one_picture_are_judged_by_their_patches():
+    picture = kerasgen.data.load("brick", image_shape=(24, 24, 1))
+    x = picture.arrays("test")[0]
+
+    def figures(sample):
+        return evaluate(Fake((24, 24, 1), 256, sample=lambda count, seed, **_: sample(count)), picture)
+
+    copies = figures(lambda count: np.repeat(x, count, 0))
+    assert all(abs(copies[name]) < 1e-9 for name in ("coherence", "completeness", "novelty"))
+    half = figures(lambda count: np.repeat(np.concatenate([x[:, :12], x[:, :12]], 1), count, 0))
+    assert half["completeness"] > half["coherence"] > 0
+    orders = np.random.default_rng(0).permutation(24 * 24)
+    shuffled = figures(lambda count: np.repeat(x.reshape(1, -1, 1)[:, orders].reshape(x.shape), count, 0))
+    assert shuffled["coherence"] == pytest.approx(1, abs=0.2) and shuffled["novelty"] == pytest.approx(
+        1, abs=0.2
+    )
+    assert set(copies) == {
+        f"{name}{end}" for name in ("coherence", "completeness", "novelty") for end in ("", "_floor")
+    }
+
+
+def test_data_of_a_preset_or_bundle_have_its_size():
+    about = {"data": {"name": "brick", "image_shape": [16, 16, 1], "batch_size": 1}}
+    assert kerasgen.data.of(about).shape == (16, 16, 1)
+    assert kerasgen.data.of({"data": {"name": "brick"}, "image_shape": [8, 8, 3]}).shape == (8, 8, 3)
+    assert kerasgen.data.of({"data": {"name": "digits", "batch_size": 64}}).shape == (8, 8, 1)
+    assert kerasgen.data.of({"data": None, "image_shape": [8, 8, 3]}) is None

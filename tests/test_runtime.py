@@ -191,6 +191,12 @@ MALFORMED = {
     "functions.energy.x: expected a shape ": lambda i: i["functions"]["energy"]["inputs"][0].update(
         shape=[16, 8, 8, 1]
     ),
+    "functions.energy.energy: expected a shape .*, got \\['batch', 'height'\\]": lambda i: (
+        i["functions"]["energy"]["output"].update(shape=["batch", "height"])  # which no input says
+    ),
+    "functions.energy.x: expected a shape .*, got \\['batch', 8, 'width', 1\\]": lambda i: (
+        i["functions"]["energy"]["inputs"][0].update(shape=["batch", 8, "width", 1])
+    ),
     "functions.energy: expected ports of different names, got x, x": lambda i: (
         i["functions"]["energy"]["output"].update(name="x")
     ),

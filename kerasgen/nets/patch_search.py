@@ -1,8 +1,8 @@
 """Patches of pictures: where they are, how far they are from those of another picture, and which is nearest.
 
-    |p - q|^2 = |p|^2 - 2 p.q + |q|^2,   p.q for all places of a picture at once by a convolution with p
+    |p - q|^2 = |p|^2 - 2 p.q + |q|^2,   p.q for many p and q at once, by a convolution or a product of matrices
 
-No matrix of patches is made. Pictures here are whole numbers about 0: sums of their products stay below 2^24, where
+Pictures here are whole numbers about 0: sums of their products stay below 2^24, where
 float32 counts exactly, so that the nearest patch is the same in every runtime, ties included (the first one wins).
 A picture is (H, W, C); its places are those where a patch fits, in rows.
 """
@@ -65,6 +65,11 @@ def distances(x, patches, weights=None):
     return own - 2.0 * _correlation(x, weighted) + _correlation(squares, weights)
 
 
+def between(rows, squares, others):
+    """Squared distances (N, M) of rows (N, D), whose own squares (N, 1) are known, and others (M, D)."""
+    return squares - 2.0 * tf.matmul(rows, others, transpose_b=True) + tf.reduce_sum(others * others, axis=1)
+
+
 def nearest(query, keys, size: int, alpha: float | None = None):
     """For every patch of `query`, where in `keys` its nearest is, (n,) int32, and how far, (n,).
 
@@ -75,15 +80,18 @@ def nearest(query, keys, size: int, alpha: float | None = None):
             nothing in the query is like come first, so that no part of `keys` is left out (Granot et al., 2021).
 
     Returns:
-        Places and distances; these are the divided ones if `alpha` is given. At most `BUDGET` distances, or those of
-        one query, are in memory at once.
+        Places and distances; these are the divided ones if `alpha` is given. In memory at once are the patches of
+        `keys`, 144 MiB for 7x7 in 512x512 in colour, and `BUDGET` distances or those of one query.
     """
     rows, columns = places(query, size)
     total, key_rows, key_columns = rows * columns, *places(keys, size)
     part = tf.maximum(BUDGET // (key_rows * key_columns), 1)
+    stored = _rows(windows(keys, tf.range(key_rows * key_columns), size))
+    squares = _correlation(tf.reduce_sum(keys * keys, axis=-1, keepdims=True), tf.ones((1, size, size, 1)))
 
     def parts(start):
-        return distances(keys, windows(query, tf.range(start, tf.minimum(start + part, total)), size))
+        at = tf.range(start, tf.minimum(start + part, total))
+        return between(stored, squares, _rows(windows(query, at, size)))
 
     def covered(start, least):
         return start + part, tf.minimum(least, tf.reduce_min(parts(start), axis=1))
@@ -164,6 +172,10 @@ def enlarged(level, height, width):
         )
         level = (64.0 - share) * first + share * second
     return tf.round(level / 64.0**2)
+
+
+def _rows(patches):
+    return tf.reshape(patches, (-1, patches.shape[1] * patches.shape[2] * patches.shape[3]))
 
 
 def _correlation(x, patches):

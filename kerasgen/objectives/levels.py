@@ -85,7 +85,10 @@ class Linear:
 
 
 class MuLaw(Linear):
-    """Sounds: bins of equal width of sign(x) ln(1 + mu |x|) / ln(1 + mu), finer where a sound is soft; mu = 255 (G.711)."""
+    """Sounds: bins of equal width of sign(x) ln(1 + mu |x|) / ln(1 + mu), mu = 255: finer where a sound is soft.
+
+    Reference: ITU-T G.711.
+    """
 
     mu = 255
 

@@ -91,6 +91,11 @@ class Quantized(GenerativeModel):
             "commitment": committed,
         }
 
+    def prior_losses(self, batch, codes: list, training: bool) -> dict:
+        """Hook: what the prior descends, and figures; if a model says nothing, the nats of the codes."""
+        nats = -ops.mean(self.log_prior(codes, batch.label, training))
+        return {"prior_loss": nats, "loss": nats, "bits_per_code": nats / (self.size * math.log(2.0))}
+
     def level(self, i: int, z) -> Level:
         """The nearest vectors of a level's codebook."""
         codes = self.codebooks[i].nearest(z)
@@ -100,10 +105,7 @@ class Quantized(GenerativeModel):
         x = to_signed(batch.x)
         if "autoencoder" in self.stage.players:
             return self.code_losses(batch, x, training)
-        codes = [level.codes for level in self.levels_of(x)]
-        nats = -ops.mean(self.log_prior(codes, batch.label, training))
-        bits = nats / (self.size * math.log(2.0))
-        return {"prior_loss": nats, "loss": nats, "bits_per_code": bits}
+        return self.prior_losses(batch, [level.codes for level in self.levels_of(x)], training)
 
     def train_step(self, data):
         batch = self.batch(data)

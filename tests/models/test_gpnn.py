@@ -1,4 +1,4 @@
-"""Patches are replaced as a plain program in whole numbers does it; the figures move with the arguments as they should."""
+"""Patches are replaced as a plain program in whole numbers does it; figures move with the arguments as they should."""
 
 import numpy as np
 import pytest
