@@ -36,12 +36,12 @@ def picture(side: int, seed: int):
 GREY = [tf.TensorSpec((None, None, 1))] * 2
 
 
-@tf.function(GREY, autograph=False)
+@tf.function(input_signature=GREY, autograph=False)
 def ours(query, keys):
     return patch_search.nearest(query, keys, SIZE)[0]
 
 
-@tf.function(GREY, autograph=False)
+@tf.function(input_signature=GREY, autograph=False)
 def product(query, keys):
     """All distances at once."""
     options = dict(sizes=[1, SIZE, SIZE, 1], strides=[1] * 4, rates=[1] * 4, padding="VALID")

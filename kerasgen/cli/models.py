@@ -93,6 +93,8 @@ def sample(
     temperature: Annotated[float | None, typer.Option(help="Spread of the choices.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Weight of the condition.")] = None,
     truncation: Annotated[float | None, typer.Option(help="Share of the latent's spread kept.")] = None,
+    height: Annotated[int | None, typer.Option(help="Of the samples, where any can be made.")] = None,
+    width: Annotated[int | None, typer.Option(help="Of the samples, where any can be made.")] = None,
 ):
     """Draw samples into a file. A bundle is run without TensorFlow."""
     from kerasgen import pictures
@@ -100,7 +102,7 @@ def sample(
     if out.suffix.lower() not in pictures.FORMATS:
         raise Usage(f"{out}: expected a name that ends in {', '.join(pictures.FORMATS)}")
     controls = {"text": text, "steps": steps, "temperature": temperature, "guidance": guidance}
-    controls["truncation"] = truncation
+    controls |= {"truncation": truncation, "height": height, "width": width}
     controls = {name: value for name, value in controls.items() if value is not None}
     with usage():
         if label is not None:

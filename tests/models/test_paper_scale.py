@@ -111,6 +111,56 @@ def test_cyclegan():
     assert [network.count_params() for network in smaller.generators] == 2 * [7_837_699]
 
 
+def trainable(network):
+    return sum(v.value.shape.num_elements() for v in network.trainable_variables)
+
+
+def test_vqgan():
+    """The autoencoder with 1,024 codes, and the discriminator."""
+    model = kerasgen.build("vqgan", prior_width=8, prior_depth=1, prior_heads=1)
+    networks = model.networks()
+    assert sum(map(trainable, networks["autoencoder"])) == 72_141_699
+    assert trainable(model.discriminator) == 2_765_633
+
+
+@pytest.fixture
+def small_autoencoder():
+    """Arguments of the smallest autoencoder with 16x16 codes."""
+    return dict(width=4, multipliers=(1,) * 5, blocks=1, attention=(), code_dim=4)
+
+
+@pytest.mark.slow
+def test_prior_of_vqgan(small_autoencoder):
+    """The transformer of faces."""
+    assert trainable(kerasgen.build("vqgan", **small_autoencoder).prior) == 304_932_864
+
+
+@pytest.mark.slow
+def test_prior_of_vqgan_by_class(small_autoencoder):
+    """That of ImageNet, 1.411 billion, from its first two blocks; it has a token for every class beside."""
+    options = dict(codes=16384, num_classes=1000, prior_width=1536, **small_autoencoder)
+    one, two = (trainable(kerasgen.build("vqgan", prior_depth=depth, **options).prior) for depth in (1, 2))
+    assert one + 47 * (two - one) - 1000 * 1536 == 1_411_034_112
+
+
+def test_gan_cls():
+    model = kerasgen.load("gan_cls_64", weights=False)
+    found = [trainable(network) for network in (model.generator, model.discriminator)]
+    assert found == [18_909_699, 4_032_321]
+
+
+def test_layout2im():
+    """As counted from the authors' code, with 184 classes; the parts of the generator with 179."""
+    model = kerasgen.load("layout2im_64", weights=False)
+    generator = trainable(model.crop_encoder) + trainable(model.layout_encoder) + trainable(model.decoder)
+    assert generator == 27_684_739
+    found = [trainable(network) for network in (model.image_discriminator, model.object_discriminator)]
+    assert found == [10_141_440, 10_330_041]
+    small = kerasgen.build("layout2im", classes=179, objects=2, image_widths=(4, 4), object_widths=(4, 4))
+    found = [trainable(network) for network in (small.crop_encoder, small.layout_encoder, small.decoder)]
+    assert found == [11_992_000, 13_800_768, 1_862_211]
+
+
 def test_stylegan2():
     """Configuration F."""
     assert counts("stylegan2") == {"generator": 30_370_060, "discriminator": 29_012_513}
@@ -177,3 +227,51 @@ def test_progan():
 
 def test_pixel_cnn_pp():
     assert counts("pixel_cnn_pp") == {"network": 53_659_080}
+
+
+def test_singan():
+    """Biases before a normalisation, and the constant of a critic, have no effect: they are published, and not here."""
+    model = kerasgen.load("singan_250", weights=False)
+    assert len(model.sizes) == 9 and min(model.sizes[0]) == 25
+    filters = [32] * 4 + [64] * 4 + [128]
+    generators, critics = (
+        [sum(v.value.shape.num_elements() for v in network.trainable_variables) for network in networks]
+        for networks in (model.generators, model.discriminators)
+    )
+    published = {32: (29_763, 29_185), 64: (114_819, 113_665), 128: (450_819, 448_513)}
+    assert [count + 4 * f for count, f in zip(generators, filters, strict=True)] == [
+        published[f][0] for f in filters
+    ]
+    assert [count + 4 * f + 1 for count, f in zip(critics, filters, strict=True)] == [
+        published[f][1] for f in filters
+    ]
+
+
+def test_char_rnn():
+    """The paper's network for the Penn Treebank: one layer of 1,000 cells with peepholes, 49 symbols, 4.3M weights."""
+    assert counts("char_rnn", symbols=49) == {"network": 4_252_049}
+
+
+def test_wavenet():
+    """That of the common implementation, but for the residual output of its last layer, which nothing reads."""
+    published, unread = 1_515_968, 32 * 32 + 32
+    assert counts("wavenet") == {"network": published - unread}
+
+
+def test_dall_e():
+    """The authors' autoencoder; the bias of the decoder's first convolution is in the codes' vectors."""
+    from kerasgen.models.vq import dall_e
+
+    widths = [256, 512, 1024, 2048]
+    assert dall_e._encoder((256, 256, 3), widths, 2, 8192).count_params() == 53_786_240
+    decoder = dall_e._decoder((32, 32), widths, 2, 128, 3).count_params()
+    assert decoder + 8192 * 128 == 43_829_766 - 128
+
+
+@pytest.mark.slow
+def test_dall_e_prior():
+    """12 billion: what a block adds, counted at the paper's width, times 64."""
+    shape = dict(width=32, multipliers=(1, 2), blocks=1, codes=16, image_shape=(4, 4, 3), text_length=4)
+    one, two = (counts("dall_e", **shape, prior_depth=depth)["prior"] for depth in (1, 2))
+    assert two - one == 12 * 3968**2 + 13 * 3968
+    assert 64 * (two - one) == pytest.approx(12.09e9, rel=1e-3)
