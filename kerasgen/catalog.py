@@ -77,7 +77,15 @@ SYSTEMS = {
         System(
             "vqgan", "vq", "VQGAN",
             "Taming Transformers for High-Resolution Image Synthesis", "P. Esser and R. Rombach and B. Ommer", 2020,
-            "arXiv:2012.09841", ("autoencoder", "codebook", "adversarial", "transformer", "perceptual", "class-conditional"),
+            "arXiv:2012.09841",
+            ("autoencoder", "codebook", "adversarial", "transformer", "perceptual", "class-conditional"),
+        ),
+        System(
+            "dall_e", "vq", "DALLE",
+            "Zero-Shot Text-to-Image Generation",
+            "A. Ramesh and M. Pavlov and G. Goh and S. Gray and C. Voss and A. Radford and M. Chen and "
+            "I. Sutskever", 2021,
+            "arXiv:2102.12092", ("autoencoder", "Gumbel-softmax", "transformer", "text to image", "discrete VAE"),
         ),
         System(
             "dcgan", "gan", "DCGAN",
@@ -102,6 +110,17 @@ SYSTEMS = {
             "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks",
             "J.-Y. Zhu and T. Park and P. Isola and A. A. Efros", 2017,
             "arXiv:1703.10593", ("adversarial", "translation", "unpaired", "PatchGAN", "least squares", "LSGAN"),
+        ),
+        System(
+            "gan_cls", "gan", "GANCLS",
+            "Generative Adversarial Text to Image Synthesis",
+            "S. Reed and Z. Akata and X. Yan and L. Logeswaran and B. Schiele and H. Lee", 2016,
+            "arXiv:1605.05396", ("adversarial", "text to image", "matching-aware", "GAN-INT-CLS", "interpolation"),
+        ),
+        System(
+            "layout2im", "gan", "Layout2Im",
+            "Image Generation from Layout", "B. Zhao and L. Meng and W. Yin and L. Sigal", 2018,
+            "arXiv:1811.11389", ("adversarial", "layout", "boxes", "scenes", "convolutional LSTM"),
         ),
         System(
             "stylegan2", "gan", "StyleGAN2",
@@ -181,6 +200,19 @@ SYSTEMS = {
             "Texture Synthesis by Non-parametric Sampling", "A. A. Efros and T. K. Leung", 1999,
             "doi:10.1109/ICCV.1999.790383",
             ("texture", "one picture", "Markov random field", "hole filling", "no training"),
+        ),
+        System(
+            "gpnn", "single_image", "GPNN",
+            "Drop the GAN: In Defense of Patches Nearest Neighbors as Single Image Generative Models",
+            "N. Granot and B. Feinstein and A. Shocher and S. Bagon and M. Irani", 2021,
+            "arXiv:2103.15545",
+            ("one picture", "patches", "nearest neighbour", "retargeting", "structural analogy", "no training"),
+        ),
+        System(
+            "singan", "single_image", "SinGAN",
+            "SinGAN: Learning a Generative Model from a Single Natural Image",
+            "T. Rott Shaham and T. Dekel and T. Michaeli", 2019,
+            "arXiv:1905.01164", ("one picture", "adversarial", "pyramid", "harmonisation", "editing", "Wasserstein"),
         ),
     )
 }  # fmt: skip

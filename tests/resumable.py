@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from replicas import strategy
-from tiny import TINY
+from tiny import TINY, said
 
 import kerasgen
 from kerasgen.callbacks import BestWeights, CSVHistory, Resume, checkpoints
@@ -29,6 +29,7 @@ SYSTEMS = {
     "rbm": {},
     "imle": {},
     "texture_synthesis": {},
+    "singan": {},
     "cyclegan": {},
 }
 
@@ -52,7 +53,7 @@ DIGITS = {
 def examples(model, start=0):
     """(x, label or None): digits from `start` on."""
     x, label = (array[start : start + EXAMPLES] for array in DIGITS[model.levels or 17])
-    return x, label % model.num_classes if model.num_classes else None
+    return x, label % model.num_classes if model.num_classes else said(model, EXAMPLES)
 
 
 def fit(model, *callbacks, epochs=EPOCHS, data=None, validation=False):
@@ -61,7 +62,7 @@ def fit(model, *callbacks, epochs=EPOCHS, data=None, validation=False):
     held_out = examples(model, EXAMPLES)
     arguments = dict(x=x, y=label, batch_size=BATCH) if data is None else dict(x=data)
     if validation:
-        arguments["validation_data"] = held_out if model.num_classes else held_out[0]
+        arguments["validation_data"] = held_out if model.described else held_out[0]
     history = model.fit(**arguments, epochs=epochs, verbose=0, callbacks=list(callbacks))
     found = {key: variable.numpy() for key, variable in checkpoints.variables(model).items()}
     found |= {f"history/{key}": np.array(values) for key, values in history.history.items()}

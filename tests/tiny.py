@@ -29,6 +29,33 @@ TINY = {
         identity=0.5,
         pool=6,
     ),
+    "gan_cls": dict(
+        image_shape=PICTURE,
+        text_length=12,
+        latent_dim=6,
+        widths=(8, 6),
+        discriminator_widths=(6, 8),
+        text_dim=6,
+        text_width=8,
+        projection=4,
+        interpolation=0.5,
+        epochs=(1, 1),
+    ),
+    "layout2im": dict(
+        image_shape=PICTURE,
+        classes=3,
+        objects=2,
+        latent_dim=4,
+        embedding=4,
+        widths=(4, 6),
+        crop_widths=(4, 6),
+        crop_size=4,
+        lstm=(6, 5),
+        lstm_kernel=3,
+        blocks=1,
+        image_widths=(4, 6),
+        object_widths=(4, 6),
+    ),
     "stylegan2": dict(
         image_shape=PICTURE, latent_dim=6, widths=(8, 6), mapping=2, gamma=0.1, r1_every=2, path_every=2
     ),
@@ -53,6 +80,8 @@ TINY = {
     "rbm": dict(image_shape=PICTURE, hidden=8, chains=6),
     "imle": dict(image_shape=PICTURE, latent_dim=4, widths=(16, 8), candidates=20),
     "texture_synthesis": dict(image_shape=PICTURE, window=3, levels=17),
+    "gpnn": dict(image_shape=PICTURE, patch=3, coarsest=4, iterations=2, levels=17),
+    "singan": dict(image_shape=PICTURE, coarsest=6, width=4, depth=2),
     "progan": dict(image_shape=PICTURE, latent_dim=6, widths=(8, 6)),
     "vqgan": dict(
         image_shape=PICTURE,
@@ -64,12 +93,28 @@ TINY = {
         blocks=1,
         attention=(),
         perceptual="digits",
-        discriminator_widths=(8, 16),
+        discriminator_widths=(
+            8,
+            128,
+        ),  # so wide that some scores pass the hinge's margin, or the last bias rests
         prior_width=8,
         prior_depth=2,
         prior_heads=2,
         positions=None,
         epochs=(1, 1, 1),
+    ),
+    "dall_e": dict(
+        image_shape=PICTURE,
+        text_length=5,
+        codes=6,
+        width=8,
+        multipliers=(1, 2),
+        blocks=1,
+        code_dim=4,
+        prior_width=8,
+        prior_depth=2,
+        prior_heads=2,
+        dropout=0.0,
     ),
     "vq_vae_2": dict(
         image_shape=PICTURE,
@@ -91,10 +136,25 @@ TINY = {
 }
 
 
+def said(model, count):
+    """What data say of so many examples: labels, texts of letters, layouts; None for nothing."""
+    generator = np.random.default_rng(3)
+    if model.described == "label":
+        return generator.integers(model.num_classes, size=count)
+    if model.described == "text":
+        return generator.integers(97, 123, (count, model.text_length), dtype="int32")
+    if model.described == "layout":
+        boxes = generator.uniform(0.2, 0.4, (count, model.objects, 5)).astype("float32")
+        boxes[..., 0] = np.arange(count)[:, None] % 2
+        return boxes
+    return None
+
+
 def made(model, count):
     """Samples of a system, or pictures that it translates."""
     if "sample" in model.serves:
-        return model.sample(count, seed=7)
+        about = {model.described: said(model, count)} if model.described in ("text", "layout") else {}
+        return model.sample(count, seed=7, **about)
     x = np.random.default_rng(7).random((count, *model.image_shape)).astype("float32")
     return model.translate(
         x, **({"label": np.arange(count) % model.num_classes} if model.num_classes else {})
