@@ -104,9 +104,9 @@ def flips(info, function, inputs, expected, got, reference, runtime):
         return []
     from kerasgen import random
 
-    values = np.float32(info["values"] or np.arange(info["levels"]) / (info["levels"] - 1))
+    values = np.float32(info.get("values") or np.arange(info["levels"]) / (info["levels"] - 1))
     levels = [np.abs(x.reshape(len(x), -1, 1) - values).argmin(-1) for x in (expected, got)]
-    order = info["order"] or np.arange(levels[0].shape[1])
+    order = info.get("order") or np.arange(levels[0].shape[1])
     rows = [row for row in range(len(expected)) if not np.array_equal(levels[0][row], levels[1][row])]
     if not rows:
         return []
@@ -164,7 +164,7 @@ def value_of(port, rows, seed, plain, info, draw):
     elif port.minimum is None and port.maximum is None:
         value = draw.standard_normal(shape)
     elif info["levels"] and tuple(port.shape[1:]) == tuple(info["image_shape"]):
-        values = info["values"] or np.arange(info["levels"]) / (info["levels"] - 1)
+        values = info.get("values") or np.arange(info["levels"]) / (info["levels"] - 1)
         value = np.take(values, draw.integers(0, info["levels"], shape))
     else:
         value = draw.uniform(low, high, shape)

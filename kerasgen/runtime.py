@@ -185,7 +185,8 @@ def _is_one(port, value):
     """Whether a value is that of one row, which stands for all."""
     if isinstance(value, str):
         return port.text
-    return bool(port.shape) and np.ndim(value) == len(port.shape) - 1
+    several = port.text and np.asarray(value).dtype.kind == "U"  # strings, each of them a row
+    return bool(port.shape) and np.ndim(value) == len(port.shape) - 1 and not several
 
 
 class Ports(NamedTuple):

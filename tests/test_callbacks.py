@@ -169,7 +169,9 @@ def test_sample_grids_of_points(tmp_path):
 
 def test_sample_grids_draw_the_averages(tmp_path, monkeypatch):
     seen, witness = [], Witness()
-    monkeypatch.setattr(pictures, "draw", lambda x: seen.append(x.mean(0)) or np.zeros((4, 4, 3), "uint8"))
+    monkeypatch.setattr(
+        pictures, "draw", lambda x, kind: seen.append(x.mean(0)) or np.zeros((4, 4, 3), "uint8")
+    )
     fit(Point(), [witness, SampleGrid(tmp_path, count=4000)], use_ema=True, epochs=3)
     for mean, average in zip(seen, witness.averages, strict=True):
         np.testing.assert_allclose(mean, average[0], atol=0.02)

@@ -171,7 +171,7 @@ def test_config_round_trip(system):
     assert [(v.name, v.shape) for v in again.variables] == [(v.name, v.shape) for v in model.variables]
 
 
-@each_system
+@costly_systems()
 def test_fit_creates_no_variable(system):
     model, seen = trained(system)
     assert seen["variables"] and [v.path for v in model.variables] == seen["variables"]

@@ -146,7 +146,7 @@ def test_texts_are_written_as_text_and_as_a_page(text_model, tmp_path):
     assert pictures.save(tmp_path / "a.txt", x, "text").read_text("utf-8") == "first\nline\n\ngröße\n"
     page = pictures.draw(x, "text")
     assert page.shape[2] == 3 and page.min() == 0 and page.max() == 255
-    assert pictures.draw(from_text(["", ""], 12), "text").min() == 255  # nothing to see
+    assert pictures.draw(from_text([""], 12), "text").min() == 255  # nothing to see
     with pytest.raises(ValueError, match="expected a sound model for .wav, got one of texts"):
         pictures.save(tmp_path / "a.wav", x, "text")
     with pytest.raises(ValueError, match="expected a text model for .txt, got one of pictures"):

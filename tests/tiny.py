@@ -142,7 +142,9 @@ def said(model, count):
     if model.described == "label":
         return generator.integers(model.num_classes, size=count)
     if model.described == "text":
-        return generator.integers(97, 123, (count, model.text_length), dtype="int32")
+        text = generator.integers(97, 123, (count, model.text_length), dtype="int32")
+        text[::2, -1] = 0  # some end before the others
+        return text
     if model.described == "layout":
         boxes = generator.uniform(0.2, 0.4, (count, model.objects, 5)).astype("float32")
         boxes[..., 0] = np.arange(count)[:, None] % 2

@@ -112,11 +112,13 @@ def _load_named(source, seed, image_shape, on_error, max_pixels):
     if collection == "tfds":
         return remote.from_tfds(name, seed, image_shape)
     if os.path.exists(source):
-        from kerasgen.data.folder import from_folder, walk
+        from kerasgen.data.folder import SUFFIXES, from_folder, walk
 
         root = os.path.abspath(source)
         paths = [root] if os.path.isfile(root) else list(walk(root))
-        if paths and paths[0].lower().endswith((".txt", ".wav")):
+        ends = {os.path.splitext(path)[1].lower() for path in paths}
+        if ends & {".txt", ".wav"} and not ends & set(SUFFIXES):
+            paths = [path for path in paths if path.lower().endswith((".txt", ".wav"))]
             return sequences.from_files(root, paths, seed, image_shape)
         return from_folder(source, seed, image_shape, on_error, max_pixels)
     if os.sep in source or os.path.splitext(source)[1]:

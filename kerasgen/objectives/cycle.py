@@ -79,7 +79,11 @@ class Cycle(GenerativeModel):
     def port(self, name, function=""):
         port = super().port(name, function)
         meanings = {"translate": "domain to translate to, 0 or 1", "reconstruct": "domain of x, 0 or 1"}
-        return dataclasses.replace(port, meaning=meanings[function]) if name == "label" else port
+        return (
+            dataclasses.replace(port, meaning=meanings.get(function, port.meaning))
+            if name == "label"
+            else port
+        )
 
     def serve_translate(self, picture, label):
         return from_signed(by_domain(self.generators, label, to_signed(picture)))

@@ -62,7 +62,7 @@ class DALLE(quantization.Quantized):
         (3, 8, 8, 1)
     """
 
-    reports = ("loss", "reconstruction", "kl", "bits_per_code", "bits_per_byte")
+    reports = ("loss", "squared_error", "kl", "bits_per_code", "bits_per_byte")
 
     def __init__(
         self, image_shape=(256, 256, 3), text_length=256, codes=8192, width=256, multipliers=(1, 2, 4, 8), blocks=2,
@@ -131,7 +131,7 @@ class DALLE(quantization.Quantized):
         return {
             "autoencoder_loss": loss,
             "loss": loss,
-            "reconstruction": ops.mean((x - shown) ** 2),
+            "squared_error": ops.mean((x - shown) ** 2),
             "kl": ops.mean(kl),
         }
 
@@ -174,8 +174,8 @@ class DALLE(quantization.Quantized):
 
     def _read(self, text):
         """What stands at the places of nothing and of a text, (B, length + 1, width)."""
-        bytes_, pads = self.text(text), self.pads(ops.arange(self.text_length))
-        x = ops.where(ops.expand_dims(text, -1) == 0, pads, bytes_)  # 0 is after the end
+        pads = self.pads(ops.zeros_like(text) + ops.arange(self.text_length))
+        x = ops.where(ops.equal(ops.expand_dims(text, -1), 0), pads, self.text(text))  # 0 is after the end
         return ops.pad(x, ((0, 0), (1, 0), (0, 0)))
 
     def _prior(self):
