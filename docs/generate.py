@@ -269,7 +269,7 @@ def translated(model, preset):
 
     from kerasgen import data, hub
 
-    x, label = data.load(hub.read_preset(preset)["data"]["name"]).arrays("test")
+    x, label = data.of(hub.read_preset(preset)).arrays("test")
     x, label = x[: COUNT // 2], label[: COUNT // 2]
     rows = (-1, round(COUNT**0.5), *x.shape[1:])
     pairs = [x.reshape(rows), model.translate(x, label=(label + 1) % model.num_classes).reshape(rows)]

@@ -265,9 +265,13 @@ class GenerativeModel(keras.Model):
     def metrics(self):
         return list(self._means.values()) if self.compiled else []
 
+    def player_networks(self, player: str) -> tuple:
+        """Hook: the networks that a player's optimiser moves; if a model says nothing, the attribute of its name."""
+        return (getattr(self, player) if player else self,)
+
     def player_variables(self, player: str) -> list:
         """The trainable variables that a player's optimiser moves."""
-        return (getattr(self, player) if player else self).trainable_variables
+        return [v for network in self.player_networks(player) for v in network.trainable_variables]
 
     def adapt(self, x):
         """Hook of models with `adapts = True`: initialise from the first batch x (B, *image_shape)."""

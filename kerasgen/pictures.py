@@ -169,13 +169,7 @@ def save(path, x, kind="picture", sample_rate=None) -> Path:
     if suffix == ".png":
         return write(path, draw(x, kind))
     if suffix == ".gif":
-        return animate(
-            path,
-            [
-                (draw(example[None], kind) if kind in ("text", "sound") else grid(example[None]))
-                for example in x
-            ],
-        )
+        return animate(path, [draw(example[None], kind) for example in x])
     path.parent.mkdir(parents=True, exist_ok=True)
     if suffix == ".txt":
         atomic_write(path, "\n\n".join(to_text(x)).encode() + b"\n")

@@ -95,6 +95,28 @@ class Transformer:
 
         return step
 
+    def fill(self, choose, embed, features, memory, count):
+        """Sample tokens, each from those before: the sequence ends with these `count`.
+
+        Args:
+            choose: function (i, features (B, width)) -> tokens (B,) int32, the i-th of them.
+            embed: function (place, tokens (B,)) -> x (B, width), what stands at a place that holds these.
+            features: (B, width) of the place that predicts the first of them.
+            memory: after that place.
+            count: tokens, static.
+
+        Returns: tokens (B, count) int32.
+        """
+        step, first = self.cached(), self.length - count
+
+        def one(i, state):
+            features, memory = state
+            tokens = choose(i, features)
+            place = tf.minimum(first + i + 1, self.length - 1)  # nothing is asked after the last token
+            return tokens, step(place, embed(place, tokens), memory)
+
+        return samplers.sequence(one, (features, memory), count)
+
 
 class Tokens:
     """The law of a sequence of tokens, each from those before.
@@ -153,10 +175,9 @@ class Tokens:
         """
         learned = self.embedding.embeddings, self.positions.embeddings, self.head.kernel
         embedding, positions, head = map(tf.convert_to_tensor, learned)
-        step = self.transformer.cached()
         if given is None:
             x = tf.cast(self.first(tf.zeros((count, 1), tf.int32), label)[:, 0], tf.float32) + positions[0]
-            features, memory = step(0, x, self.transformer.beginning(count))
+            features, memory = self.transformer.cached()(0, x, self.transformer.beginning(count))
             known = 0
         else:
             x = ops.concatenate([self.first(given, label), self.embedding(given)], 1)
@@ -164,13 +185,11 @@ class Tokens:
             features, memory = tf.cast(features[:, -1], tf.float32), self.transformer.room(memory)
             known = given.shape[1]
 
-        def one(i, state):
-            features, memory = state
-            token = choose(known + i, tf.matmul(features, head))
-            place = tf.minimum(known + i + 1, self.length - 1)  # nothing is asked after the last token
-            return token, step(place, tf.gather(embedding, token) + tf.gather(positions, place), memory)
-
-        made = samplers.sequence(one, (features, memory), self.length - known)
+        made = self.transformer.fill(
+            lambda i, features: choose(known + i, tf.matmul(features, head)),
+            lambda place, token: tf.gather(embedding, token) + tf.gather(positions, place),
+            features, memory, self.length - known,
+        )  # fmt: skip
         return made if given is None else tf.concat([given, made], 1)
 
 

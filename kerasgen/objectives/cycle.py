@@ -45,9 +45,8 @@ class Cycle(GenerativeModel):
     cycle: float = 10.0
     identity: float = 0.0
 
-    def player_variables(self, player):
-        networks = {"generator": self.generators, "discriminator": self.discriminators}[player]
-        return [v for network in networks for v in network.trainable_variables]
+    def player_networks(self, player):
+        return {"generator": self.generators, "discriminator": self.discriminators}[player]
 
     def losses(self, batch, training):
         x, own, other = to_signed(batch.x), batch.label, 1 - batch.label

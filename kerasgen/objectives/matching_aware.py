@@ -54,10 +54,9 @@ class MatchingAware(GenerativeModel):
             Stage("adversarial", adversarial, ("discriminator", "generator")),
         )
 
-    def player_variables(self, player):
-        if player == "encoder":
-            return [*self.text_encoder.trainable_variables, *self.picture_encoder.trainable_variables]
-        return getattr(self, player).trainable_variables
+    def player_networks(self, player):
+        encoders = self.text_encoder, self.picture_encoder
+        return encoders if player == "encoder" else super().player_networks(player)
 
     def match(self, batch, training: bool) -> dict:
         x = to_signed(batch.x)

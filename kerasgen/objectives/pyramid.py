@@ -17,7 +17,7 @@ from keras import ops
 
 from kerasgen import distribute, random
 from kerasgen.model import LARGEST, GenerativeModel
-from kerasgen.nets import fields, patch_search
+from kerasgen.nets import fields, patch_search, shapes
 from kerasgen.objectives import penalties
 from kerasgen.objectives.adversarial import (
     shown,
@@ -47,9 +47,8 @@ class Pyramid(GenerativeModel):
     penalty: float = 0.1
     reconstruction: float = 10.0
 
-    def player_variables(self, player):
-        networks = {"generator": self.generators, "discriminator": self.discriminators}[player]
-        return [v for network in networks for v in network.trainable_variables]
+    def player_networks(self, player):
+        return {"generator": self.generators, "discriminator": self.discriminators}[player]
 
     # --- pictures ---------------------------------------------------------------------------------------------------
 
@@ -136,17 +135,12 @@ class Pyramid(GenerativeModel):
 
     # --- functions --------------------------------------------------------------------------------------------------
 
-    def size_at(self, n, height, width):
-        """Of a picture of some size, its size at a scale."""
-        pairs = zip((height, width), self.sizes[n], self.image_shape[:2], strict=True)
-        return [tf.maximum((2 * size * scale + whole) // (2 * whole), 1) for size, scale, whole in pairs]
-
     def serve_sample(self, seed, index, height=None, width=None):
         size = [
             own if given is None else given
             for own, given in zip(self.image_shape, (height, width), strict=False)
         ]
-        sizes = [self.size_at(n, *size) for n in range(len(self.sizes))]
+        sizes = [shapes.at_scale(size, scale, self.image_shape) for scale in self.sizes]
         return shown(self.made(self.noises(seed, index, sizes), len(sizes) - 1))
 
     def serve_refine(self, picture, seed, strength=0.5):

@@ -66,13 +66,6 @@ class Quantized(GenerativeModel):
         """Hook: codes (B, h, w) of every level; `choose(level)(place, logits (B, K))` picks those of one place."""
         raise NotImplementedError
 
-    def networks(self) -> dict:
-        """Hook: player -> the networks that it moves."""
-        raise NotImplementedError
-
-    def player_variables(self, player):
-        return [v for network in self.networks()[player] for v in network.trainable_variables]
-
     def code_losses(self, batch, x, training: bool) -> dict:
         """Hook: what the autoencoder descends, and figures, for x in [-1, 1]; if a model says nothing, squared errors,
         with codebooks that follow by moving averages."""

@@ -48,11 +48,10 @@ class Scenes(GenerativeModel):
     crop_size: int = 32
     weights_of: tuple = (0.08, 1.0, 10.0)
 
-    def player_variables(self, player):
+    def player_networks(self, player):
         generator = self.crop_encoder, self.layout_encoder, self.decoder
         discriminator = self.image_discriminator, self.object_discriminator
-        networks = {"generator": generator, "discriminator": discriminator}[player]
-        return [v for network in networks for v in network.trainable_variables]
+        return {"generator": generator, "discriminator": discriminator}[player]
 
     def draw(self, seed, step, index):
         """z for every row of a layout, (B, objects, latent_dim)."""

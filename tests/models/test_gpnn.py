@@ -6,8 +6,7 @@ import tensorflow as tf
 
 import kerasgen
 from kerasgen.metrics import texture
-from kerasgen.models.single_image import gpnn
-from kerasgen.nets import patch_search
+from kerasgen.nets import patch_search, shapes
 
 
 def remembering(picture, **arguments):
@@ -109,8 +108,8 @@ def test_enlarging_follows_the_lines_between_pixels():
 
 
 def test_scales_go_down_to_the_coarsest():
-    assert gpnn.scales((48, 48), 4 / 3, 14) == [(15, 15), (20, 20), (27, 27), (36, 36), (48, 48)]
-    assert gpnn.scales((10, 30), 4 / 3, 14) == [(10, 30)]
+    assert shapes.scales((48, 48), 4 / 3, 14) == [(15, 15), (20, 20), (27, 27), (36, 36), (48, 48)]
+    assert shapes.scales((10, 30), 4 / 3, 14) == [(10, 30)]
 
 
 def test_any_size_can_be_made():

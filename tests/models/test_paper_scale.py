@@ -118,8 +118,7 @@ def trainable(network):
 def test_vqgan():
     """The autoencoder with 1,024 codes, and the discriminator."""
     model = kerasgen.build("vqgan", prior_width=8, prior_depth=1, prior_heads=1)
-    networks = model.networks()
-    assert sum(map(trainable, networks["autoencoder"])) == 72_141_699
+    assert sum(map(trainable, model.player_networks("autoencoder"))) == 72_141_699
     assert trainable(model.discriminator) == 2_765_633
 
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from kerasgen import random
 from kerasgen.model import LARGEST
-from kerasgen.nets import patch_search
+from kerasgen.nets import patch_search, shapes
 from kerasgen.nets.fields import field
 from kerasgen.objectives import memory
 
@@ -64,7 +64,7 @@ class GPNN(memory.Memory):
         self.remember(image_shape, levels, patch)
         self.smallest = patch
         self.alpha = alpha * patch**2 * image_shape[-1] * (levels - 1.0) ** 2
-        self.sizes = scales(image_shape[:2], ratio, coarsest)
+        self.sizes = shapes.scales(image_shape[:2], ratio, coarsest)
 
     def serve_sample(self, seed, index, height=None, width=None):
         height, width = (
@@ -115,7 +115,7 @@ class GPNN(memory.Memory):
             kept: for every scale (where, what): pixels that stay.
         """
         y, channels = tf.clip_by_value(tf.round(start), 0.0, self.levels - 1.0), self.image_shape[-1]
-        shapes = tuple(map(tf.TensorShape, ((), (None, None, channels), (None, None, channels))))
+        ranks = tuple(map(tf.TensorShape, ((), (None, None, channels), (None, None, channels))))
         for n, values in enumerate(pyramid):
             size, keys = self.size_at(n, height, width), values
             if n:
@@ -134,7 +134,7 @@ class GPNN(memory.Memory):
 
             steps = self.iterations if n else 1
             state = tf.constant(0), hold(y), keys
-            y = tf.while_loop(lambda i, *_, steps=steps: i < steps, step, state, shapes)[1]
+            y = tf.while_loop(lambda i, *_, steps=steps: i < steps, step, state, ranks)[1]
         return y
 
     def pyramid(self, level):
@@ -143,10 +143,7 @@ class GPNN(memory.Memory):
 
     def size_at(self, n, height, width):
         """Of a picture of some size, its size at a scale; a patch fits in."""
-        pairs = zip((height, width), self.sizes[n], self.image_shape[:2], strict=True)
-        return [
-            tf.maximum((2 * size * scale + whole) // (2 * whole), self.window) for size, scale, whole in pairs
-        ]
+        return shapes.at_scale((height, width), self.sizes[n], self.image_shape, least=self.window)
 
     def drawn(self, seed, index, like):
         """Noise of the shape (h, w, C) of another picture: sums of four bytes, nearly normal."""
@@ -155,16 +152,3 @@ class GPNN(memory.Memory):
         total = sum(tf.truncatediv(words, 256**k) & 255 for k in range(4))
         deviation = (4 * (256**2 - 1) / 12) ** 0.5
         return (tf.cast(total, tf.float32) - 510.0) * (self.noise * (self.levels - 1) / deviation)
-
-
-def scales(size, ratio: float, coarsest: int) -> list:
-    """(height, width) of every scale, the coarsest first.
-
-    Example:
-        >>> scales((64, 48), 4 / 3, 14)
-        [(20, 15), (27, 20), (36, 27), (48, 36), (64, 48)]
-    """
-    found = [tuple(size)]
-    while round(min(size) / ratio ** len(found)) >= coarsest:
-        found.insert(0, tuple(round(side / ratio ** len(found)) for side in size))
-    return found

@@ -16,7 +16,7 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from kerasgen.models.single_image.gpnn import scales
+from kerasgen.nets.shapes import scales
 from kerasgen.objectives import pyramid
 from kerasgen.stages import Stage
 

@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from kerasgen import random, samplers
+from kerasgen import random
 from kerasgen.nets.codebook import LearnedCodebook
 from kerasgen.nets.network import network
 from kerasgen.nets.shapes import stages_of
@@ -103,8 +103,8 @@ class DALLE(quantization.Quantized):
             "prior_optimizer": keras.optimizers.AdamW(4.5e-4, weight_decay=4.5e-2, beta_2=0.96, clipnorm=4.0),
         }
 
-    def networks(self):
-        return {"autoencoder": (self.encoder, self.decoder, *self.codebooks), "prior": (self.prior,)}
+    def player_networks(self, player):
+        return {"autoencoder": (self.encoder, self.decoder, *self.codebooks), "prior": (self.prior,)}[player]
 
     def levels_of(self, x, training=False):
         logits = self.encoder(x, training=training)
@@ -148,22 +148,16 @@ class DALLE(quantization.Quantized):
 
     def fill(self, choose, count, label):
         """Sample the codes: the text is read at once, then each code costs one place's work."""
-        step, first = self.transformer.cached(), self.text_length
         features, memory = self.transformer.remember(self.places(self._read(label)))
-        state = tf.cast(features[:, -1], tf.float32), self.transformer.room(memory)
-        head, bias = (tf.convert_to_tensor(weight) for weight in (self.heads[1].kernel, self.heads[1].bias))
-        embedding = tf.convert_to_tensor(self.code.embeddings)
-        places = tf.convert_to_tensor(self.places.embeddings)
-
-        def one(i, state):
-            features, memory = state
-            code = choose(0)(i, tf.matmul(features, head) + bias)
-            place = tf.minimum(
-                first + i + 1, self.transformer.length - 1
-            )  # nothing is asked after the last code
-            return code, step(place, tf.gather(embedding, code) + tf.gather(places, place), memory)
-
-        return self.split(samplers.sequence(one, state, self.size))
+        features, memory = tf.cast(features[:, -1], tf.float32), self.transformer.room(memory)
+        learned = self.heads[1].kernel, self.heads[1].bias, self.code.embeddings, self.places.embeddings
+        head, bias, embedding, places = map(tf.convert_to_tensor, learned)
+        codes = self.transformer.fill(
+            lambda i, features: choose(0)(i, tf.matmul(features, head) + bias),
+            lambda place, code: tf.gather(embedding, code) + tf.gather(places, place),
+            features, memory, self.size,
+        )  # fmt: skip
+        return self.split(codes)
 
     def _ask(self, text, codes, training):
         return self.prior([text, codes], training=training)

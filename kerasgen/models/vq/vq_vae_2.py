@@ -109,9 +109,9 @@ class VQVAE2(quantization.Quantized):
             "prior_optimizer": keras.optimizers.Adam(3e-4),
         }
 
-    def networks(self):
+    def player_networks(self, player):
         priors = self.top_prior, self.conditioner, self.bottom_prior
-        return {"autoencoder": (self.encoder, self.refiner, self.decoder), "prior": priors}
+        return {"autoencoder": (self.encoder, self.refiner, self.decoder), "prior": priors}[player]
 
     def levels_of(self, x, training=False):
         fine, z = self.encoder(x, training=training)

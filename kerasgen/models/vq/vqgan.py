@@ -106,9 +106,9 @@ class VQGAN(quantization.Quantized):
             "prior_optimizer": keras.optimizers.AdamW(5.4e-5, weight_decay=0.01, beta_1=0.9, beta_2=0.95),
         }
 
-    def networks(self):
+    def player_networks(self, player):
         autoencoder = self.encoder, self.decoder, *self.codebooks
-        return {"autoencoder": autoencoder, "discriminator": (self.discriminator,), "prior": (self.prior,)}
+        return autoencoder if player == "autoencoder" else super().player_networks(player)
 
     def levels_of(self, x, training=False):
         return [self.level(0, self.encoder(x, training=training))]
