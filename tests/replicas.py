@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import tensorflow as tf  # noqa: E402
 
 RATE = 3e-4  # at larger ones the games of GANs amplify what rounding does
-EXAMPLES, BATCH, EPOCHS = 44, 16, 2  # the last batch has 12 examples, and of 23 held-out ones 7
+EXAMPLES, HELD_OUT, BATCH, EPOCHS = 44, 23, 16, 2  # the last batches have 12 and 7 examples
 
 
 def strategy(mode):
@@ -32,7 +32,7 @@ def run(system, arguments, scope, **compiled):
     """Weights, optimiser variables and figures after a few steps, as {name: array}."""
     import keras
     import numpy as np
-    from tiny import said
+    from tiny import examples
 
     import kerasgen
 
@@ -46,24 +46,15 @@ def run(system, arguments, scope, **compiled):
             for player in model.players
         }
         model.compile(seed=3, **optimizers, **compiled)
-    name = "moons" if len(model.image_shape) == 1 else "digits_binary" if model.levels == 2 else "digits"
-    data = kerasgen.data.load(name, batch_size=BATCH)
-    (x, label), (held_out, held_label) = data.arrays("train"), data.arrays("validation")
-    pick = (
-        (lambda label, n: label[:n] % model.num_classes)
-        if model.num_classes
-        else (lambda label, n: said(model, n))
-    )
-    validation = (held_out[:23], pick(held_label, 23)) if model.described else held_out[:23]
+    held_out = examples(model, HELD_OUT, "validation")
     fitted = model.fit(
-        x[:EXAMPLES],
-        pick(label, EXAMPLES),
+        *examples(model, EXAMPLES),
         batch_size=BATCH,
         epochs=max(EPOCHS, len(model.stages)),
-        validation_data=validation,
+        validation_data=held_out if model.described else held_out[0],
         verbose=0,
     )
-    figures = model.evaluate(x[:30], pick(label, 30), batch_size=BATCH, verbose=0, return_dict=True)
+    figures = model.evaluate(*examples(model, 30), batch_size=BATCH, verbose=0, return_dict=True)
     found = {f"history/{key}": np.array(values) for key, values in fitted.history.items()}
     found |= {f"evaluate/{key}": np.array(value) for key, value in figures.items()}
     found |= {f"weight/{i}": w.numpy() for i, w in enumerate(model.weights)}

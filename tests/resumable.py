@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from replicas import strategy
-from tiny import TINY, said
+from tiny import TINY, examples
 
 import kerasgen
 from kerasgen.callbacks import BestWeights, CSVHistory, Resume, checkpoints
@@ -31,6 +31,12 @@ SYSTEMS = {
     "texture_synthesis": {},
     "singan": {},
     "cyclegan": {},
+    "gan_cls": {},
+    "layout2im": {},
+    "vqgan": {"dropout": 0.2},
+    "dall_e": {"dropout": 0.2},
+    "score_sde": {"dropout": 0.2},
+    "char_rnn": {},
 }
 
 
@@ -44,22 +50,10 @@ def build(system="vae", **compiled):
     return model
 
 
-DIGITS = {
-    levels: kerasgen.data.load(f"digits{name}").arrays("train")
-    for levels, name in {2: "_binary", 17: ""}.items()
-}
-
-
-def examples(model, start=0):
-    """(x, label or None): digits from `start` on."""
-    x, label = (array[start : start + EXAMPLES] for array in DIGITS[model.levels or 17])
-    return x, label % model.num_classes if model.num_classes else said(model, EXAMPLES)
-
-
 def fit(model, *callbacks, epochs=EPOCHS, data=None, validation=False):
     """Fit and return {name: array} of all that a run ends with."""
-    x, label = examples(model)
-    held_out = examples(model, EXAMPLES)
+    x, label = examples(model, EXAMPLES)
+    held_out = examples(model, EXAMPLES, "validation")
     arguments = dict(x=x, y=label, batch_size=BATCH) if data is None else dict(x=data)
     if validation:
         arguments["validation_data"] = held_out if model.described else held_out[0]

@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 from costly import CLASSES, costly_calls, costly_systems
 from scipy import stats
-from tiny import TINY, said
+from tiny import TINY, as_x, said
 
 import kerasgen
 from kerasgen import catalog, contract, random
@@ -52,6 +52,15 @@ def wild(system, scale=0.1, **arguments):
     for weight in model.weights:
         noise = scale * generator.normal(size=weight.shape)
         weight.assign(weight * np.exp(noise) if "variance" in weight.name else weight + noise)
+    return model
+
+
+def without_zeros(model):
+    """The model with numbers in its kernels of zeros, so that one step reaches what lies below them."""
+    generator = np.random.default_rng(1)
+    for weight in model.trainable_variables:
+        if len(weight.shape) > 1 and not weight.numpy().any():
+            weight.assign(0.1 * generator.normal(size=weight.shape))
     return model
 
 
@@ -252,7 +261,7 @@ def test_save_and_load_restore_everything(system, tmp_path):
 @each(lambda cls: len(cls.players) > 1)
 def test_a_step_of_one_player_moves_only_its_variables(system):
     for mover in CLASSES[system].players:
-        model = build(system)
+        model = without_zeros(build(system))
         still = {name: keras.optimizers.SGD(0.0) for name in model.optimizers()}
         model.compile(run_eagerly=True, **still | {f"{mover}_optimizer": keras.optimizers.SGD(0.1)})
         before = weights(model)
@@ -479,11 +488,6 @@ def known(system, arguments):
         arguments["depth"] = 4  # two blocks of these dilations reach over any of them
     names = inspect.signature(cls.__init__).parameters
     return {name: value for name, value in arguments.items() if name in names}
-
-
-def as_x(model, levels):
-    """Levels as the model's functions take them."""
-    return model.scale(model.levels).value(tf.constant(levels, tf.int32)).numpy()
 
 
 def dependence(model):

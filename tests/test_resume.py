@@ -240,7 +240,7 @@ def test_plain_values_survive_packing():
 
 def pipeline(seed):
     """A user's own data; the order of a shuffle with a seed is the same in each process, though not in each epoch."""
-    x, _ = examples(build())
+    x, _ = examples(build(), EXAMPLES)
     if seed is None:
         keras.utils.set_random_seed(random.SystemRandom().randrange(2**31))
     return tf.data.Dataset.from_tensor_slices(x).shuffle(EXAMPLES, seed=seed).batch(BATCH)

@@ -74,6 +74,21 @@ TINY = {
     "ddpm": dict(
         image_shape=PICTURE, levels=17, width=8, multipliers=(1, 2), blocks=1, attention=(4,), steps=20
     ),
+    "guided_diffusion": dict(
+        image_shape=PICTURE,
+        levels=17,
+        num_classes=10,
+        steps=20,
+        guide="free",
+        width=8,
+        multipliers=(1, 2),
+        blocks=1,
+        attention=(4,),
+        head=4,
+        classifier_width=8,
+        classifier_blocks=1,
+        dropout=0.0,
+    ),
     "score_sde": dict(
         image_shape=PICTURE, levels=17, width=8, multipliers=(1, 2), blocks=1, attention=(), steps=5
     ),
@@ -134,6 +149,25 @@ TINY = {
         dropout=0.0,
     ),
 }
+
+
+def as_x(model, levels):
+    """Levels as the model's functions take them."""
+    return np.asarray(model.scale(model.levels).value(np.asarray(levels, "int32")))
+
+
+def examples(model, count, split="train"):
+    """(x, what data say of x) of so many examples: digits, moons, and texts and sounds of random levels."""
+    import kerasgen
+
+    if model.kind in ("text", "sound"):
+        generator = np.random.default_rng([2, *split.encode()])
+        x = as_x(model, generator.integers(model.levels, size=(count, *model.image_shape)))
+        label = np.arange(count)
+    else:
+        name = "moons" if model.kind == "vector" else "digits_binary" if model.levels == 2 else "digits"
+        x, label = kerasgen.data.load(name).arrays(split)
+    return x[:count], label[:count] % model.num_classes if model.num_classes else said(model, count)
 
 
 def said(model, count):
