@@ -510,6 +510,28 @@ def test_samples_of_one_picture_are_judged_by_their_patches():
     }
 
 
+@pytest.mark.parametrize("name", ["captioned_digits", "digit_scenes"])
+def test_samples_are_what_descriptions_tell(name):
+    """Real examples with their own descriptions, and with those of others."""
+    data = kerasgen.data.load(name)
+    x, told = data.arrays("test")
+    port = Port(data.described, (BATCH, *told.shape[1:]), "int32", "")
+    shift = 0
+
+    def sample(count, seed, **given):
+        np.testing.assert_array_equal(given[data.described], np.take(told, np.arange(count) % len(x), 0))
+        return np.take(x, (np.arange(count) + shift) % len(x), 0)
+
+    model = Fake(data.shape, data.levels, sample=sample)
+    assert "description_agreement" not in evaluate(Fake(data.shape, sample=lambda count, seed: x), data)
+    model.table["sample"] = Ports((*SAMPLE, port), None)
+    figures = evaluate(model, data)
+    assert figures["description_agreement"] == pytest.approx(figures["description_agreement_floor"], abs=0.01)
+    assert figures["description_agreement"] > 0.97
+    shift = 1
+    assert evaluate(model, data)["description_agreement"] < 0.3
+
+
 def test_data_of_a_preset_or_bundle_have_its_size():
     about = {"data": {"name": "brick", "image_shape": [16, 16, 1], "batch_size": 1}}
     assert kerasgen.data.of(about).shape == (16, 16, 1)

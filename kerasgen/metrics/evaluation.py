@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from kerasgen.metrics import features, fidelity, likelihood, texture, two_dim
+from kerasgen.metrics import described, features, fidelity, likelihood, texture, two_dim
 
 
 class Evaluation:
@@ -38,6 +38,7 @@ class Evaluation:
         facts = {
             "classifier": self.extractor,
             "labels": self.extractor and self.data.num_classes and self._takes_label("sample"),
+            "described": self.data.name in described.READERS and self._told,
             "levels": self._levels and (self.data.levels == self._levels or sequence),
             "entropy": self.data.entropy is not None,
             "modes": self.data.name in two_dim.MODES,
@@ -59,7 +60,7 @@ class Evaluation:
     def fake(self):
         """Samples and the labels that were asked for: those of the test split, over and over."""
         name, label = self.data.described or "label", None
-        if self.test[1] is not None and name in {port.name for port in self._inputs("sample")}:
+        if self.test[1] is not None and self._told:
             label = np.take(self.test[1], np.arange(self.count) % len(self.test[1]), 0)
         x = self.model.sample(self.count, seed=self.seed, **({} if label is None else {name: label}))
         if x.shape[1:] != self.data.shape:
@@ -79,6 +80,11 @@ class Evaluation:
     def judged(self):
         """Class probabilities of the samples, and the labels that were asked for."""
         return self.extractor.probabilities(self.fake[0]), self.fake[1]
+
+    @functools.cached_property
+    def agreement(self):
+        """Share of what descriptions tell of that is found in the samples."""
+        return described.agreement(self.data.name, *self.fake)
 
     @functools.cached_property
     def kernel(self):
@@ -138,6 +144,11 @@ class Evaluation:
         """The model's grey levels; a bundle has them in its description."""
         return getattr(self.model, "levels", None) or getattr(self.model, "info", {}).get("levels")
 
+    @property
+    def _told(self):
+        """Whether samples are asked for by what the data say of an example."""
+        return (self.data.described or "label") in {port.name for port in self._inputs("sample")}
+
     def _mean(self, estimate, function):
         x, label = self._labelled_test(function)
         return estimate(self.model, x, label, self.data, seed=self.seed).mean()
@@ -170,3 +181,7 @@ class Floor(Evaluation):
     @functools.cached_property
     def judged(self):
         return self.extractor.probabilities(self.test[0]), self.test[1]
+
+    @functools.cached_property
+    def agreement(self):
+        return described.agreement(self.data.name, *self.test)

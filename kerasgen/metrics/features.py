@@ -91,8 +91,8 @@ def features_for(data):
         >>> features_for(kerasgen.data.load("digits")).name, features_for(kerasgen.data.load("moons"))
         ('digits_features', None)
     """
-    fits = data.name.startswith("digits") and tuple(data.shape) == DigitsClassifier.shape
-    return DigitsClassifier() if fits else None
+    of_digits = data.name.startswith(("digits", "captioned_digits"))
+    return DigitsClassifier() if of_digits and tuple(data.shape) == DigitsClassifier.shape else None
 
 
 def raw_values(x):

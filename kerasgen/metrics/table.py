@@ -4,6 +4,7 @@ A metric is computed where the model serves the function in `needs` and the fact
 
     digits_features, raw_values    where samples are compared: on the frozen classifier's features, or as they are
     classifier                     there is a classifier for the data
+    described                      the model draws what captions or boxes tell of, and the classifier can read it
     labels                         and the model draws the class that it is asked for
     levels                         data and model have the same grey levels
     entropy                        that of the data is known
@@ -133,6 +134,12 @@ def class_entropy(e):
 def conditional_accuracy(e):
     """Share of samples in which the classifier finds the class that was asked for."""
     return fidelity.conditional_accuracy(*e.judged)
+
+
+@_metric("sample", "higher", "described")
+def description_agreement(e):
+    """Share of the digits that captions or boxes tell of that the classifier finds."""
+    return e.agreement
 
 
 @_metric("sample", "lower", "vectors")

@@ -10,7 +10,7 @@ from scipy.ndimage import map_coordinates
 from tiny import TINY, said
 
 import kerasgen
-from kerasgen.metrics.features import DigitsClassifier
+from kerasgen.metrics import described
 from kerasgen.model import Batch
 from kerasgen.nets import boxes
 
@@ -173,9 +173,7 @@ def scenes():
 
 def agreement(x, layout):
     """Share of the boxes in which the classifier finds the class told."""
-    there = layout[..., 0] >= 0
-    crops = boxes.crops(tf.constant(x), tf.constant(layout), 8).numpy()[there]
-    return np.mean(DigitsClassifier().probabilities(crops).argmax(-1) == layout[there][:, 0])
+    return described.agreement("digit_scenes", x, layout)
 
 
 def test_boxes_hold_the_digits_told():
