@@ -149,14 +149,41 @@ def chromium(folders, stack):
 
 
 def c(stack):
-    """The client in C, compiled for the occasion; it draws samples and nothing else.
+    """The client in C; it draws samples and nothing else. Raises: as `c_program`."""
+    from kerasgen.parity import Gap
+
+    program = c_program(stack)
+    folder = program.parent
+
+    def runtime(bundle):
+        def run(function, inputs):
+            if function != "sample":
+                raise Gap("this client draws samples and nothing else")
+            dtypes = {port.name: port.dtype for port in bundle.ports[function].inputs}
+            out, ports = folder / "x.npy", []
+            for name in inputs.keys() - {"seed", "count"}:
+                np.save(folder / f"{name}.npy", np.asarray(inputs[name], dtypes.get(name)))
+                ports.append(f"{name}=@{folder / name}.npy")
+            command = [program, bundle.directory, str(inputs["seed"]), str(inputs["count"]), out, *ports]
+            done = subprocess.run(command, capture_output=True, text=True)
+            if done.returncode:
+                raise RuntimeError(done.stderr.strip())
+            return np.load(out)
+
+        return run
+
+    return runtime
+
+
+def c_program(stack):
+    """The client in C, compiled for the occasion: the path of the program, in a folder that is closed with the stack.
 
     The header is looked for in `$ORT_INCLUDE`, `$ORT/include` and where systems put it; the library is `$ORT_LIBRARY`,
     else the one inside pip's onnxruntime.
 
     Raises: `kerasgen.parity.Absent`, saying what is missing.
     """
-    from kerasgen.parity import Absent, Gap
+    from kerasgen.parity import Absent
 
     given = [os.environ.get("ORT_INCLUDE", ""), os.path.join(os.environ.get("ORT", ""), "include")]
     system = [f"{root}/include{end}" for root in ("/usr", "/usr/local") for end in ("", "/onnxruntime")]
@@ -178,26 +205,7 @@ def c(stack):
     done = subprocess.run([*command, f"OUT={folder / 'sample'}"], capture_output=True, text=True)
     if done.returncode:
         raise Absent(f"the client in C does not compile: {done.stderr.strip().splitlines()[-1]}")
-
-    def runtime(bundle):
-        def run(function, inputs):
-            if function != "sample":
-                raise Gap("this client draws samples and nothing else")
-            rest = {
-                n: ",".join(map(str, np.ravel(v))) for n, v in inputs.items() if n not in ("seed", "count")
-            }
-            out, shape = folder / "x.f32", bundle.ports["sample"].output.shape[1:]
-            command = [folder / "sample", bundle.directory, str(inputs["seed"]), str(inputs["count"]), out]
-            done = subprocess.run(
-                [*command, *(f"{n}={v}" for n, v in rest.items())], capture_output=True, text=True
-            )
-            if done.returncode:
-                raise RuntimeError(done.stderr.strip())
-            return np.fromfile(out, "float32").reshape(-1, *shape)
-
-        return run
-
-    return runtime
+    return folder / "sample"
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

@@ -538,6 +538,38 @@ def test_c_client_draws_what_python_draws(shelf, tmp_path):
         sample = runtime(bundle)("sample", {"count": 2, "seed": 1})  # with the defaults of the file
         np.testing.assert_allclose(sample, bundle.sample(2, seed=1), atol=1e-5)
         with pytest.raises(
-            RuntimeError, match="^error: expected PORT=VALUE with a port that the model has, got dance=1$"
+            RuntimeError, match="^error: expected PORT=VALUE with a port that the model has, got dance=@"
         ):
             runtime(bundle)("sample", {"count": 2, "seed": 1, "dance": 1})
+        text = kerasgen.runtime.Bundle(shelf[0] / "char_rnn")
+        np.testing.assert_array_equal(
+            runtime(text)("sample", {"count": 3, "seed": 1}), text.sample(3, seed=1)
+        )
+
+
+def test_c_client_reads_and_writes_texts(shelf, tmp_path):
+    from tiny import TINY
+
+    model = kerasgen.build("gan_cls", **TINY["gan_cls"])
+    kerasgen.export(model, tmp_path / "gan_cls")
+    with contextlib.ExitStack() as stack:
+        try:
+            draw = program("parity.py").c_program(stack)
+        except parity.Absent as error:
+            pytest.skip(str(error))
+        texts, x = tmp_path / "x.txt", tmp_path / "x.npy"
+        subprocess.run([draw, shelf[0] / "char_rnn", "1", "3", texts], check=True)
+        made = shelf[1]["char_rnn"].sample(3, seed=1)
+        assert texts.read_bytes() == b"".join(
+            bytes(row).split(b"\0")[0] + b"\n" for row in made.astype("uint8")
+        )
+        subprocess.run([draw, tmp_path / "gan_cls", "1", "3", x, "text=a bold 3"], check=True)
+        np.testing.assert_allclose(np.load(x), model.sample(3, seed=1, text="a bold 3"), atol=1e-4)
+        for value, line in {
+            "text=a thin three, or so": "text: expected at most 12 bytes",
+            "text=@no.npy": "No such file or directory",
+        }.items():
+            done = subprocess.run(
+                [draw, tmp_path / "gan_cls", "1", "3", x, value], capture_output=True, text=True
+            )
+            assert done.returncode == 1 and done.stderr.startswith(f"error: {line}, got ")

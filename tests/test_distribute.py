@@ -115,7 +115,7 @@ def test_deterministic_runs_end_with_the_same_bits(tmp_path, systems):
     threads = dict(TF_NUM_INTRAOP_THREADS="0", TF_NUM_INTEROP_THREADS="0")
     for folder in folders:
         folder.mkdir()
-        finish([start("deterministic", folder, *systems, **threads)])
+        finish([start("deterministic", folder, *systems, **threads)], timeout=400 + 60 * len(systems))
     for system in systems:
         one, other = (np.load(folder / f"{system}-deterministic.npz") for folder in folders)
         for name in one:

@@ -2,8 +2,9 @@
  *
  * Build with the headers and the library of ONNX Runtime 1.17 or newer; see the Makefile beside this file. What the
  * function takes, and the defaults, are asked of onnx/sample.onnx itself. A scalar port gets one number; one with a
- * batch axis gets a number for each example, from a list that is repeated: label=3 or label=0,1,2. A name that ends in
- * .f32 keeps the numbers, as raw float32. */
+ * batch axis gets the numbers of each example, from a list that is repeated: label=3 or label=0,1,2. A port for texts
+ * gets one for all, text="a bold three". PORT=@FILE.npy gives an array. A name that ends in .npy keeps the numbers that
+ * are made, one that ends in .txt the texts. */
 
 #include <errno.h>
 #include <math.h>
@@ -14,7 +15,7 @@
 
 #include "onnxruntime_c_api.h"
 
-enum { API = 17, PORTS = 16, COLUMNS = 8, SIDE = 128, PLANE = 384 };
+enum { API = 17, PORTS = 16, AXES = 8, COLUMNS = 8, SIDE = 128, PLANE = 384 };
 
 static const OrtApi *ort;
 
@@ -37,7 +38,7 @@ static void *room(size_t bytes) {
 static double number(const char *text, const char *name, const char **rest) {
   char *end, line[80];
   double value = (errno = 0, strtod(text, &end));
-  if (errno || end == text || !isfinite(value) || (*end && *end != ',' && *end != '}')) {
+  if (errno || end == text || !isfinite(value) || (*end && *end != ',')) {
     snprintf(line, sizeof line, "%.40s: expected a number", name);
     fail(line, text);
   }
@@ -58,39 +59,101 @@ static const char *given(const char *name, const char *ports, int argc, char **a
   const char *port = strstr(ports, line), *value = port ? strstr(port, key) : NULL;
   snprintf(line, sizeof line, "expected %.30s=NUMBER", name);
   if (!value || !strncmp(value + sizeof key - 1, "null", 4)) fail(line, "nothing");
-  return value + sizeof key - 1;
+  value += sizeof key - 1;
+  return strndup(value, strcspn(value, ",}"));
 }
 
-/* A tensor that holds one number, or one for each of `count` examples. */
-static OrtValue *feed(const OrtSession *session, size_t port, const char *name, const char *text, int64_t count) {
+/* Whether the file's description of its ports says that one takes texts. */
+static int takes_text(const char *name, const char *ports) {
+  char line[80];
+  snprintf(line, sizeof line, "\"name\": \"%.40s\"", name);
+  const char *port = strstr(ports, line), *end = port ? strchr(port, '}') : NULL;
+  const char *text = port ? strstr(port, "\"text\": true") : NULL;
+  return text && end && text < end;
+}
+
+/* The header of an array of four-byte numbers in NumPy's format; its bytes. */
+static size_t npy_header(char *header, size_t size, const char *kind, const int64_t *dims, size_t rank) {
+  size_t at = 10 + snprintf(header + 10, size - 10, "{'descr': '%s', 'fortran_order': False, 'shape': (", kind);
+  for (size_t i = 0; i < rank; i++) at += snprintf(header + at, size - at, "%lld, ", (long long)dims[i]);
+  at += snprintf(header + at, size - at, ")}");
+  while ((at + 1) % 64) header[at++] = ' ';
+  header[at++] = '\n';
+  memcpy(header, "\x93NUMPY\x01\x00", 8);
+  header[8] = (char)((at - 10) % 256);
+  header[9] = (char)((at - 10) / 256);
+  return at;
+}
+
+/* The numbers of an array in NumPy's format, which must have this kind and so many of them. */
+static void read_npy(const char *path, const char *kind, void *data, size_t count) {
+  unsigned char head[10];
+  char text[65536], line[80];
+  FILE *file = fopen(path, "rb");
+  if (!file) fail(strerror(errno), path);
+  size_t length = fread(head, 1, 10, file) == 10 && !memcmp(head, "\x93NUMPY\x01", 7) ? head[8] + 256 * head[9] : 0;
+  if (!length || fread(text, 1, length, file) != length) fail("expected an array in NumPy's format 1.0", path);
+  text[length - 1] = 0;
+  snprintf(line, sizeof line, "expected %zu numbers of kind %s in rows", count, kind);
+  if (!strstr(text, kind) || !strstr(text, "'fortran_order': False")) fail(line, path);
+  if (fread(data, 4, count, file) != count || fgetc(file) != EOF) fail(line, path);
+  fclose(file);
+}
+
+static const char *kind_of(ONNXTensorElementDataType element) {
+  if (element == ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32) return "<i4";
+  return element == ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT ? "<f4" : NULL;
+}
+
+/* A tensor that holds one number, or those of each of `count` examples. */
+static OrtValue *feed(const OrtSession *session, size_t port, const char *name, const char *given, int letters,
+                      int64_t count) {
   OrtTypeInfo *type;
   const OrtTensorTypeAndShapeInfo *shape;
   ONNXTensorElementDataType element;
   size_t rank;
+  int64_t dims[AXES], each = 1;
   OrtAllocator *allocator;
   OrtValue *tensor;
   void *data;
+  char line[160];
   check(ort->SessionGetInputTypeInfo(session, port, &type));
   check(ort->CastTypeInfoToTensorInfo(type, &shape));
   check(ort->GetTensorElementType(shape, &element));
   check(ort->GetDimensionsCount(shape, &rank));
+  if (rank > AXES || !kind_of(element)) fail("expected ports of numbers", name);
+  check(ort->GetDimensions(shape, dims, rank));
   ort->ReleaseTypeInfo(type);
-  int whole = element == ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
-  if (rank > 1 || (!whole && element != ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT)) fail("expected ports of numbers", name);
+  for (size_t i = 1; i < rank; i++) each *= dims[i];
+  if (each < 0) fail("expected ports whose size is known", name);
+  if (rank) dims[0] = count;
+  int64_t total = rank ? count * each : 1;
   check(ort->GetAllocatorWithDefaultOptions(&allocator));
-  check(ort->CreateTensorAsOrtValue(allocator, &count, rank, element, &tensor));
+  check(ort->CreateTensorAsOrtValue(allocator, dims, rank, element, &tensor));
   check(ort->GetTensorMutableData(tensor, &data));
-  const char *next = text;
-  for (int64_t i = 0; i < (rank ? count : 1); i++) {
+  if (*given == '@') {
+    read_npy(given + 1, kind_of(element), data, total);
+    return tensor;
+  }
+  if (letters) {
+    int64_t length = strlen(given);
+    snprintf(line, sizeof line, "%.40s: expected at most %lld bytes", name, (long long)each);
+    if (length > each) fail(line, given);
+    for (int64_t i = 0; i < total; i++)
+      ((int32_t *)data)[i] = i % each < length ? (unsigned char)given[i % each] : 0;
+    return tensor;
+  }
+  const char *next = given;
+  int whole = element == ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
+  for (int64_t i = 0; i < total; i++) {
     double value = number(next, name, &next);
     if (whole && (value != floor(value) || value < INT32_MIN || value > INT32_MAX)) {
-      char line[80];
       snprintf(line, sizeof line, "%.40s: expected a whole number of 32 bits", name);
-      fail(line, text);
+      fail(line, given);
     }
     if (whole) ((int32_t *)data)[i] = (int32_t)value;
     else ((float *)data)[i] = (float)value;
-    if (!rank || !next) next = text;
+    if (!rank || !next) next = given;
   }
   return tensor;
 }
@@ -103,7 +166,7 @@ static unsigned char level(float value) {
 static unsigned char *draw(const float *x, const int64_t *dims, size_t rank, int64_t *width, int64_t *height) {
   int pictures = rank == 4 && dims[0] && (dims[3] == 1 || dims[3] == 3);
   int points = rank == 2 && dims[0] && dims[1] == 2;
-  if (!pictures && !points) fail("expected pictures or points to draw; FILE.f32 keeps the numbers", NULL);
+  if (!pictures && !points) fail("expected pictures or points to draw; FILE.npy keeps the numbers", NULL);
   int64_t columns = dims[0] < COLUMNS ? dims[0] : COLUMNS, rows = (dims[0] + COLUMNS - 1) / COLUMNS;
   int64_t scale = pictures && dims[1] < SIDE ? SIDE / dims[1] : 1;
   *width = pictures ? columns * dims[2] * scale : PLANE;
@@ -131,7 +194,7 @@ static unsigned char *draw(const float *x, const int64_t *dims, size_t rank, int
 
 int main(int argc, char **argv) {
   if (argc < 5) {
-    fprintf(stderr, "usage: sample BUNDLE SEED COUNT FILE.ppm|FILE.f32 [PORT=VALUE ...]\n");
+    fprintf(stderr, "usage: sample BUNDLE SEED COUNT FILE.ppm|FILE.npy|FILE.txt [PORT=VALUE ...]\n");
     return 2;
   }
   setenv("ORT_DISABLE_TELEMETRY", "1", 0);
@@ -163,7 +226,8 @@ int main(int argc, char **argv) {
   check(ort->ModelMetadataLookupCustomMetadataMap(metadata, allocator, "ports", &described));
   for (size_t i = 0; i < ports; i++) {
     check(ort->SessionGetInputName(session, i, allocator, &names[i]));
-    inputs[i] = feed(session, i, names[i], given(names[i], described ? described : "", argc, argv), (int64_t)count);
+    const char *about = described ? described : "", *value = given(names[i], about, argc, argv);
+    inputs[i] = feed(session, i, names[i], value, takes_text(names[i], about), (int64_t)count);
   }
   for (int i = 5; i < argc; i++) {
     size_t known = 0, length = strcspn(argv[i], "=");
@@ -176,23 +240,40 @@ int main(int argc, char **argv) {
   check(ort->Run(session, NULL, (const char *const *)names, values, ports, outputs, 1, &result));
 
   OrtTensorTypeAndShapeInfo *shape;
+  ONNXTensorElementDataType element;
   size_t rank, size;
-  int64_t dims[8] = { 0 }, width, height;
-  float *x;
+  int64_t dims[AXES] = { 0 }, width = 0, height = 0;
+  void *x;
   check(ort->GetTensorTypeAndShape(result, &shape));
+  check(ort->GetTensorElementType(shape, &element));
   check(ort->GetDimensionsCount(shape, &rank));
-  if (rank > 8) fail("expected at most 8 axes", NULL);
+  if (rank > AXES || !kind_of(element)) fail("expected numbers in at most 8 axes", output);
   check(ort->GetDimensions(shape, dims, rank));
   check(ort->GetTensorShapeElementCount(shape, &size));
-  check(ort->GetTensorMutableData(result, (void **)&x));
+  check(ort->GetTensorMutableData(result, &x));
 
-  const char *dot = strrchr(argv[4], '.');
-  int raw = dot && !strcmp(dot, ".f32");
-  unsigned char *pixels = raw ? NULL : draw(x, dims, rank, &width, &height);
+  const char *suffix = strrchr(argv[4], '.') ? strrchr(argv[4], '.') : "";
+  int numbers = !strcmp(suffix, ".npy"), texts = !strcmp(suffix, ".txt");
+  int whole = element == ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32;
+  if (texts && !(whole && rank == 2)) fail("expected a model of texts for .txt", output);
+  if (!texts && !numbers && whole) fail("expected pictures or points to draw; FILE.npy or FILE.txt keeps texts", NULL);
+  unsigned char *pixels = numbers || texts ? NULL : draw(x, dims, rank, &width, &height);
   FILE *file = fopen(argv[4], "wb");
   if (!file) fail(strerror(errno), argv[4]);
-  if (!raw) fprintf(file, "P6\n%lld %lld\n255\n", (long long)width, (long long)height);
-  size_t bytes = raw ? size * sizeof *x : (size_t)(width * height * 3);
-  if (fwrite(raw ? (void *)x : pixels, 1, bytes, file) != bytes || fclose(file)) fail(strerror(errno), argv[4]);
+  if (numbers) {
+    char header[512];
+    fwrite(header, 1, npy_header(header, sizeof header, kind_of(element), dims, rank), file);
+    fwrite(x, 4, size, file);
+  } else if (texts) {
+    for (int64_t i = 0; i < dims[0]; i++) {
+      const int32_t *row = (int32_t *)x + i * dims[1];
+      for (int64_t j = 0; j < dims[1] && row[j]; j++) fputc(row[j], file);
+      fputc('\n', file);
+    }
+  } else {
+    fprintf(file, "P6\n%lld %lld\n255\n", (long long)width, (long long)height);
+    fwrite(pixels, 3, width * height, file);
+  }
+  if (ferror(file) || fclose(file)) fail(strerror(errno), argv[4]);
   return 0; /* the system takes back what was allocated */
 }
