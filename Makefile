@@ -19,7 +19,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp-$(shell cat pyproject.toml setup.py | cksum | cut -d ' ' -f 1)
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
-.PHONY: help setup quickstart test test-slow test-gpu lint format docs bundles demo site parity clean
+.PHONY: help setup quickstart test test-slow test-gpu lint format docs bundles demo site parity checks clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 - /p' $(MAKEFILE_LIST) | awk -F ' - ' '{ printf "make %-11s %s\n", $$1, $$2 }'
@@ -87,11 +87,15 @@ PARITY := gaussian_digits gaussian_mixture_eight_gaussians vae_digits_quick vae_
   rbm_digits_quick imle_digits_quick glow_digits_quick score_sde_digits_quick pixel_cnn_pp_digits_quick \
   biggan_digits_quick progan_digits_quick stylegan2_digits_quick vq_vae_2_digits_quick cyclegan_digits_quick \
   gan_cls_digits_quick vqgan_digits_quick dall_e_captioned_digits char_rnn_python_topics_quick \
-  wavenet_plucked_strings_quick texture_synthesis_brick_quick gpnn_brick_quick singan_brick_quick layout2im_scenes_quick
+  guided_diffusion_digits_quick wavenet_plucked_strings_quick texture_synthesis_brick_quick gpnn_brick_quick \
+  singan_brick_quick layout2im_scenes_quick
 
 parity: setup  ## write exports/PARITY.md from fresh bundles, on the runtimes that are here
 	$(BIN)/python exports/build.py $(PARITY) --out build/parity
 	$(BIN)/python exports/parity.py $(PARITY:%=build/parity/%)
+
+checks: setup  ## write docs/checks.md, after `make parity`
+	$(BIN)/python benchmarks/checks.py $(PARITY:%=build/parity/%)
 
 clean:  ## remove runs, builds and caches; the environment and the bundles stay
 	rm -rf runs build dist *.egg-info .pytest_cache .ruff_cache

@@ -179,6 +179,12 @@ SYSTEMS = {
             "arXiv:2006.11239", ("score", "denoising", "U-Net", "DDIM"),
         ),
         System(
+            "guided_diffusion", "diffusion", "GuidedDiffusion",
+            "Diffusion Models Beat GANs on Image Synthesis", "P. Dhariwal and A. Nichol", 2021,
+            "arXiv:2105.05233",
+            ("ADM", "classifier guidance", "classifier-free guidance", "class-conditional", "learned variances"),
+        ),
+        System(
             "score_sde", "diffusion", "ScoreSDE",
             "Score-Based Generative Modeling through Stochastic Differential Equations",
             "Y. Song and J. Sohl-Dickstein and D. P. Kingma and A. Kumar and S. Ermon and B. Poole", 2020,

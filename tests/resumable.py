@@ -35,6 +35,7 @@ SYSTEMS = {
     "layout2im": {},
     "vqgan": {"dropout": 0.2},
     "dall_e": {"dropout": 0.2},
+    "guided_diffusion": {"dropout": 0.2},
     "score_sde": {"dropout": 0.2},
     "char_rnn": {},
 }
@@ -42,6 +43,7 @@ SYSTEMS = {
 
 def build(system="vae", **compiled):
     """A compiled model that is the same each time, with averages in every optimiser."""
+    keras.utils.clear_session()  # layers count from 1, as in a new process: the order of a graph's sums follows names
     keras.utils.set_random_seed(0)
     model = kerasgen.build(system, **{**TINY[system], **SYSTEMS[system]})
     names = [f"{player}_optimizer" if player else "optimizer" for player in model.players]

@@ -188,15 +188,15 @@ def _negative_log_decoder(x, mean, deviation, levels):
         return 0.5 * z**2 + tf.math.log(deviation) + 0.5 * math.log(2.0 * math.pi)
     half = 1.0 / (levels - 1.0) / deviation  # half a cell, in deviations
 
-    def cdf(z):
-        return 0.5 * (1.0 + tf.math.erf(z * math.sqrt(0.5)))
+    def beyond(z):
+        # Not from erf: 1 - erf is a multiple of 6e-8, so far out it would jump from level to level of rounding.
+        return 0.5 * tf.math.erfc(z * math.sqrt(0.5))
 
-    # By symmetry a cell far above the mean weighs as much as one far below, where 1 - cdf keeps its digits.
-    far, near = cdf(-(tf.abs(z) + half)), cdf(half - tf.abs(z))
-    inner = near - far
-    outer_low, outer_high = cdf(z + half), cdf(half - z)
-    mass = tf.where(x <= -1.0 + 1e-4, outer_low, tf.where(x >= 1.0 - 1e-4, outer_high, inner))
-    return -tf.math.log(tf.maximum(mass, 1e-12))
+    # By symmetry a cell below the mean weighs as much as one above, where small masses keep their digits.
+    inner = beyond(tf.abs(z) - half) - beyond(tf.abs(z) + half)
+    outer = beyond(tf.where(x < 0.0, -z, z) - half)
+    mass = tf.where(tf.abs(x) >= 1.0 - 1e-4, outer, inner)
+    return -tf.math.log(tf.maximum(mass, 1e-30))
 
 
 def linear_schedule(steps: int, first: float = 1e-4, last: float = 0.02):

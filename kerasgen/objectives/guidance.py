@@ -45,6 +45,11 @@ class Guided(GenerativeModel):
     sampler = samplers.Choice(*samplers.NAMES)
     guide = samplers.Choice("free", "classifier")
 
+    @property
+    def inconvertible(self):
+        reason = "the gradient of a classifier holds operations that have no ONNX form"
+        return {"sample": reason} if self.guide == "classifier" else {}
+
     def predict(self, x, time, label, training: bool = False):
         """Hook: eps and v like x, from x_t in the scale of [-1, 1]; the label `num_classes` stands for none."""
         raise NotImplementedError

@@ -103,6 +103,13 @@ def test_score_sde_deep():
     assert counts("score_sde", blocks=8) == {"network": 106_632_579}
 
 
+@pytest.mark.slow
+def test_guided_diffusion():
+    """ADM of 64 pixels and its classifier of noisy pictures."""
+    model = kerasgen.load("guided_diffusion_64", weights=False)
+    assert [trainable(network) for network in (model.network, model.classifier)] == [295_904_454, 65_438_568]
+
+
 def test_cyclegan():
     model = kerasgen.build("cyclegan")
     sizes = [network.count_params() for network in (*model.generators, *model.discriminators)]

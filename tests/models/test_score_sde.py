@@ -63,6 +63,17 @@ def test_vectors_learn_a_gaussian():
     np.testing.assert_allclose(model.decode(model.encode(x[:64])), x[:64], atol=1e-2)
 
 
+@pytest.mark.slow
+def test_eight_gaussians_come_within_a_twentieth_of_a_nat():
+    model, data = kerasgen.load("score_sde_eight_gaussians"), kerasgen.data.load("eight_gaussians")
+    x = data.arrays("test")[0][:2000]
+    nats = [-model.bound(x, seed=seed).mean() for seed in range(3)]
+    assert -0.06 < np.mean(nats) - data.entropy < 0.05
+    np.testing.assert_allclose(model.decode(model.encode(x[:200])), x[:200], atol=1e-2)
+    latent = model.encode(x)
+    assert np.abs(latent.mean(0)).max() < 0.1 and latent.std(0) == pytest.approx([1.0, 1.0], abs=0.1)
+
+
 @pytest.mark.parametrize(
     "arguments, line",
     [

@@ -241,6 +241,25 @@ def test_the_levels_of_the_decoder_have_mass_one(levels):
     np.testing.assert_allclose(mass, np.diff(stats.norm.cdf(edges, mean, deviation), axis=0), atol=1e-5)
 
 
+def test_the_decoder_keeps_its_digits_far_from_the_mean():
+    """Logarithms of masses down to 1e-27, on both sides, of inner and outer cells, and their slopes."""
+    levels, x = 17, tf.constant([-1.0, -0.875, 0.25, 0.875, 1.0])
+    z = tf.constant(np.linspace(-10, 10, 41)[:, None], tf.float32)
+    deviation = tf.constant(0.1)
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        found = denoising._negative_log_decoder(x, x - deviation * z, deviation, levels)
+    low, high = (z.numpy().astype("float64") + sign / 16 / 0.1 for sign in (-1, 1))
+    mass = np.where(
+        z > 0, stats.norm.sf(low) - stats.norm.sf(high), stats.norm.cdf(high) - stats.norm.cdf(low)
+    )
+    mass = np.select([x.numpy() < -0.99, x.numpy() > 0.99], [stats.norm.cdf(high), stats.norm.sf(low)], mass)
+    assert mass.min() < 1e-19
+    np.testing.assert_allclose(found, -np.log(mass), rtol=2e-5, atol=1e-5)
+    slope = -(stats.norm.pdf(high) * (x.numpy() < 0.99) - stats.norm.pdf(low) * (x.numpy() > -0.99)) / mass
+    np.testing.assert_allclose(tape.gradient(found, z)[:, 0], slope.sum(1), rtol=1e-3, atol=1e-3)
+
+
 class Exact(denoising.Denoising):
     """The best denoiser as a model: data that are N(m, s^2) over [-1, 1] are N((m + 1) / 2, s^2 / 4) over [0, 1]."""
 

@@ -5,6 +5,7 @@ classifier of noisy points. Then Bayes' rule holds at every noise level, and bot
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy import stats
 
 from kerasgen import samplers
 from kerasgen.model import Batch
@@ -111,6 +112,31 @@ def test_learned_variances_lie_between_the_fixed_ones(share, variance, steps):
     )
     late = TIME.numpy() > 0
     np.testing.assert_allclose(process.between(tf.fill((12, 1), share), TIME)[late], table[late], rtol=1e-3)
+
+
+def test_the_bound_of_the_true_variances_is_the_entropy():
+    """Of a Gaussian class the reverse steps are Gaussians of known variance, with which nothing is lost but the end of
+    the chain, KL(q(x_T) || N(0, 1)); with either fixed variance more is."""
+    model, process = Exact(), Exact().process
+    abar = process.abar.astype("float64")
+    clean_variance = S**2 * (1 - abar) / (abar * S**2 + 1 - abar)  # of x_0 given x_t
+    variance = process.posterior + process.signal**2 * clean_variance
+    shares = (np.log(variance) - process.log_small) / (process.log_large - process.log_small)
+    x = tf.constant(1.0 + S * stats.norm.ppf((np.arange(4000) + 0.5) / 4000)[:, None], tf.float32)
+
+    def guess(x, time):
+        return model.clean(x, time, tf.ones_like(time))[0]
+
+    def learned(x, time):
+        return guess(x, time), process.at(shares.astype("float32"), time, x)
+
+    bound = process.bound(learned, x, 0, None).numpy().mean()
+    mean, spread = np.sqrt(abar[-1]), abar[-1] * S**2 + 1 - abar[-1]
+    end = 0.5 * (mean**2 + spread - 1 - np.log(spread))
+    assert bound == pytest.approx(0.5 * np.log(2 * np.pi * np.e * S**2) + end, abs=0.02)
+    for kind in ("fixed_large", "fixed_small"):
+        fixed = denoising.Process(abar, kind).bound(guess, x, 0, None).numpy().mean()
+        assert fixed > bound + 0.01
 
 
 def test_the_bound_of_learned_variances_at_their_end_is_that_of_large_ones():
