@@ -159,7 +159,7 @@ def test_early_stopping_stops():
 @pytest.mark.parametrize("policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
 @costly_systems()
 def test_mixed_precision(system, policy):
-    """Variables, figures and samples (but texts) are float32; float16 scales every player's loss. Eagerly, which is tried too."""
+    """Variables, figures and samples are float32; float16 scales every player's loss. Eagerly, which is tried too."""
     before = keras.config.dtype_policy()
     try:
         keras.config.set_dtype_policy(policy)
