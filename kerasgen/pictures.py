@@ -169,7 +169,8 @@ def save(path, x, kind="picture", sample_rate=None) -> Path:
     if suffix == ".png":
         return write(path, draw(x, kind))
     if suffix == ".gif":
-        return animate(path, [draw(example[None], kind) for example in x])
+        frame = grid if kind in ("picture", "vector") else lambda x: draw(x, kind)  # one point is no picture
+        return animate(path, [frame(example[None]) for example in x])
     path.parent.mkdir(parents=True, exist_ok=True)
     if suffix == ".txt":
         atomic_write(path, "\n\n".join(to_text(x)).encode() + b"\n")

@@ -153,7 +153,7 @@ TINY = {
 
 def as_x(model, levels):
     """Levels as the model's functions take them."""
-    return np.asarray(model.scale(model.levels).value(np.asarray(levels, "int32")))
+    return np.array(model.scale(model.levels).value(np.asarray(levels, "int32")))
 
 
 def examples(model, count, split="train"):
