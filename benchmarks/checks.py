@@ -9,6 +9,7 @@ Figures, parameters and seconds of training are those that `benchmarks/presets.p
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
 import re
 import sys
@@ -47,7 +48,7 @@ class Check:
     figure: str
     target: float
 
-    @property
+    @functools.cached_property
     def about(self):
         return hub.read_preset(self.preset)
 

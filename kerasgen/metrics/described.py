@@ -30,10 +30,8 @@ def boxed(x, layout):
     return np.stack(crops), np.array(told)
 
 
-READERS = {
-    "captioned_digits": captioned,
-    "digit_scenes": boxed,
-}  # data: function (x, descriptions) -> digits, told
+# Data: function (x, descriptions) -> pictures of digits, which they should be.
+READERS = {"captioned_digits": captioned, "digit_scenes": boxed}
 
 
 def agreement(name, x, descriptions):

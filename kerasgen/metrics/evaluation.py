@@ -37,8 +37,8 @@ class Evaluation:
         sequence = self.data.kind in ("text", "sound")
         facts = {
             "classifier": self.extractor,
-            "labels": self.extractor and self.data.num_classes and self._takes_label("sample"),
-            "described": self.data.name in described.READERS and self._told,
+            "labels": self.extractor and self.data.num_classes and self._takes("sample"),
+            "described": self.data.name in described.READERS and self._takes("sample", self.data.described),
             "levels": self._levels and (self.data.levels == self._levels or sequence),
             "entropy": self.data.entropy is not None,
             "modes": self.data.name in two_dim.MODES,
@@ -60,7 +60,7 @@ class Evaluation:
     def fake(self):
         """Samples and the labels that were asked for: those of the test split, over and over."""
         name, label = self.data.described or "label", None
-        if self.test[1] is not None and self._told:
+        if self._takes("sample", name):
             label = np.take(self.test[1], np.arange(self.count) % len(self.test[1]), 0)
         x = self.model.sample(self.count, seed=self.seed, **({} if label is None else {name: label}))
         if x.shape[1:] != self.data.shape:
@@ -76,15 +76,21 @@ class Evaluation:
         rows = self.extractor.features if self.extractor else features.raw_values
         return rows(self.test[0][: self.count]), rows(self.fake[0])
 
+    @property
+    def examined(self):
+        """What is put before the classifier, and what it was asked to be."""
+        return self.fake
+
     @functools.cached_property
     def judged(self):
         """Class probabilities of the samples, and the labels that were asked for."""
-        return self.extractor.probabilities(self.fake[0]), self.fake[1]
+        x, label = self.examined
+        return self.extractor.probabilities(x), label
 
     @functools.cached_property
     def agreement(self):
         """Share of what descriptions tell of that is found in the samples."""
-        return described.agreement(self.data.name, *self.fake)
+        return described.agreement(self.data.name, *self.examined)
 
     @functools.cached_property
     def kernel(self):
@@ -144,21 +150,17 @@ class Evaluation:
         """The model's grey levels; a bundle has them in its description."""
         return getattr(self.model, "levels", None) or getattr(self.model, "info", {}).get("levels")
 
-    @property
-    def _told(self):
-        """Whether samples are asked for by what the data say of an example."""
-        return (self.data.described or "label") in {port.name for port in self._inputs("sample")}
-
     def _mean(self, estimate, function):
         x, label = self._labelled_test(function)
         return estimate(self.model, x, label, self.data, seed=self.seed).mean()
 
     def _labelled_test(self, function):
         x, label = self.test
-        return x, label if self._takes_label(function) else None
+        return x, label if self._takes(function) else None
 
-    def _takes_label(self, function):
-        return self.test[1] is not None and "label" in {port.name for port in self._inputs(function)}
+    def _takes(self, function, name="label"):
+        """Whether a function has an input for what the data say of an example."""
+        return self.test[1] is not None and name in {port.name for port in self._inputs(function)}
 
     def _inputs(self, function):
         return self.ports[function].inputs if function in self.ports else ()
@@ -178,10 +180,6 @@ class Floor(Evaluation):
     def fake(self):
         return tuple(None if part is None else part[: self.count] for part in self.data.arrays("train"))
 
-    @functools.cached_property
-    def judged(self):
-        return self.extractor.probabilities(self.test[0]), self.test[1]
-
-    @functools.cached_property
-    def agreement(self):
-        return described.agreement(self.data.name, *self.test)
+    @property
+    def examined(self):
+        return self.test
