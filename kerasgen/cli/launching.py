@@ -17,6 +17,7 @@ import typer
 from kerasgen.cli.console import Usage, log
 
 GRACE = 20.0  # seconds from SIGTERM to SIGKILL
+USAGE = 2  # the exit code of a command that cannot be understood
 
 ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -41,7 +42,7 @@ def launch(
     for attempt in range(restarts + 1):
         again = attempt > 0 and "--resume" not in command
         code = supervise([*command, "--strategy", "multiworker", *(["--resume"] if again else [])], workers)
-        if code in (0, 2, 130, 143):
+        if code in (0, USAGE, 130, 143):
             raise typer.Exit(code)
         if attempt < restarts:
             log(f"a worker ended with exit code {code}; restarting all {workers} from the last checkpoint")
@@ -78,8 +79,11 @@ def supervise(command, workers: int) -> int:
             codes = [process.poll() for process in processes]
             failed = [index for index, code in enumerate(codes) if code]
             if failed:
-                log(f"worker {failed[0]}: {_reason(errors[failed[0]]) or f'exit code {codes[failed[0]]}'}")
-                return codes[failed[0]]
+                first = failed[0]
+                # All workers read the same command: the chief is about to say what is wrong with it.
+                if not (codes[first] == USAGE and _end(processes[0]) == USAGE):
+                    log(f"worker {first}: {_reason(errors[first]) or f'exit code {codes[first]}'}")
+                return codes[first]
             if None not in codes:
                 return 0
             time.sleep(0.2)
@@ -90,6 +94,14 @@ def supervise(command, workers: int) -> int:
             file.close()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _end(process):
+    """The exit code of a process that ends soon; None of one that goes on."""
+    try:
+        return process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def stop(processes):
