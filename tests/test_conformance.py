@@ -46,6 +46,12 @@ def build(system, **arguments):
     return kerasgen.build(system, **TINY[system] | arguments)
 
 
+@functools.lru_cache(2)
+def built(system):
+    """A model that is only looked at."""
+    return build(system)
+
+
 def wild(system, scale=0.1, **arguments):
     """A model far from its initial weights, where zero-initialised layers hide nothing."""
     model, generator = build(system, **arguments), np.random.default_rng(1)
@@ -225,12 +231,11 @@ def test_evaluation_counts_examples_alike(system):
     """Also those of a short last batch, and with the draws of an example's place in the data."""
     model, _ = trained(system)
     x, label = examples(model, 16)
-    whole, halves, uneven = (
-        model.evaluate(x, label, batch_size=size, verbose=0, return_dict=True) for size in (16, 8, 7)
+    even, uneven = (
+        model.evaluate(x, label, batch_size=size, verbose=0, return_dict=True) for size in (8, 7)
     )
-    for key in set(model.reports) & set(whole) if model.stages else model.reports:
-        assert whole[key] == pytest.approx(halves[key], rel=1e-4)
-        assert whole[key] == pytest.approx(uneven[key], rel=1e-4)
+    for key in set(model.reports) & set(even) if model.stages else model.reports:
+        assert even[key] == pytest.approx(uneven[key], rel=1e-4)
 
 
 def law_same_state(one, other):
@@ -257,7 +262,11 @@ def test_save_and_load_restore_everything(system, tmp_path):
     unseeded = (f for f, ports in model.ports().items() if "seed" not in [p.name for p in ports.inputs])
     function = next(unseeded, "sample")
     inputs = required(model, function, 2)
-    np.testing.assert_array_equal(run(model, function, inputs), run(loaded, function, inputs))
+    one, other = (
+        run(each, function, inputs) if "count" in inputs else pure(each, function, **inputs)
+        for each in (model, loaded)
+    )
+    np.testing.assert_array_equal(one, other)
     model.train_on_batch(x, label), loaded.train_on_batch(x, label)  # and both go on alike
     for ours, theirs in zip(model.weights, loaded.weights, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
@@ -283,7 +292,7 @@ def test_a_step_of_one_player_moves_only_its_variables(system):
 
 @each_system
 def test_players_share_no_variable_and_leave_none_out(system):
-    model = build(system)
+    model = built(system)
     owned = [v.path for player in model.players for v in model.player_variables(player)]
     assert sorted(owned) == sorted(v.path for v in model.trainable_variables)
     assert set(model.optimizers()) == {f"{p}_optimizer" if p else "optimizer" for p in model.players}
@@ -294,7 +303,7 @@ def test_players_share_no_variable_and_leave_none_out(system):
 
 @each_system
 def test_serves_what_it_has(system):
-    model = build(system)
+    model = built(system)
     methods = {name.removeprefix("serve_") for name in dir(model) if name.startswith("serve_")}
     assert len(set(model.serves)) == len(model.serves) and set(model.serves) == methods <= set(
         contract.FUNCTIONS
@@ -310,7 +319,7 @@ def test_serves_what_it_has(system):
 
 @each_call
 def test_ports_are_complete(system, function):
-    model = build(system)
+    model = built(system)
     assert list(model.ports()) == list(model.serves)
     inputs, output = model.ports()[function]
     entry = contract.FUNCTIONS[function]
@@ -476,11 +485,9 @@ def test_densities_are_per_grey_level(system):
 
 SMALL = dict(image_shape=(2, 2, 1), levels=2, num_classes=0)
 REACHES = {
-    "grey": dict(image_shape=(5, 5, 1), levels=2, num_classes=0, depth=4, kernel_size=3, first_kernel_size=3),
-    "colour": dict(image_shape=(3, 3, 3), levels=3, num_classes=0, depth=3, width=6, hidden=6, kernel_size=3),
-    "classes": dict(
-        image_shape=(3, 3, 1), levels=3, num_classes=3, depth=3, kernel_size=3, first_kernel_size=3
-    ),
+    "grey": dict(image_shape=(5, 5, 1), levels=2, num_classes=0, kernel_size=5, first_kernel_size=5),
+    "colour": dict(image_shape=(3, 3, 3), levels=3, num_classes=0, width=6, hidden=6),
+    "classes": dict(image_shape=(3, 3, 1), levels=3, num_classes=3),
 }
 
 
@@ -944,7 +951,7 @@ BROKEN = {
         lambda: spoil(wild("gaussian", image_shape=(2,), levels=None), "log_prob", lambda p: p + 0.05),
     ),
     "sees what follows": (law_causal, without_masks),
-    "blind spot": (law_causal, lambda: wild("pixel_cnn", 0.3, **REACHES["grey"] | {"depth": 2})),
+    "blind spot": (law_causal, lambda: wild("pixel_cnn", 0.3, **REACHES["grey"] | {"kernel_size": 3, "first_kernel_size": 3})),
     "sum above one": (
         law_sums_to_one,
         lambda: spoil(wild("pixel_cnn", 0.5, **SMALL), "log_prob", lambda p: p + 0.001),

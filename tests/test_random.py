@@ -219,7 +219,9 @@ def assert_same(got, expected):
 INPUTS = tf.TensorSpec((), tf.int32, "seed"), tf.TensorSpec((), tf.int32, "count")
 
 
-@pytest.mark.parametrize("jit", [False, True], ids=["graph", "xla"])
+@pytest.mark.parametrize(
+    "jit", [pytest.param(False, id="graph"), pytest.param(True, id="xla", marks=pytest.mark.slow)]
+)
 def test_eager_graph_and_xla_agree(jit):
     # XLA needs the count when it compiles: the seed alone is dynamic
     compiled = tf.function(every_draw, input_signature=None if jit else INPUTS, jit_compile=jit)
