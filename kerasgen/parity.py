@@ -6,6 +6,7 @@ A runtime is a function of a bundle that gives a function (function, inputs) -> 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pathlib
@@ -88,12 +89,8 @@ def openvino(bundle):
     Raises:
         Absent: it is not installed.
     """
-    sys.modules.setdefault("openvino_telemetry", None)  # else it sends a message when it is imported
-    try:
-        import openvino as library
-    except ImportError:
-        raise Absent("openvino is not installed: pip install openvino") from None
-    core, models = library.Core(), {}
+    library, core = _openvino()
+    models = {}
 
     def run(function, inputs):
         if function not in models:
@@ -114,6 +111,21 @@ def openvino(bundle):
         return next(iter(models[function](inputs).values()))
 
     return run
+
+
+@functools.cache
+def _openvino():
+    """OpenVINO and its core, for as long as this process lives.
+
+    At its end the core frees the stack that it has set for signals, and the next signal, such as Ctrl-C, would find no
+    memory there and kill the process.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # else it sends a message when it is imported
+    try:
+        import openvino as library
+    except ImportError:
+        raise Absent("openvino is not installed: pip install openvino") from None
+    return library, library.Core()
 
 
 def _ops(model):

@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -503,6 +504,30 @@ def test_published_page_of_parity():
 
 
 # --- OpenVINO ---------------------------------------------------------------------------------------------------------
+
+
+def test_signals_arrive_after_openvino(shelf):
+    """Each of its cores sets the stack of signals, and frees it at its end; two of them used to kill the process."""
+    if not importlib.util.find_spec("openvino"):
+        pytest.skip("openvino is not installed: pip install openvino")
+    code = f"""
+        import gc, signal
+        import numpy as np
+        from kerasgen import parity, runtime
+        bundle = runtime.Bundle({str(shelf[0] / "dcgan")!r})
+        (latent,) = bundle.ports["decode"].inputs
+        runs = [parity.openvino(bundle) for _ in range(2)]
+        for run in runs:
+            run("decode", {{"latent": np.zeros((1, *latent.shape[1:]), "float32")}})
+        del run
+        while runs:
+            runs.pop(0)
+            gc.collect()
+        signal.signal(signal.SIGTERM, lambda *_: print("arrived"))
+        signal.raise_signal(signal.SIGTERM)
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "arrived\n")
 
 
 def test_openvino_draws(shelf, tmp_path, capsys):

@@ -231,9 +231,7 @@ def test_evaluation_counts_examples_alike(system):
     """Also those of a short last batch, and with the draws of an example's place in the data."""
     model, _ = trained(system)
     x, label = examples(model, 16)
-    even, uneven = (
-        model.evaluate(x, label, batch_size=size, verbose=0, return_dict=True) for size in (8, 7)
-    )
+    even, uneven = (model.evaluate(x, label, batch_size=size, verbose=0, return_dict=True) for size in (8, 7))
     for key in set(model.reports) & set(even) if model.stages else model.reports:
         assert even[key] == pytest.approx(uneven[key], rel=1e-4)
 
@@ -951,7 +949,10 @@ BROKEN = {
         lambda: spoil(wild("gaussian", image_shape=(2,), levels=None), "log_prob", lambda p: p + 0.05),
     ),
     "sees what follows": (law_causal, without_masks),
-    "blind spot": (law_causal, lambda: wild("pixel_cnn", 0.3, **REACHES["grey"] | {"kernel_size": 3, "first_kernel_size": 3})),
+    "blind spot": (
+        law_causal,
+        lambda: wild("pixel_cnn", 0.3, **REACHES["grey"] | {"kernel_size": 3, "first_kernel_size": 3}),
+    ),
     "sum above one": (
         law_sums_to_one,
         lambda: spoil(wild("pixel_cnn", 0.5, **SMALL), "log_prob", lambda p: p + 0.001),

@@ -7,6 +7,7 @@ words in int64. So a file that draws would draw other numbers there. Where this 
 program decodes latents that NumPy draws from the seed, and says that they are not those of the other runtimes.
 """
 
+import functools
 import pathlib
 import sys
 
@@ -24,12 +25,18 @@ def ops(model):
             yield from ops(op.get_function())
 
 
-def compiled(content):
-    """A function from {port: array} to the output, and whether it draws random numbers that OpenVINO gets wrong."""
+@functools.cache
+def library():
+    """OpenVINO and its core, which stays: at its end it would free the stack on which this process gets signals."""
     sys.modules.setdefault("openvino_telemetry", None)  # else it sends a message when it is imported
     import openvino
 
-    core = openvino.Core()
+    return openvino, openvino.Core()
+
+
+def compiled(content):
+    """A function from {port: array} to the output, and whether it draws random numbers that OpenVINO gets wrong."""
+    openvino, core = library()
     model = core.read_model(content)  # bytes: the reader that takes paths does not take loops
     words = [op for op in ops(model) if op.get_type_name() == "BitwiseXor"]
     wrong = any(op.get_output_element_type(0) == openvino.Type.i64 for op in words)
