@@ -23,9 +23,9 @@ def _mark(quick, *values):
     return pytest.param(*values, id="-".join(values), marks=() if quick else pytest.mark.slow)
 
 
-def costly_systems(systems=CLASSES):
-    """Parametrise a law by systems."""
-    return pytest.mark.parametrize("system", [_mark(system in REPRESENTATIVES, system) for system in systems])
+def costly_systems(systems=CLASSES, quick=REPRESENTATIVES):
+    """Parametrise a law by systems, of which some are quick."""
+    return pytest.mark.parametrize("system", [_mark(system in quick, system) for system in systems])
 
 
 def costly_calls():

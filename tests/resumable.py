@@ -14,7 +14,7 @@ from tiny import TINY, examples
 import kerasgen
 from kerasgen.callbacks import BestWeights, CSVHistory, Resume, checkpoints
 
-EXAMPLES, BATCH, EPOCHS = 40, 8, 4
+EXAMPLES, BATCH, EPOCHS = 40, 8, 3
 STEPS = EXAMPLES // BATCH  # of an epoch
 
 # One system of each objective; with dropout, whose seeds are state, where the system has it.

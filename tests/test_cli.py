@@ -269,7 +269,9 @@ def outcome(folder):
     )
 
 
-@pytest.mark.parametrize("name, code", [("SIGTERM", 143), ("SIGINT", 130)])
+@pytest.mark.parametrize(
+    "name, code", [("SIGTERM", 143), pytest.param("SIGINT", 130, marks=pytest.mark.slow)]
+)
 def test_a_run_that_was_ended_goes_on(run, preset, ended_by, tmp_path, monkeypatch, name, code):
     monkeypatch.chdir(tmp_path)
     options = ("--epochs", 3, "--set", "recipe.monitor=val_generator_loss")

@@ -11,7 +11,7 @@ import pytest
 from tiny import TINY
 
 # The cheapest are tried in the quick tests, which pay for the tracing of every replica.
-QUICK = ("gaussian", "vae", "dcgan")
+QUICK = ("vae", "dcgan")
 
 
 def ports(count):

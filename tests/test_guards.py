@@ -146,8 +146,9 @@ def spoil(variable, value=np.nan):
 @pytest.mark.parametrize(
     "id, smaller",
     [
-        *((id, {}) for id in ("gaussian", "vae", "dcgan", "real_nvp", "pixel_cnn", "vae_gan")),
-        ("ddpm", dict(multipliers=(1,), attention=())),
+        *((id, {}) for id in ("gaussian", "vae", "dcgan")),
+        *(pytest.param(id, {}, marks=pytest.mark.slow) for id in ("real_nvp", "pixel_cnn", "vae_gan")),
+        pytest.param("ddpm", dict(multipliers=(1,), attention=()), marks=pytest.mark.slow),
     ],
 )
 def test_a_loss_that_is_not_finite_stops_training_at_its_step(id, smaller):
