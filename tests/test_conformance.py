@@ -369,7 +369,8 @@ def test_functions_are_deterministic_and_depend_on_the_seed(system, function):
     np.testing.assert_array_equal(first, run(model, function, inputs))
     if "seed" in inputs:
         other = run(model, function, inputs | {"seed": 8})
-        assert all(np.abs(a - b).max() > 1e-6 for a, b in zip(first, other, strict=True))
+        each = any if function == "complete" else all  # what is known may leave no choice
+        assert each(np.abs(a - b).max() > 1e-6 for a, b in zip(first, other, strict=True))
         assert function != "sample" or np.abs(first[0] - first[1]).max() > 1e-6
 
 

@@ -13,7 +13,9 @@ from tiny import TINY, made, said
 import kerasgen
 
 PLAYERS = ("vae", "dcgan", "vae_gan")  # one, two and three
-each_number_of_players = pytest.mark.parametrize("system", PLAYERS)
+each_number_of_players = pytest.mark.parametrize(
+    "system", ["vae", pytest.param("dcgan", marks=pytest.mark.slow), "vae_gan"]
+)
 X = np.random.default_rng(0).random((24, 8, 8, 1)).astype("float32")
 
 
@@ -157,7 +159,7 @@ def test_early_stopping_stops():
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
-@costly_systems()
+@costly_systems(quick=("vae", "dcgan", "vq_vae_2", "ddpm"))  # one player, two players, stages, noise
 def test_mixed_precision(system, policy):
     """Variables, figures and samples are float32; float16 scales every player's loss. Eagerly, which is tried too."""
     before = keras.config.dtype_policy()

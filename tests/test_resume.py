@@ -473,7 +473,9 @@ class InValidation(At):
         super().on_train_batch_end(batch)
 
 
-@pytest.mark.parametrize("epoch, number", [(0, signal.SIGTERM), (1, signal.SIGINT)])
+@pytest.mark.parametrize(
+    "epoch, number", [pytest.param(0, signal.SIGTERM, marks=pytest.mark.slow), (1, signal.SIGINT)]
+)
 def test_a_signal_does_not_wait_for_the_end_of_validation(epoch, number, tmp_path):
     ends = fit(build(), BestWeights(), validation=True)
     batches = EXAMPLES // BATCH
