@@ -1,7 +1,7 @@
 """Which systems stand for the others in costly laws, so that the quick tests stay quick whatever the catalogue's size.
 
-All systems keep the cheap laws in every run. A costly law is quick for one system of each objective, and for one that
-serves each function; for the others it is among the slow tests.
+All systems keep the cheap laws in every run. A costly law of training is quick for one system of each kind of step, one
+of functions for one system of each objective and for one that serves each function; for the others it is slow.
 """
 
 import pytest
@@ -17,13 +17,14 @@ for _system in [*_OBJECTIVES.values(), *CLASSES]:
     for _function in CLASSES[_system].serves:
         _FUNCTIONS.setdefault(_function, _system)
 REPRESENTATIVES = set(_OBJECTIVES.values())
+KINDS = ("gaussian", "vae", "dcgan", "vq_vae_2", "nade", "ddpm", "rbm")  # one for every kind of training step
 
 
 def _mark(quick, *values):
     return pytest.param(*values, id="-".join(values), marks=() if quick else pytest.mark.slow)
 
 
-def costly_systems(systems=CLASSES, quick=REPRESENTATIVES):
+def costly_systems(systems=CLASSES, quick=KINDS):
     """Parametrise a law by systems, of which some are quick."""
     return pytest.mark.parametrize("system", [_mark(system in quick, system) for system in systems])
 

@@ -188,7 +188,7 @@ def test_mixed_precision(system, policy):
     assert sample.dtype == (np.int32 if model.kind == "text" else np.float32) and np.isfinite(sample).all()
 
 
-@pytest.mark.parametrize("system", PLAYERS[:2])
+@pytest.mark.parametrize("system", ["vae", pytest.param("dcgan", marks=pytest.mark.slow)])
 def test_several_steps_per_execution_are_the_same_steps(system):
     """Also where they do not divide the epoch: 3 steps in executions of 2."""
     keras.utils.set_random_seed(0)

@@ -109,7 +109,7 @@ def test_a_run_cut_off_in_an_epoch_ends_with_the_same_bits(system, tmp_path):
     assert differing(fit(compiled(system)), fit(compiled(system), by_steps(tmp_path))) == []
 
 
-@pytest.mark.parametrize("after", [2, STEPS, EPOCHS * STEPS])
+@pytest.mark.parametrize("after", [2, pytest.param(STEPS, marks=pytest.mark.slow), EPOCHS * STEPS])
 def test_wherever_it_is_cut_off(after, whole, tmp_path):
     with pytest.raises(Cut):
         fit(build(), At(after, cut), by_steps(tmp_path, 1))
