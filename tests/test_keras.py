@@ -159,7 +159,7 @@ def test_early_stopping_stops():
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
-@costly_systems(quick=("vae", "dcgan", "vq_vae_2", "ddpm"))  # one player, two players, stages, noise
+@costly_systems()
 def test_mixed_precision(system, policy):
     """Variables, figures and samples are float32; float16 scales every player's loss. Eagerly, which is tried too."""
     before = keras.config.dtype_policy()
