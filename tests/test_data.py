@@ -270,6 +270,16 @@ def test_a_single_picture_is_cropped_made_grey_and_resized_as_those_of_a_folder(
         kdata.load("china", image_shape=(8, 8, 2))
 
 
+def test_a_texture_is_a_piece_that_is_at_most_four_times_smaller():
+    import skimage.data
+    from PIL import Image
+
+    piece = Image.fromarray(skimage.data.brick()[192:320, 176:336]).resize((40, 32), Image.Resampling.LANCZOS)
+    x = kdata.load("brick", image_shape=(32, 40, 1)).arrays("train")[0]
+    np.testing.assert_array_equal(np.rint(x[0].squeeze() * 255), piece)
+    assert kdata.load("grass", image_shape=(256, 256, 3)).shape == (256, 256, 3)
+
+
 def test_faces():
     from skimage.data import lfw_subset
 

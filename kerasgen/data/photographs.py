@@ -1,7 +1,8 @@
 """Pictures that ship with scikit-image and scikit-learn: single ones, and a few small faces.
 
 A single picture is the one example of all three splits. As those of a folder it is cropped at the centre to the aspect
-of `image_shape`, made grey if that has one channel, and resized with antialiasing.
+of `image_shape`, made grey if that has one channel, and resized with antialiasing. Textures repeat, and a piece shows
+what they are: they are not made smaller than a quarter, in which bricks are still bricks, but cropped.
 """
 
 import functools
@@ -25,6 +26,10 @@ PICTURES = {  # name -> (licence, origin)
 }
 
 
+TEXTURES = "brick", "grass", "gravel"
+SHRUNK = 4  # times, at most
+
+
 def single(name, seed, image_shape=None):
     """One picture, by its name in `PICTURES`."""
     from PIL import Image, ImageOps
@@ -36,6 +41,12 @@ def single(name, seed, image_shape=None):
         if len(image_shape) != 3 or image_shape[2] not in (1, 3):
             raise ValueError(f"image_shape: expected (height, width, 1 or 3), got {tuple(image_shape)}")
         height, width, channels = image_shape
+        if name in TEXTURES:
+            top, left = (
+                max(have - SHRUNK * side, 0) // 2
+                for have, side in zip(x.shape[:2], image_shape[:2], strict=True)
+            )
+            x = x[top : x.shape[0] - top, left : x.shape[1] - left]
         image = Image.fromarray(x.squeeze()).convert("L" if channels == 1 else "RGB")
         x = np.asarray(ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)).reshape(image_shape)
     return _describe(name, dict.fromkeys(("train", "validation", "test"), x[None]), licence, origin, seed)
