@@ -26,6 +26,15 @@ def chain(*bijectors):
     return tfb.Chain(list(bijectors), name="chain")
 
 
+def logistic(levels: float, alpha: float):
+    """From all numbers to levels between 0 and `levels`, and a little beyond: alpha / 2 of the range at both ends.
+
+    So what is piled up at black and at white is spread, and nothing is ever drawn far outside.
+    """
+    beyond = levels * alpha / 2 / (1 - alpha)
+    return tfb.Sigmoid(low=-beyond, high=levels + beyond)
+
+
 def remembered(compute):
     """What a bijector computes from a tensor, once per tensor.
 

@@ -112,11 +112,17 @@ def squeeze(x):
     return x.reshape(batch, height // 2, width // 2, 4 * channels)
 
 
-def test_log_prob_is_that_of_the_algorithm_written_out():
+@pytest.mark.parametrize("alpha", [None, 0.1])
+def test_log_prob_is_that_of_the_algorithm_written_out(alpha):
     """Every latent under the normal that stays predicted for it, every log-determinant by itself."""
-    model = wild()
+    model = wild(alpha=alpha)
     levels = 16 * pictures(4, seed=2) + np.random.default_rng(3).random((4, 8, 8, 1)).astype("float32")
-    x, total, step = levels / 17 - 0.5, -64 * np.log(17), 0
+    if alpha is None:
+        x, total, step = levels / 17 - 0.5, -64 * np.log(17), 0
+    else:  # d logit(p) / dp = 1 / p (1 - p)
+        share = alpha / 2 + (1 - alpha) * levels.astype("float64") / 17
+        x, total, step = np.log(share / (1 - share)).astype("float32"), 64 * np.log((1 - alpha) / 17), 0
+        total = total - np.log(share * (1 - share)).sum((1, 2, 3))
     for scale in range(2):
         x = squeeze(x)
         height, width, channels = x.shape[1:]
@@ -135,6 +141,13 @@ def test_log_prob_is_that_of_the_algorithm_written_out():
     mean, deviation = -model.last.bias.numpy(), np.exp(-3 * model.last.logs.numpy())
     total = total + stats.norm.logpdf(x, mean, deviation).sum((1, 2, 3))
     np.testing.assert_allclose(model.log_prob(levels / 16), total, rtol=1e-4)
+
+
+def test_the_logit_keeps_draws_within_its_range():
+    model = wild(alpha=0.1, scale=0.01)
+    y = model.bijector().forward(3.0 * tf.random.stateless_normal((16, 64), (0, 1))).numpy()
+    spread = 17 * 0.05 / 0.9
+    assert -spread <= y.min() and y.max() <= 17 + spread and y.min() < 0 < 17 < y.max()
 
 
 def test_three_scales_lose_nothing():

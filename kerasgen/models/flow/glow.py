@@ -14,7 +14,8 @@ Vectors go through the same steps, with matrices in the place of convolutions.
 
 Differs from the paper: the mean and deviation of the last latents are learned per channel (the authors' code applies a
 convolution to zeros, whose kernel never moves). The first rotations are fixed, so that permutations and signs, which
-are not learned, need not be kept with the weights. Dropout may be asked for.
+are not learned, need not be kept with the weights. Dropout may be asked for, and Real NVP's logit, without which a
+flow must spend its steps on what is piled up at black and at white.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from keras import layers, ops
 from tensorflow_probability import bijectors as tfb
 
 from kerasgen import random
-from kerasgen.nets.bijectors import Coupling, FirstChannels, Squeeze, chain, places
+from kerasgen.nets.bijectors import Coupling, FirstChannels, Squeeze, chain, logistic, places
 from kerasgen.nets.network import network
 from kerasgen.nets.shapes import stages_of
 from kerasgen.objectives import flow, likelihood
@@ -46,6 +47,7 @@ class Glow(flow.Flow):
         steps: K, steps per resolution.
         width: feature maps (units for vectors) of the coupling networks.
         dropout: share of features dropped in training, inside the coupling networks.
+        alpha: given, levels go through Real NVP's logit, which keeps this share of its range free, half at each end.
 
     Raises:
         ValueError: the sides of the picture do not divide by 2 ** scales; vectors of one number.
@@ -60,10 +62,10 @@ class Glow(flow.Flow):
     adapts = True
 
     def __init__(
-        self, image_shape=(32, 32, 3), levels=None, scales=3, steps=32, width=512, dropout=0.0, **kwargs
-    ):
+        self, image_shape=(32, 32, 3), levels=None, scales=3, steps=32, width=512, dropout=0.0, alpha=None, **kwargs
+    ):  # fmt: skip
         super().__init__(**kwargs)
-        self.image_shape, self.levels, self.steps = tuple(image_shape), levels, steps
+        self.image_shape, self.levels, self.steps, self.alpha = tuple(image_shape), levels, steps, alpha
         self.latent_dim = math.prod(self.image_shape)
         if len(self.image_shape) == 1:
             if self.latent_dim < 2:
@@ -120,8 +122,15 @@ class Glow(flow.Flow):
             else:
                 parts += [Channels(self.last, rank)]
             last = chain(*parts, *([tfb.Invert(Squeeze())] if rank == 3 else []))
-        to_levels = chain(tfb.Scale(float(self.levels)), tfb.Shift(0.5)) if self.levels else tfb.Identity()
-        return chain(to_levels, last, tfb.Reshape(self.image_shape, (self.latent_dim,)))
+        return chain(self.to_levels(), last, tfb.Reshape(self.image_shape, (self.latent_dim,)))
+
+    def to_levels(self):
+        """From what the flow ends with to the data."""
+        if self.levels is None:
+            return tfb.Identity()
+        if self.alpha is None:
+            return chain(tfb.Scale(float(self.levels)), tfb.Shift(0.5))
+        return logistic(float(self.levels), self.alpha)
 
 
 class Channels(tfb.Bijector):

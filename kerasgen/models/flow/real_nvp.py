@@ -23,7 +23,15 @@ import numpy as np
 from keras import layers
 from tensorflow_probability import bijectors as tfb
 
-from kerasgen.nets.bijectors import Coupling, FirstChannels, Normalization, RunningStatistics, Squeeze, chain
+from kerasgen.nets.bijectors import (
+    Coupling,
+    FirstChannels,
+    Normalization,
+    RunningStatistics,
+    Squeeze,
+    chain,
+    logistic,
+)
 from kerasgen.nets.network import network
 from kerasgen.nets.shapes import stages_of
 from kerasgen.objectives import flow
@@ -97,9 +105,7 @@ class RealNVP(flow.Flow):
             last = chain(*checker, Squeeze(), *channel, FirstChannels(last), *outer)
         height, width, channels = self.image_shape
         shape = (height // 2, width // 2, 4 * channels) if self.scales > 1 else self.image_shape
-        levels = float(self.levels or 1)
-        spread = levels * ALPHA / 2 / (1 - ALPHA)
-        to_levels = tfb.Sigmoid(low=-spread, high=levels + spread)
+        to_levels = logistic(float(self.levels or 1), ALPHA)
         return chain(to_levels, last, tfb.Reshape(shape, (self.latent_dim,)))
 
 
