@@ -163,7 +163,7 @@ def test_a_single_object_may_stand_in_any_row():
 
 @functools.cache
 def shipped():
-    return kerasgen.load("layout2im_scenes_quick")
+    return kerasgen.load("layout2im_scenes")
 
 
 @functools.cache
@@ -179,12 +179,12 @@ def agreement(x, layout):
 def test_boxes_hold_the_digits_told():
     x, layout = scenes()
     assert agreement(x, layout) > 0.97  # so can the classifier read them?
-    assert agreement(shipped().sample(len(layout), seed=7, layout=layout), layout) >= 0.85
+    assert agreement(shipped().sample(len(layout), seed=7, layout=layout), layout) >= 0.9
 
 
 def test_in_any_order():
     layout = scenes()[1][:, ::-1]
-    assert agreement(shipped().sample(len(layout), seed=7, layout=layout), layout) >= 0.85
+    assert agreement(shipped().sample(len(layout), seed=7, layout=layout), layout) >= 0.9
 
 
 def test_ink_is_in_the_boxes():
@@ -197,7 +197,17 @@ def test_ink_is_in_the_boxes():
 def test_two_seeds_give_two_scenes_of_a_layout():
     layout = scenes()[1]
     one, other = (shipped().sample(len(layout), seed=seed, layout=layout) for seed in (7, 8))
-    assert np.abs(one - other).mean() > 0.01
+    assert np.abs(one - other).mean() > 0.03
+
+
+def test_latents_are_found_again():
+    """In the crops of what they made; a guess of 0 is 0.8 from them."""
+    model, layout = shipped(), tf.constant(scenes()[1][:256])
+    z, there = model.draw(7, 0, tf.range(256)), layout[..., 0].numpy() >= 0
+    crops = model.crops(model.paint(layout, z), layout)
+    mean = model.crop_encoder([crops, tf.reshape(model.classes_of(layout), (-1,))])[0]
+    gaps = np.abs(tf.reshape(mean, z.shape) - z)[there]
+    assert gaps.mean() <= 0.4
 
 
 def test_moving_a_box_moves_its_digit():
