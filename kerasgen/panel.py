@@ -37,6 +37,7 @@ SPANS = {"steps": 250, "guidance": 10, "temperature": 2}  # where these end, if 
 SEEDS = 2**31 - 1
 FAR = 10  # how far from the prior's mean a latent may lie
 WALK = 12  # pictures from one point to another
+CHANGES = "translate", "refine", "complete", "upscale", "colorize"  # functions of pictures
 SCORES = {"log_prob": "nats", "bound": "nats", "energy": "no unit"}
 
 EVENT = dict(preprocess=False, trigger_mode="always_last", show_progress="hidden", api_visibility="private")
@@ -126,6 +127,11 @@ class Shelf:
             raise _error(f"bundle: expected one of {', '.join(self.entries)}, got {str(name)[:40]!r}")
         return self.entries[name]
 
+    def makers(self, shape: tuple, first: str) -> list:
+        """The names of bundles that draw pictures of a shape, and need to be told nothing; `first` comes first."""
+        found = [name for name, entry in self.entries.items() if entry.shape == shape and entry.draws]
+        return sorted(found, key=lambda name: name != first)
+
     def run(self, name: str, function: str, given: dict) -> np.ndarray:
         """Run a function on inputs that come from outside."""
         entry = self.find(name)
@@ -169,6 +175,16 @@ class Entry:
     def samples(self) -> bool:
         """Whether it makes examples out of a count and a seed."""
         return self.offers("sample", "count")
+
+    def changes(self, function: str) -> bool:
+        """Whether it serves a function of pictures, and of a mask at most."""
+        return self.pictures and self.offers(function, "picture", "mask") and self.port(function, "picture")
+
+    @property
+    def draws(self) -> bool:
+        """Whether it makes pictures out of a count and a seed, with nothing else told."""
+        needed = {port.name for port in self.ports.get("sample", ()) if port.default is None}
+        return self.pictures and needed == {"seed", "count"}
 
     def port(self, function: str, name: str):
         """A port of a function, None where it has none of that name."""
@@ -517,12 +533,66 @@ def _score(tab: Tab):
     tab.live(score, widgets, output)
 
 
+def _change(tab: Tab, function: str):
+    """Pictures that a model of the app draws, its own if it does, and what a function makes of them."""
+    import gradio as gr
+
+    port = tab.entry.port(function, "picture")
+    makers = tab.shelf.makers(tuple(port.shape[1:]), tab.key)
+    if not makers:
+        size = " × ".join(map(str, port.shape[1:]))
+        gr.HTML(f"<p class='kg-note'>It changes pictures of {size}; no model of this page draws such.</p>")
+        return
+    count = runtime.Port("count", (), "int32", "how many examples", 1, tab.entry.most, 8)
+    hole = runtime.Port("hole", (), "float32", "share of both sides, in the middle", 0.0, 1.0, 0.5)
+
+    def change(*values):
+        given = dict(zip(widgets, values, strict=True))
+        drawn = tab.shelf.run(given["pictures"], "sample", {name: given[name] for name in ("count", "seed")})
+        x = before = np.clip(drawn, port.minimum, port.maximum)
+        if "hole" in given:
+            given["mask"] = np.broadcast_to(_hole(hole, given["hole"], x.shape[1:]), x.shape)
+            before = np.where(given["mask"] > 0, 0.5, x)
+        after = tab.run(function, picture=before, **given)
+        same = after.shape == x.shape
+        errors = np.abs(after - before).reshape(len(x), -1).mean(1) if same else ()
+        return draw(tab.entry, before), draw(tab.entry, after, [f"± {e:.3f}" for e in errors])
+
+    left, right = _columns()
+    with left:
+        widgets = {"seed": tab.seed(), "count": tab.slider(count)}
+        names = dict(label="pictures of", visible=len(makers) > 1, elem_id=tab.id("pictures"))
+        widgets["pictures"] = gr.Dropdown(makers, value=makers[0], interactive=True, **names)
+        widgets |= dict(zip(("label",), tab.labels(function), strict=False))
+        widgets |= {
+            each.name: tab.slider(each)
+            for each in tab.entry.ports[function]
+            if each.name != "seed" and each.name != "label" and not each.shape
+        }
+        if tab.entry.port(function, "mask"):
+            widgets["hole"] = tab.slider(hole)
+    with right:
+        gr.HTML("<p class='kg-note'>Before</p>")
+        before = gr.HTML(elem_id=tab.id("before"), min_height=100)
+        gr.HTML("<p class='kg-note'>After, with the mean absolute difference</p>")
+        after = gr.HTML(elem_id=tab.id("after"), min_height=100)
+    tab.live(change, list(widgets.values()), [before, after])
+
+
 # name, content, and whether a bundle has what it shows
 TABS = (
     ("Sample", _sample, lambda e: e.samples),
     ("Latent", _latent, lambda e: e.port("decode", "latent") and e.offers("decode", "latent")),
     ("Reconstruct", _reconstruct, lambda e: e.samples and e.offers("reconstruct", "x")),
     ("Score", _score, lambda e: e.samples and any(e.offers(function, "x") for function in SCORES)),
+    *(
+        (
+            name.title(),
+            functools.partial(_change, function=name),
+            functools.partial(Entry.changes, function=name),
+        )
+        for name in CHANGES
+    ),
 )
 
 
@@ -660,6 +730,20 @@ def _error(line):
     import gradio as gr
 
     return gr.Error(line, print_exception=False)
+
+
+def _hole(port, share, shape):
+    """1 in a box in the middle of pictures of a shape."""
+    try:
+        runtime.check(port, share)
+    except ValueError as error:
+        raise _error(str(error)) from None
+    mask = np.zeros((*shape[:2], 1), "float32")
+    (top, height), (left, width) = (
+        (round(side * (1 - share) / 2), round(side * share)) for side in shape[:2]
+    )
+    mask[top : top + height, left : left + width] = 1
+    return mask
 
 
 def _layout(words):

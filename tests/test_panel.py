@@ -121,7 +121,27 @@ def blobs(folder):
         "reconstruct": ([x], x | {"name": "reconstruction"}, [node("Mul", "x half", "reconstruction")], half),
         "log_prob": ([x], port("log_prob", "batch"), distance, half | {"axes": np.array([1, 2, 3])}),
     }
+    picture, strength = x | {"name": "picture"}, port("strength", low=0.0, high=1.0, default=0.25)
+    mask, kept = port("mask", "batch", SIZE, SIZE, 1, low=0.0, high=1.0), node("Sub", "one mask", "kept")
+    functions |= {
+        "refine": (
+            [picture, SEED, strength], x | {"name": "refined"}, [node("Mul", "picture strength", "refined")], {}
+        ),
+        "complete": (
+            [picture, mask, SEED], x | {"name": "completed"}, [kept, node("Mul", "picture kept", "completed")],
+            {"one": np.float32(1)},
+        ),
+    }  # fmt: skip
     return write_bundle(folder, "Blobs", [SIZE, SIZE, 1], functions)
+
+
+def negative(folder, size=SIZE):
+    """Pictures turned black to white; it draws none of its own."""
+    picture, out = (
+        port(name, "batch", size, size, 1, low=0.0, high=1.0) for name in ("picture", "translated")
+    )
+    turn = ([picture], out, [node("Sub", "one picture", "translated")], {"one": np.float32(1)})
+    return write_bundle(folder, "Negative", [size, size, 1], {"translate": turn})
 
 
 def ring(folder):
@@ -180,6 +200,7 @@ class Server:
 def bundles(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shelf")
     pictures = [blobs(folder / "blobs"), ring(folder / "ring")]
+    pictures += [negative(folder / "negative"), negative(folder / "small", 8)]
     Image.new("L", (24, 24), 128).save(folder / "blobs" / "samples.png")
     return pictures
 
@@ -291,6 +312,38 @@ def test_reconstructions_and_scores(page):
     page.wait_for_function("document.querySelectorAll('#scores img').length === 16")
     values = [float(text) for text in page.locator("#scores figcaption").all_inner_texts()]
     assert values == sorted(values, reverse=True)
+
+
+def differences(page, selector):
+    return [
+        float(text.removeprefix("± ")) for text in page.locator(f"{selector} figcaption").all_inner_texts()
+    ]
+
+
+def test_pictures_are_changed(page, tmp_path):
+    page.get_by_role("tab", name="Refine").click()
+    page.wait_for_function("document.querySelectorAll('#refine-before img, #refine-after img').length === 16")
+    box = page.locator("#refine-strength input[type=number]")
+    changed(page, "#refine-after", lambda: (box.fill("1"), box.press("Enter")))
+    assert set(differences(page, "#refine-after")) == {0.0}
+    page.get_by_role("tab", name="Complete").click()
+    page.wait_for_selector("#complete-after img")
+    box = page.locator("#complete-hole input[type=number]")
+    changed(page, "#complete-after", lambda: (box.fill("0.25"), box.press("Enter")))
+    assert differences(page, "#complete-after") == pytest.approx([0.5 * 4**2 / SIZE**2] * 8, abs=1e-3)
+    shoot(page, "complete", tmp_path)
+
+
+def test_pictures_of_another_model_are_changed(page):
+    page.click("#picker input")
+    page.get_by_role("option", name="Negative · negative").click()
+    page.wait_for_selector("#translate-after img")
+    assert page.get_by_role("tab").all_inner_texts() == ["Translate"]
+    changed(page, "#translate-before", lambda: page.locator("#translate-seed input").fill("5"))
+    assert len(set(differences(page, "#translate-after"))) > 1
+    page.click("#picker input")
+    page.get_by_role("option", name="Negative · small").click()
+    page.wait_for_selector("text=no model of this page draws such")
 
 
 def test_picker_switches(page, tmp_path):
