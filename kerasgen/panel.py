@@ -548,6 +548,10 @@ def _change(tab: Tab, function: str):
 
     def change(*values):
         given = dict(zip(widgets, values, strict=True))
+        if given["pictures"] not in makers:
+            raise _error(
+                f"pictures: expected one of {', '.join(makers)}, got {str(given['pictures'])[:40]!r}"
+            )
         drawn = tab.shelf.run(given["pictures"], "sample", {name: given[name] for name in ("count", "seed")})
         x = before = np.clip(drawn, port.minimum, port.maximum)
         if "hole" in given:

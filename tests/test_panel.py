@@ -383,19 +383,31 @@ FORGED = [  # position in (seed, count, label), value, the line that the visitor
 ]
 
 
-def test_page_answers_forged_requests(page):
+FORGED_CHANGES = [  # position in (seed, count, pictures, hole)
+    (1, 65, "count: expected a whole number from 1 to 64, got 65"),
+    (2, "ring", "pictures: expected one of blobs, got 'ring'"),
+    (2, ["blobs"], "pictures: expected one of blobs, got \"['blobs']\""),
+    (3, "0.5", "hole: expected a number from 0 to 1, got str '0.5'"),
+    (3, 1.5, "hole: expected a number from 0 to 1, got 1.5"),
+]
+
+
+@pytest.mark.parametrize("tab, forged", [("Sample", FORGED), ("Complete", FORGED_CHANGES)])
+def test_page_answers_forged_requests(page, tab, forged):
     """What the page's own widgets would refuse reaches the handler when a request is changed on its way."""
-    position, value = 0, 0
+    position, value, size = 0, 0, 3 if tab == "Sample" else 4
 
     def forge(route):
         body = route.request.post_data_json
-        if len(body["data"]) == 3:
+        if len(body["data"]) == size:
             body["data"][position] = value
         route.continue_(post_data=json.dumps(body))
 
+    page.get_by_role("tab", name=tab).click()
+    page.wait_for_timeout(500)
     page.route("**/queue/join*", forge)
-    for position, value, line in FORGED:  # noqa: B007 (read by `forge`)
-        page.click("#sample-seed-new")
+    for position, value, line in forged:  # noqa: B007 (read by `forge`)
+        page.click(f"#{tab.lower()}-seed-new")
         page.get_by_text(line).first.wait_for()
 
 
