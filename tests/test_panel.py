@@ -359,6 +359,18 @@ def test_picker_switches(page, tmp_path):
     page.wait_for_selector("#samples img")
 
 
+def test_pictures_of_the_last_model_do_not_stay(page):
+    def wait(route):  # the first drawing of the next model takes for ever
+        if len(route.request.post_data_json["data"]) != 3:
+            route.continue_()
+
+    page.route("**/queue/join*", wait)
+    page.click("#picker input")
+    page.get_by_role("option", name="Ring").click()
+    page.locator("h2", has_text="Ring").wait_for()
+    assert page.locator("#samples").count() == 1 and page.locator("#samples img").count() == 0
+
+
 def test_phone(page, tmp_path):
     page.set_viewport_size({"width": 390, "height": 844})
     page.get_by_role("tab", name="Latent").click()
