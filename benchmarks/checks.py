@@ -76,7 +76,7 @@ CHECKS = {
     "biggan": Check("biggan_digits", "conditional_accuracy", 0.9),
     "cyclegan": Check("cyclegan_digits_quick", "translation_agreement", 0.9),
     "gan_cls": Check("gan_cls_digits_quick", "description_agreement", 0.85),
-    "layout2im": Check("layout2im_scenes_quick", "description_agreement", 0.8),
+    "layout2im": Check("layout2im_scenes", "description_agreement", 0.8),
     "real_nvp": Check("real_nvp_digits", "bits_per_dim", 2.05),
     "glow": Check("glow_digits", "bits_per_dim", 2.05),
     "nade": Check("nade_digits", "nats", -16.9),
@@ -92,7 +92,7 @@ CHECKS = {
     "imle": Check("imle_twenty_five_gaussians", "modes_covered", 25),
     "texture_synthesis": Check("texture_synthesis_brick_quick", "coherence", 0.3),
     "gpnn": Check("gpnn_brick_quick", "coherence", 0.05),
-    "singan": Check("singan_brick_quick", "coherence", 0.3),
+    "singan": Check("singan_brick", "coherence", 0.3),
 }
 
 

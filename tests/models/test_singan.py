@@ -173,11 +173,7 @@ def test_the_picture_is_one_of_the_samples_at_every_scale(trained):
 def test_samples_are_new_and_made_of_what_the_picture_is_made_of(trained):
     model, x = trained
     samples = model.sample(4, seed=7)
-    assert texture.coherence(samples, x[0]) < 0.4 and texture.completeness(samples, x[0]) < 0.4
-    far = texture.distance(
-        texture.shuffled(x[0]), x[0]
-    )  # nearer to the wall than a part of it is to the rest
-    assert texture.coherence(samples, x[0]) < texture.distance(x[0, 24:], x[0, :24]) / far
+    assert texture.coherence(samples, x[0]) < 0.3 and texture.completeness(samples, x[0]) < 0.3
     assert texture.novelty(samples, x[0]) > 0.3  # half of the mean squared difference over the variance
     wide = model.sample(2, seed=7, height=24, width=96)
     assert wide.shape == (2, 24, 96, 1) and texture.coherence(wide, x[0]) < 0.5

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import kerasgen
+from kerasgen import training
 from kerasgen.metrics.features import DigitsClassifier
 from kerasgen.model import Batch
 from kerasgen.nets.codebook import EPSILON, Codebook, perplexity
@@ -176,6 +177,27 @@ def test_the_shipped_model_uses_its_codes_and_reconstructs(shipped):
     assert (
         np.mean((model.reconstruct(x) - x) ** 2) < 0.0090
     )  # product quantisation with 64 bits; this has 100
+
+
+@pytest.mark.slow
+def test_two_levels_reconstruct_nearly_as_well_as_one_of_as_many_bits(shipped):
+    """80 bits each, by one recipe: 4 codes and 16 codes out of 16, and 16 codes out of 32."""
+    plan = training.plan("vq_vae_2_digits", overrides={"arguments.codes": 32, "arguments.epochs": [160, 1]})
+    data, one = training.prepare(plan)
+
+    def without_top(x, training=False):
+        fine, z = one.encoder(x, training=training)
+        silent = tf.zeros_like(z)
+        return [one.level(0, silent), one.level(1, one.refiner([fine, silent], training=training))]
+
+    def picture(quantized, training=False):
+        return one.decoder([tf.zeros_like(quantized[0]), quantized[1]], training=training)
+
+    one.levels_of, one.picture = without_top, picture
+    one.fit(data.train, epochs=161, verbose=0)
+    x = data.arrays("test")[0]
+    errors = [np.mean((model.reconstruct(x) - x) ** 2) for model in (shipped[0], one)]
+    assert errors[0] < 1.3 * errors[1] < 1.3 * 0.006
 
 
 def test_samples_are_of_the_class_that_was_asked_for(shipped):
