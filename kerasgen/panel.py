@@ -402,6 +402,12 @@ class Tab:
         names = dict(label="label", elem_id=self.id("label"))
         return [gr.Dropdown(choices, value=choices[0][1], interactive=True, **names)]
 
+    def output(self, name: str, height: int):
+        """Where results are shown; empty at first, or those of the model before would stay until the next come."""
+        import gradio as gr
+
+        return gr.HTML("", elem_id=name, min_height=height)
+
     def id(self, name: str) -> str:
         return f"{self.name}-{name}".lower().replace(" ", "-")
 
@@ -430,7 +436,7 @@ def _sample(tab: Tab):
             "<p class='kg-note'>The same seed gives the same result, here and wherever the bundle runs.</p>"
         )
     with right:
-        output = gr.HTML("", elem_id="samples", min_height=200)
+        output = tab.output("samples", 200)
 
     def sample(*values):
         given = dict(zip(widgets, values, strict=True))
@@ -476,12 +482,12 @@ def _latent(tab: Tab):
         with gr.Row():
             sliders = [tab.dimension(i, low, high) for i in range(moved)]
     with right:
-        output = gr.HTML("", elem_id="decoded", min_height=200)
+        output = tab.output("decoded", 200)
     left, right = _columns(2)
     with left:
         last = tab.seed("walk to seed", 1)
     with right:
-        way = gr.HTML("", elem_id="walk", min_height=80)
+        way = tab.output("walk", 80)
     moves = [*(slider.input for slider in sliders), *(widget.change for widget in label)]
     gr.on(moves, decode, [seed, *sliders, *label], output, **EVENT)
     tab.live(place, [seed, *label], [*sliders, output], on=[seed])
@@ -503,9 +509,9 @@ def _reconstruct(tab: Tab):
         widgets = [tab.seed(), tab.count(8), *tab.labels("sample", "reconstruct")]
     with right:
         gr.HTML("<p class='kg-note'>The model's own samples</p>")
-        before = gr.HTML("", elem_id="before", min_height=100)
+        before = tab.output("before", 100)
         gr.HTML("<p class='kg-note'>After encoding and decoding, with the mean absolute difference</p>")
-        after = gr.HTML("", elem_id="after", min_height=100)
+        after = tab.output("after", 100)
     tab.live(reconstruct, widgets, [before, after])
 
 
@@ -529,7 +535,7 @@ def _score(tab: Tab):
         units = " · ".join(f"{function} ({SCORES[function]})" for function in functions)
         gr.HTML(f"<p class='kg-note'>{units}; the {first} first.</p>")
     with right:
-        output = gr.HTML("", elem_id="scores", min_height=200)
+        output = tab.output("scores", 200)
     tab.live(score, widgets, output)
 
 
@@ -577,9 +583,9 @@ def _change(tab: Tab, function: str):
             widgets["hole"] = tab.slider(hole)
     with right:
         gr.HTML("<p class='kg-note'>Before</p>")
-        before = gr.HTML("", elem_id=tab.id("before"), min_height=100)
+        before = tab.output(tab.id("before"), 100)
         gr.HTML("<p class='kg-note'>After, with the mean absolute difference</p>")
-        after = gr.HTML("", elem_id=tab.id("after"), min_height=100)
+        after = tab.output(tab.id("after"), 100)
     tab.live(change, list(widgets.values()), [before, after])
 
 

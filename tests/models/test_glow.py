@@ -186,3 +186,9 @@ def test_both_ends_of_an_interpolation_are_the_pictures():
 def test_shapes_that_cannot_be_split_are_refused(shape):
     with pytest.raises(ValueError, match="image_shape: expected"):
         kerasgen.models.Glow(image_shape=shape, scales=2)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0, -0.1])
+def test_a_logit_without_room_is_refused(alpha):
+    with pytest.raises(ValueError, match="alpha: expected a number between 0 and 1, or None, got"):
+        kerasgen.models.Glow(**SMALL | {"alpha": alpha})

@@ -50,7 +50,7 @@ class Glow(flow.Flow):
         alpha: given, levels go through Real NVP's logit, which keeps this share of its range free, half at each end.
 
     Raises:
-        ValueError: the sides of the picture do not divide by 2 ** scales; vectors of one number.
+        ValueError: the sides of the picture do not divide by 2 ** scales; vectors of one number; alpha is no share.
 
     Example:
         >>> import kerasgen
@@ -67,6 +67,8 @@ class Glow(flow.Flow):
         super().__init__(**kwargs)
         self.image_shape, self.levels, self.steps, self.alpha = tuple(image_shape), levels, steps, alpha
         self.latent_dim = math.prod(self.image_shape)
+        if alpha is not None and not 0 < alpha < 1:
+            raise ValueError(f"alpha: expected a number between 0 and 1, or None, got {alpha}")
         if len(self.image_shape) == 1:
             if self.latent_dim < 2:
                 raise ValueError(f"image_shape: expected vectors of two numbers or more, got {image_shape}")
