@@ -561,7 +561,7 @@ def _change(tab: Tab, function: str):
         drawn = tab.shelf.run(given["pictures"], "sample", {name: given[name] for name in ("count", "seed")})
         x = before = np.clip(drawn, port.minimum, port.maximum)
         if "hole" in given:
-            given["mask"] = np.broadcast_to(_hole(hole, given["hole"], x.shape[1:]), x.shape)
+            given["mask"] = np.repeat(_hole(hole, given["hole"], x.shape[1:3])[None], len(x), 0)
             before = np.where(given["mask"] > 0, 0.5, x)
         after = tab.run(function, picture=before, **given)
         same = after.shape == x.shape
@@ -742,16 +742,14 @@ def _error(line):
     return gr.Error(line, print_exception=False)
 
 
-def _hole(port, share, shape):
-    """1 in a box in the middle of pictures of a shape."""
+def _hole(port, share, sides):
+    """1 in a box in the middle of a picture of some height and width, 0 around it."""
     try:
         runtime.check(port, share)
     except ValueError as error:
         raise _error(str(error)) from None
-    mask = np.zeros((*shape[:2], 1), "float32")
-    (top, height), (left, width) = (
-        (round(side * (1 - share) / 2), round(side * share)) for side in shape[:2]
-    )
+    mask = np.zeros((*sides, 1), "float32")
+    (top, height), (left, width) = ((round(side * (1 - share) / 2), round(side * share)) for side in sides)
     mask[top : top + height, left : left + width] = 1
     return mask
 
