@@ -501,8 +501,7 @@ def _reconstruct(tab: Tab):
     def reconstruct(seed, count, *label):
         x = tab.draw_own("reconstruct", count, seed, _one(label))
         after = tab.run("reconstruct", x=x, label=_one(label))
-        error = np.abs(after - x).reshape(len(x), -1).mean(1)
-        return draw(tab.entry, x), draw(tab.entry, after, [f"± {e:.3f}" for e in error])
+        return _compared(tab.entry, x, after)
 
     left, right = _columns()
     with left:
@@ -559,14 +558,11 @@ def _change(tab: Tab, function: str):
                 f"pictures: expected one of {', '.join(makers)}, got {str(given['pictures'])[:40]!r}"
             )
         drawn = tab.shelf.run(given["pictures"], "sample", {name: given[name] for name in ("count", "seed")})
-        x = before = np.clip(drawn, port.minimum, port.maximum)
+        x = np.clip(drawn, port.minimum, port.maximum)
         if "hole" in given:
             given["mask"] = np.repeat(_hole(hole, given["hole"], x.shape[1:3])[None], len(x), 0)
-            before = np.where(given["mask"] > 0, 0.5, x)
-        after = tab.run(function, picture=before, **given)
-        same = after.shape == x.shape
-        errors = np.abs(after - before).reshape(len(x), -1).mean(1) if same else ()
-        return draw(tab.entry, before), draw(tab.entry, after, [f"± {e:.3f}" for e in errors])
+            x = np.where(given["mask"] > 0, 0.5, x)
+        return _compared(tab.entry, x, tab.run(function, picture=x, **given))
 
     left, right = _columns()
     with left:
@@ -742,12 +738,24 @@ def _error(line):
     return gr.Error(line, print_exception=False)
 
 
-def _hole(port, share, sides):
-    """1 in a box in the middle of a picture of some height and width, 0 around it."""
+def _compared(entry, before, after):
+    """Both as HTML; the second with the mean absolute differences, if sizes are the same."""
+    same = after.shape == before.shape
+    errors = np.abs(after - before).reshape(len(before), -1).mean(1) if same else ()
+    return draw(entry, before), draw(entry, after, [f"± {e:.3f}" for e in errors])
+
+
+def _check(port, value):
+    """One line for a value that is not what the port takes."""
     try:
-        runtime.check(port, share)
+        runtime.check(port, value)
     except ValueError as error:
         raise _error(str(error)) from None
+
+
+def _hole(port, share, sides):
+    """1 in a box in the middle of a picture of some height and width, 0 around it."""
+    _check(port, share)
     mask = np.zeros((*sides, 1), "float32")
     (top, height), (left, width) = ((round(side * (1 - share) / 2), round(side * share)) for side in sides)
     mask[top : top + height, left : left + width] = 1
@@ -771,10 +779,7 @@ def _one(label):
 
 def _point(seed, size, low, high):
     """A standard normal point: somewhere to start from, while the model's own draws are on the first tab."""
-    try:
-        runtime.check(runtime.Port("seed", (), "int32", "which point", 0, SEEDS), seed)
-    except ValueError as error:
-        raise _error(str(error)) from None
+    _check(runtime.Port("seed", (), "int32", "which point", 0, SEEDS), seed)
     return np.random.default_rng(int(seed)).standard_normal(size).clip(low, high)
 
 
