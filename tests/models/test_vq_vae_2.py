@@ -174,9 +174,7 @@ def test_the_shipped_model_uses_its_codes_and_reconstructs(shipped):
     x = data.arrays("test")[0]
     for book, codes in zip(model.codebooks, model.split(model.encode(x)), strict=True):
         assert float(perplexity(codes, book.codes)) > 0.5 * book.codes
-    assert (
-        np.mean((model.reconstruct(x) - x) ** 2) < 0.0090
-    )  # product quantisation with 64 bits; this has 100
+    assert np.mean((model.reconstruct(x) - x) ** 2) < 0.0090  # product quantisation with 64 bits; this has 80
 
 
 @pytest.mark.slow
