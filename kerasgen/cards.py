@@ -87,7 +87,8 @@ def write_picture(info, run, path, data=None):
     if not made or not shown:
         return
     function = "sample" if "sample" in made else next(iter(made))
-    count = {"vector": 1000, "text": 8, "sound": 9}.get(info["kind"], 36 if max(size) <= 64 else 16)
+    side = next(n for n in (6, 4, 3, 2) if n * max(size) <= 768 or n == 2)  # pictures side by side
+    count = {"vector": 1000, "text": 8, "sound": 9}.get(info["kind"], side**2)
     draw = np.random.default_rng(0)
     ports = map(port_of, made[function]["inputs"])
     given = {port.name: value_of(port, count, 0, True, info, draw) for port in ports}

@@ -13,74 +13,13 @@ from __future__ import annotations
 
 import inspect
 import math
-import os
 
 import numpy as np
 import tensorflow as tf
 
 FLOATS = (tf.float16, tf.float32, tf.float64)
 INTEGERS = (tf.int8, tf.int16, tf.int32, tf.int64, tf.uint8, tf.uint16, tf.uint32, tf.uint64)
-OPTIMIZERS = (
-    "optimize_transpose", "fold_constants", "loop_optimizer", "merge_duplication", "reshape_optimizer",
-    "remove_identity", "remove_back_to_back",
-)  # fmt: skip
 LOWERINGS = {}  # type of the operation -> (definition, types of its last input for which it is used, or None)
-
-
-def to_onnx(function, opset):
-    """Convert a `tf.function` that has an input signature and returns a dictionary, with the lowerings below.
-
-    As `tf2onnx.convert.from_function`, except that tensors made outside the function become constants instead of
-    inputs, and that of tf2onnx's optimisers only those run that find something here, without their bookkeeping.
-    """
-    from tf2onnx import convert, optimizer, tf_loader
-
-    # Set at all, this spares a deep copy of the graph per optimiser.
-    os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "")
-    concrete = function.get_concrete_function()
-    inputs = [tensor for tensor in concrete.inputs if tensor.dtype != tf.resource]
-    captured = {
-        inner.op.name: outer for outer, inner in concrete.graph.captures if outer.dtype != tf.resource
-    }
-    outputs = concrete.structured_outputs
-    names = {tensor.name: tensor.op.name for tensor in inputs} | {t.name: name for name, t in outputs.items()}
-    frozen = tf_loader.from_function(concrete, [t.name for t in inputs], [t.name for t in outputs.values()])
-    for node in frozen.node:
-        if node.name in captured:
-            node.op = "Const"
-            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(captured[node.name].numpy()))
-            for name in set(node.attr) - {"dtype", "value"}:
-                del node.attr[name]
-    inputs = [tensor.name for tensor in inputs if tensor.op.name not in captured]
-    outputs = [tensor.name for tensor in outputs.values()]
-    if captured:
-        with tf.Graph().as_default():
-            tf.import_graph_def(frozen, name="")
-            frozen = tf_loader.tf_optimize(inputs, outputs, frozen)
-    every = optimizer._get_optimizers()
-    proto, _ = convert._convert_common(
-        frozen,
-        opset=opset,
-        input_names=inputs,
-        output_names=outputs,
-        tensors_to_rename={name: names[name] for name in inputs + outputs},
-        custom_rewriter=[lower],
-        optimizers={name: _bare(every[name]) for name in OPTIMIZERS},
-    )
-    return proto
-
-
-def _bare(optimizer):
-    """An optimiser of tf2onnx that does not rewrite the whole graph's protocol buffers after every pass."""
-
-    class Bare(optimizer):
-        def optimize(self, graph, iteration):
-            self.opt_iteration = iteration
-            graph = self._optimize(graph)
-            graph.delete_unused_nodes(graph.outputs)
-            return graph
-
-    return Bare
 
 
 def lowering(*operations, types=None):

@@ -193,7 +193,7 @@ def measure(directory, runtimes=None, progress=None) -> dict:
             opened[name] = runtime(bundle)
         except Absent as error:
             report["absent"][name] = str(error)
-    reference = _remember(exporting.saved_model(bundle))
+    reference = exporting.remembered(exporting.saved_model(bundle))
     for function, entry in bundle.info["functions"].items():
         progress(f"comparing {function}")
         row, gaps = report["functions"].setdefault(function, {"flips": 0}), {}
@@ -215,16 +215,3 @@ def measure(directory, runtimes=None, progress=None) -> dict:
         if gaps:
             report["gaps"][function] = gaps
     return report | {"seconds": round(time.perf_counter() - began, 1)}
-
-
-def _remember(run):
-    """The same runtime, which computes each call once."""
-    known = {}
-
-    def remembered(function, inputs):
-        key = function, *((name, np.asarray(value).tobytes()) for name, value in inputs.items())
-        if key not in known:
-            known[key] = run(function, inputs)
-        return known[key]
-
-    return remembered

@@ -291,6 +291,10 @@ class Bundle:
                     if path not in self.info["files"]:
                         raise ValueError(f"bundle {self.directory!r}: {path} is not listed in bundle.json")
 
+    def close(self):
+        """Give back the memory of what has run; a function that is called again is opened again."""
+        self._sessions.clear()
+
     def __getattr__(self, name):
         if name.startswith("_") or name not in self.__dict__.get("functions", ()):
             raise AttributeError(self._unknown(name) if "info" in self.__dict__ else name)

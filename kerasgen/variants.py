@@ -60,7 +60,7 @@ def _float16(proto, calibration):
     import onnx
     from onnx import numpy_helper
 
-    from kerasgen.exporting import graphs_in
+    from kerasgen.onnx_graph import graphs_in
 
     graphs = list(graphs_in(proto.graph))
     weights = _weights(graphs)
