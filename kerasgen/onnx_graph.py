@@ -158,7 +158,9 @@ def put_in(proto, weights: dict):
     wanted = {name for inner in graphs_in(graph) for node in inner.node for name in node.input}
     wanted |= {value.name for inner in graphs_in(graph) for value in inner.output}
     for name in [name for name in known if name in wanted]:
-        graph.initializer.append(numpy_helper.from_array(np.asarray(known.pop(name)()), name))
+        value = np.ascontiguousarray(known.pop(name)())
+        kind = helper.np_dtype_to_tensor_dtype(value.dtype)
+        graph.initializer.add(name=name, dims=value.shape, data_type=kind, raw_data=value.tobytes())
 
 
 def _take_from_outside(graph):
