@@ -87,7 +87,7 @@ def write_picture(info, run, path, data=None):
     if not made or not shown:
         return
     function = "sample" if "sample" in made else next(iter(made))
-    side = next(n for n in (6, 4, 3, 2) if n * max(size) <= 512 or n == 2)  # pictures side by side
+    side = next(n for n in (6, 4, 3, 2) if n * max(size) <= 384 or n == 2)  # pictures side by side
     count = {"vector": 1000, "text": 8, "sound": 9}.get(info["kind"], side**2)
     draw = np.random.default_rng(0)
     ports = map(port_of, made[function]["inputs"])

@@ -49,7 +49,7 @@ def program(path):
 
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory):
-    """A folder with one bundle of each model, and the models."""
+    """A folder with one bundle of each model, and the models; of their small weights most are kept apart, as large are."""
     folder, models, draw = tmp_path_factory.mktemp("shelf"), {}, np.random.default_rng(0)
     for name, arguments in MODELS.items():
         models[name] = kerasgen.build(name, **arguments)
@@ -57,7 +57,9 @@ def shelf(tmp_path_factory):
             name
         ].trainable_variables:  # untrained networks are too tame to tell runtimes apart
             weight.assign(weight + 0.3 * draw.normal(size=weight.shape))
-        kerasgen.export(models[name], folder / name)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("kerasgen.onnx_graph.APART", 32)
+            kerasgen.export(models[name], folder / name)
     return folder, models
 
 

@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 
 import kerasgen
-from kerasgen import exporting, lowering, proving, random, runtime
+from kerasgen import exporting, onnx_graph, proving, random, runtime
 from kerasgen.model import GenerativeModel
 
 PIXEL_CNN = dict(image_shape=(4, 4, 1), levels=3, num_classes=2, width=4, depth=1, hidden=4)
@@ -360,11 +360,11 @@ def test_inconvertible_is_declared(tmp_path):
     assert kerasgen.verify(tmp_path / "b")["functions"]["decode"]["onnx"] is None
 
 
-def plain(function, opset):
+def plain(traced, opset):
     """The conversion without our lowerings, as `tf2onnx` does it."""
     import tf2onnx
 
-    return tf2onnx.convert.from_function(function, function.input_signature, opset=opset)[0]
+    return tf2onnx.convert.from_function(traced.call, traced.call.input_signature, opset=opset)[0]
 
 
 def whole_division(model, x):
@@ -397,7 +397,7 @@ def test_what_the_converter_does_wrong_is_caught(what, tmp_path, monkeypatch):
     function, error, message = WRONG[what]
     report = kerasgen.export(Toy(function), tmp_path / "right")
     assert report["functions"]["decode"]["onnx"] < 1e-6
-    monkeypatch.setattr(lowering, "to_onnx", plain)
+    monkeypatch.setattr(onnx_graph, "to_onnx", plain)
     with pytest.raises(error, match=message):
         kerasgen.export(Toy(function), tmp_path / "wrong")
     assert [path.name for path in tmp_path.iterdir()] == ["right"]
