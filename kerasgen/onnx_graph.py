@@ -211,7 +211,12 @@ def _fold(graph, known, outside, done, opset):
         opset: version of the operators.
     """
     values = {tensor.name: tensor for tensor in graph.initializer}
-    values |= {n.output[0]: a.t for n in graph.node for a in n.attribute if n.op_type == "Constant" and a.name == "value"}
+    values |= {
+        n.output[0]: a.t
+        for n in graph.node
+        for a in n.attribute
+        if n.op_type == "Constant" and a.name == "value"
+    }
     constants, given = {**outside, **values}, {value.name for value in graph.output}
     kept, same = [], {}
     for node in graph.node:
@@ -227,7 +232,9 @@ def _fold(graph, known, outside, done, opset):
         if key in done:
             same[node.output[0]] = done[key]
             continue
-        feeds = {n: np.asarray(known[n]()) if n in known else numpy_helper.to_array(constants[n]) for n in inputs}
+        feeds = {
+            n: np.asarray(known[n]()) if n in known else numpy_helper.to_array(constants[n]) for n in inputs
+        }
         results = _compute(node, feeds, opset)
         if sum(result.nbytes for result in results) > 2 * sum(value.nbytes for value in feeds.values()):
             kept.append(node)  # a weight repeated for every row is cheaper to repeat than to store

@@ -57,7 +57,9 @@ def remembered(run):
     def call(function, inputs):
         key = function, *((name, np.asarray(value).tobytes()) for name, value in inputs.items())
         if key not in known:
-            known[key] = np.array(run(function, inputs))  # a copy: ONNX Runtime's results keep all of its memory
+            known[key] = np.array(
+                run(function, inputs)
+            )  # a copy: ONNX Runtime's results keep all of its memory
         return known[key]
 
     return call

@@ -1,0 +1,114 @@
+"""What it costs to export the presets at the papers' scale: seconds, memory, bytes, and the proof's differences.
+
+    python benchmarks/export.py                          # all of at most 1e8 weights; writes docs/export-costs.md
+    python benchmarks/export.py stylegan2_256            # these alone, printed
+
+Each preset is built with fresh weights and exported in a process of its own, on whatever else runs on the machine: use
+a quiet one. Memory is the process' largest; the libraries alone take what the first line of the table says.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+
+import machine
+
+PAGE = pathlib.Path(__file__).resolve().parents[1] / "docs" / "export-costs.md"
+MOST = 10**8  # weights
+HEAD = """# What an export costs
+
+Written by `python benchmarks/export.py`: every preset of a paper's scale with at most {most:.0e} weights, built with fresh
+weights and exported with its proof in a process of its own. The bound for memory is 4 times the weights plus 1 GB; the
+libraries themselves take {base:.1f} GB. Loops are proved at few steps where the function takes `steps`.
+
+| preset | weights | seconds | memory, GB | bound, GB | bundle, MB | largest difference |
+| --- | --- | --- | --- | --- | --- | --- |
+{rows}
+
+{machine}
+"""
+
+
+def base():
+    """Only the libraries, in the worker."""
+    import kerasgen.model  # noqa: F401
+    import kerasgen.onnx_graph  # noqa: F401
+
+    return {}
+
+
+def export(name):
+    """Export one preset, in the worker."""
+    import kerasgen
+
+    model = kerasgen.load(name, weights=False)
+    weights = sum(math.prod(weight.shape) for weight in model.weights)
+    if weights > MOST:
+        return {"weights": weights}
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        report = kerasgen.export(model, pathlib.Path(folder) / name)
+    parities = [p[key] for p in report["functions"].values() for key in ("saved_model", "onnx")]
+    return {
+        "weights": weights,
+        "seconds": time.perf_counter() - began,
+        "bytes": report["bytes"],
+        "difference": max(value for value in parities if value is not None),
+    }
+
+
+def measured(*arguments) -> dict:
+    """What a worker of its own reports, and its largest memory."""
+    command = [sys.executable, __file__, "--worker", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        return {"error": done.stderr.strip().splitlines()[-1]}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def row(name, about) -> str:
+    if "error" in about:
+        return f"| {name} | | {about['error'][:80]} | | | | |"
+    if "seconds" not in about:
+        return f"| {name} | {about['weights']:,} | not tried | | | | |"
+    bound = 4 * 4e-9 * about["weights"] + 1
+    return (
+        f"| {name} | {about['weights']:,} | {about['seconds']:.0f} | {about['memory']:.1f} | {bound:.1f} | "
+        f"{about['bytes'] / 1e6:.0f} | {about['difference']:.1e} |"
+    )
+
+
+def presets():
+    """The presets at the papers' scale, which come without weights."""
+    from kerasgen import hub
+
+    return [name for name in hub.list_presets() if not (hub.SHIPPED / name / hub.WEIGHTS).is_file()]
+
+
+def main():
+    names = sys.argv[1:]
+    if names[:1] == ["--worker"]:
+        about = export(*names[1:]) if names[1:] else base()
+        about["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+        print(json.dumps(about))
+        return
+    rows = []
+    for name in names or presets():
+        rows.append(row(name, measured(name)))
+        print(rows[-1], flush=True)
+    if not names:
+        text = HEAD.format(
+            most=MOST, base=measured()["memory"], rows="\n".join(rows), machine=machine.describe()
+        )
+        PAGE.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
