@@ -39,7 +39,7 @@ class Traced(NamedTuple):
 
 
 def trace(model, function) -> Traced:
-    """A function of a model as a graph of its ports, with the large weights as inputs; all forms are written from it."""
+    """A function of a model as a graph of its ports and its large weights, from which all forms are written."""
     import keras
 
     run, specs = model.graph(function)

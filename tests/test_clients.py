@@ -49,7 +49,7 @@ def program(path):
 
 @pytest.fixture(scope="session")
 def shelf(tmp_path_factory):
-    """A folder with one bundle of each model, and the models; of their small weights most are kept apart, as large are."""
+    """A folder with one bundle of each model, and the models; most weights are kept apart, as large ones are."""
     folder, models, draw = tmp_path_factory.mktemp("shelf"), {}, np.random.default_rng(0)
     for name, arguments in MODELS.items():
         models[name] = kerasgen.build(name, **arguments)
