@@ -17,11 +17,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasgen import contract, distribute, hub, random
+from kerasgen import averages, contract, distribute, hub, random
 from kerasgen.contract import FUNCTIONS, SCALARS
 from kerasgen.data import checks, endless
 from kerasgen.runtime import BATCH, SIZES, Port, Ports, bind
-from kerasgen.stages import Schedule, Stage, ends
+from kerasgen.stages import Schedule, Stage, count_on, ends
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -58,7 +58,7 @@ class Optimizers:
     built = True
 
     def __init__(self, optimizers):
-        self.optimizers = [getattr(optimizer, "inner_optimizer", optimizer) for optimizer in optimizers]
+        self.optimizers = [averages.inner(optimizer) for optimizer in optimizers]
 
     @property
     def iterations(self):
@@ -185,6 +185,12 @@ class GenerativeModel(keras.Model):
         if (before, known) != (stage, steps):
             self.place.assign([stage, done, steps])
             self.forget_compiled()
+        if self.compiled and before != stage:
+            with self.distribute_strategy.scope():
+                self.begin_stage()
+
+    def begin_stage(self):
+        """Hook: what the compiled model does on entering another stage; if a model says nothing, nothing."""
 
     # --- training ---------------------------------------------------------------------------------------------------
 
@@ -243,6 +249,9 @@ class GenerativeModel(keras.Model):
                 if player:  # `optimizer` itself was set by Keras
                     setattr(self, name, chosen[name])
                 getattr(self, name).build(self.player_variables(player))
+                averages.keep(getattr(self, name), averages.statistics(self.player_networks(player)))
+                if self.stages:
+                    count_on(getattr(self, name))
             if "optimizer" not in chosen:
                 self.optimizer = Optimizers(chosen.values())
             self.seed = seed
@@ -268,6 +277,10 @@ class GenerativeModel(keras.Model):
     def player_networks(self, player: str) -> tuple:
         """Hook: the networks that a player's optimiser moves; if a model says nothing, the attribute of its name."""
         return (getattr(self, player) if player else self,)
+
+    def player_optimizer(self, player: str):
+        """The optimiser of a player of the compiled model."""
+        return getattr(self, _join(player, "optimizer"))
 
     def player_variables(self, player: str) -> list:
         """The trainable variables that a player's optimiser moves."""
@@ -374,10 +387,9 @@ class GenerativeModel(keras.Model):
         finally:
             if resume:
                 resume.close()
-        for player in filter(None, self.players):  # Keras itself ends the averaging of `optimizer` alone
-            optimizer = getattr(self, _join(player, "optimizer"))
-            if int(optimizer.iterations.numpy()):  # averages begin with the first step
-                optimizer.finalize_variable_values(self.player_variables(player))
+        averages.finish(
+            self
+        )  # Keras itself ends the averaging of `optimizer` alone, and without its statistics
         return history
 
     @contextlib.contextmanager
@@ -437,9 +449,10 @@ class GenerativeModel(keras.Model):
     def clock(self):
         """The number of training steps so far, a tensor: the updates of the first player, in stages of each of them."""
         first = dict.fromkeys((stage.players or self.players)[0] for stage in self.stages or (Stage(""),))
-        return tf.add_n(
-            [tf.convert_to_tensor(getattr(self, _join(p, "optimizer")).iterations) for p in first]
-        )
+        optimizers = [averages.inner(self.player_optimizer(player)) for player in first]
+        earlier = [optimizer.earlier for optimizer in optimizers] if self.stages else []
+        counts = [optimizer.iterations for optimizer in optimizers]
+        return tf.add_n([tf.convert_to_tensor(count) for count in [*counts, *earlier]])
 
     def batch(self, data, training: bool = True) -> Batch:
         """Unpack what `train_step` was given and key its draws.
@@ -485,7 +498,7 @@ class GenerativeModel(keras.Model):
         Returns: what `compute` returned.
         """
         players = (players,) if isinstance(players, str) else players
-        optimizers = {player: getattr(self, _join(player, "optimizer")) for player in players}
+        optimizers = {player: self.player_optimizer(player) for player in players}
         with tf.GradientTape(persistent=len(players) > 1) as tape:
             values = compute()
             losses = {p: o.scale_loss(values[_join(p, "loss")] * batch.share) for p, o in optimizers.items()}
@@ -495,6 +508,7 @@ class GenerativeModel(keras.Model):
             pairs = zip(distribute.total(gradients[player]), variables[player], strict=True)
             # Some variables may rest in a stage; anywhere else Keras warns of those that nothing moves.
             moved = [(gradient, v) for gradient, v in pairs if gradient is not None or not self.stages]
+            averages.follow(optimizer, averages.statistics(self.player_networks(player)))
             optimizer.apply(*map(list, zip(*moved, strict=True)))
         return values
 
