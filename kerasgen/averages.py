@@ -31,7 +31,9 @@ def keep(optimizer, variables):
     optimizer = inner(optimizer)
     if optimizer.use_ema and not hasattr(optimizer, "statistics_averages"):
         averages = [
-            optimizer.add_variable(v.shape, dtype=v.dtype, aggregation="only_first_replica", name=f"{v.name}_average")
+            optimizer.add_variable(
+                v.shape, dtype=v.dtype, aggregation="only_first_replica", name=f"{v.name}_average"
+            )
             for v in variables
         ]
         optimizer.statistics_averages = averages

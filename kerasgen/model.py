@@ -44,6 +44,26 @@ class Batch(NamedTuple):
     )
     total: tf.Tensor | int = 1  # () examples of the global batch
 
+    def part(self, step: int, steps: int) -> Batch:
+        """What one of several steps on a batch sees of it: every so-many-th example, as a batch of its own.
+
+        Replicas hold neighbouring examples, so that every replica has its share of each part. A part of a batch with
+        fewer examples than steps may have none: a row of zeros stands there, with a share of 0.
+        """
+        if steps == 1:
+            return self
+        rows = self.x.shape[0]  # where it is known, all replicas have as many
+        start = step if rows and rows % steps == 0 else (step - self.index[0]) % steps
+        x, label, index = (None if t is None else t[start::steps] for t in (self.x, self.label, self.index))
+        total = tf.maximum((self.total - step + steps - 1) // steps, 0)
+        count = tf.cast(tf.shape(x)[0], tf.float32) * tf.cast(
+            tf.convert_to_tensor(self.share) > 0.0, tf.float32
+        )
+        share = count / tf.cast(tf.maximum(total, 1), tf.float32)
+        if not x.shape[0]:
+            x, label, index = (None if t is None else distribute.filled(t) for t in (x, label, index))
+        return Batch(x, label, index // steps, self.seed, share, total)
+
 
 LARGEST = 4  # times the size of an example is the largest that is made, by models that make any
 EVALUATION = -1  # in the place of a step, for what is drawn in evaluations
@@ -92,6 +112,7 @@ class GenerativeModel(keras.Model):
         adapts: it initialises itself from the first batch.
         smallest: height and width that can be made, by models that make any.
         stages: what is learned one after the other, for models that call `in_stages`.
+        batches: of the data that a training step takes; it sees their examples as one batch, so many times as large.
     """
 
     serves: tuple = ()
@@ -110,6 +131,7 @@ class GenerativeModel(keras.Model):
     adapts: bool = False
     smallest: int = 1
     stages: tuple = ()
+    batches: int = 1
 
     @property
     def kind(self) -> str:
@@ -321,10 +343,12 @@ class GenerativeModel(keras.Model):
         Args:
             x: `data.train`, another dataset of `x` or `(x, label)` batches, or an array (N, *image_shape) in [0, 1].
             y: labels (N,) when x is an array and the model is conditional.
-            batch_size: examples of a global batch, when x is an array; 32 if left out.
+            batch_size: examples of a global batch, when x is an array; 32 if left out. A training step takes
+                `batches` of them, such as one for each step of a discriminator.
             epochs: left out, 1 or those of all stages; stages share a given number in proportion.
             validation_split: share of the arrays, from their end, that is held out.
-            callbacks, validation_data, shuffle, initial_epoch, steps_per_epoch, **kwargs: as in Keras.
+            callbacks, validation_data, shuffle, initial_epoch, steps_per_epoch, **kwargs: as in Keras; steps are
+                training steps.
 
         Raises:
             ValueError: the data do not have the model's shape, range or labels; the line says what arrived.
@@ -359,7 +383,8 @@ class GenerativeModel(keras.Model):
         epochs = 1 if epochs is None else epochs
         resume = next((callback for callback in callbacks if isinstance(callback, Resume)), None)
         options = dict(batch_size=batch_size, shuffle=shuffle, seed=self.seed, steps=steps_per_epoch)
-        source = endless.source(x, y, **options, replay=resume is not None)
+        x = endless.together(x, self.batches)
+        source = endless.source(x, y, **options, batches=self.batches, replay=resume is not None)
         step = 0
         if resume:
             initial_epoch, step = resume.open(self, callbacks, source)

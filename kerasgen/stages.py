@@ -81,7 +81,9 @@ def restart(optimizer):
     fresh.build(optimizer._trainable_variables)
     optimizer.earlier.assign_add(optimizer.iterations)
     kept = {id(variable) for variable in getattr(optimizer, "_model_variables_moving_average", ())}
-    for variable, beginning in zip(optimizer.variables, fresh.variables, strict=False):  # `earlier` is at the end
+    for variable, beginning in zip(
+        optimizer.variables, fresh.variables, strict=False
+    ):  # `earlier` is at the end
         if id(variable) not in kept:
             variable.assign(beginning)
 

@@ -175,7 +175,7 @@ def test_it_grows_through_all_resolutions(resolutions, tmp_path):
 
 
 def test_reals_and_fakes_meet_at_the_resolution_reached(model):
-    """In every stage a slope of the critic is asked for between pictures of its own size, and old pixels alone count."""
+    """In every stage the critic's slope is taken between pictures of the same size."""
     model.compile(run_eagerly=True)
     x = tf.constant(np.random.default_rng(1).uniform(size=(4, 16, 16, 1)).astype("float32"))
     for name, size in {"4x4": 4, "fade in 8x8": 8, "8x8": 8, "fade in 16x16": 16, "16x16": 16}.items():
