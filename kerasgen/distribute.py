@@ -84,8 +84,11 @@ def part(x) -> Part:
 
 def never_empty(x):
     """x, or one row of zeros where a short last batch left this replica none: its share is 0, but a mean exists."""
-    if replicas() == 1 or x.shape[0] is not None:
-        return x
+    return x if replicas() == 1 or x.shape[0] is not None else filled(x)
+
+
+def filled(x):
+    """x, or one row of zeros if it has no row."""
     missing = tf.maximum(1 - tf.shape(x)[0], 0)
     return tf.pad(x, [[0, missing], *([[0, 0]] * (x.shape.rank - 1))])
 

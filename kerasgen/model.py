@@ -17,11 +17,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasgen import contract, distribute, hub, random
+from kerasgen import averages, contract, distribute, hub, random
 from kerasgen.contract import FUNCTIONS, SCALARS
 from kerasgen.data import checks, endless
 from kerasgen.runtime import BATCH, SIZES, Port, Ports, bind
-from kerasgen.stages import Schedule, Stage, ends
+from kerasgen.stages import Schedule, Stage, count_on, ends
 
 if keras.backend.backend() != "tensorflow":
     raise ImportError(
@@ -44,6 +44,26 @@ class Batch(NamedTuple):
     )
     total: tf.Tensor | int = 1  # () examples of the global batch
 
+    def part(self, step: int, steps: int) -> Batch:
+        """What one of several steps on a batch sees of it: every so-many-th example, as a batch of its own.
+
+        Replicas hold neighbouring examples, so that every replica has its share of each part. A part of a batch with
+        fewer examples than steps may have none: a row of zeros stands there, with a share of 0.
+        """
+        if steps == 1:
+            return self
+        rows = self.x.shape[0]  # where it is known, all replicas have as many
+        start = step if rows and rows % steps == 0 else (step - self.index[0]) % steps
+        x, label, index = (None if t is None else t[start::steps] for t in (self.x, self.label, self.index))
+        total = tf.maximum((self.total - step + steps - 1) // steps, 0)
+        count = tf.cast(tf.shape(x)[0], tf.float32) * tf.cast(
+            tf.convert_to_tensor(self.share) > 0.0, tf.float32
+        )
+        share = count / tf.cast(tf.maximum(total, 1), tf.float32)
+        if not x.shape[0]:
+            x, label, index = (None if t is None else distribute.filled(t) for t in (x, label, index))
+        return Batch(x, label, index // steps, self.seed, share, total)
+
 
 LARGEST = 4  # times the size of an example is the largest that is made, by models that make any
 EVALUATION = -1  # in the place of a step, for what is drawn in evaluations
@@ -58,7 +78,7 @@ class Optimizers:
     built = True
 
     def __init__(self, optimizers):
-        self.optimizers = [getattr(optimizer, "inner_optimizer", optimizer) for optimizer in optimizers]
+        self.optimizers = [averages.inner(optimizer) for optimizer in optimizers]
 
     @property
     def iterations(self):
@@ -92,6 +112,7 @@ class GenerativeModel(keras.Model):
         adapts: it initialises itself from the first batch.
         smallest: height and width that can be made, by models that make any.
         stages: what is learned one after the other, for models that call `in_stages`.
+        batches: of the data that a training step takes; it sees their examples as one batch, so many times as large.
     """
 
     serves: tuple = ()
@@ -110,6 +131,7 @@ class GenerativeModel(keras.Model):
     adapts: bool = False
     smallest: int = 1
     stages: tuple = ()
+    batches: int = 1
 
     @property
     def kind(self) -> str:
@@ -185,6 +207,12 @@ class GenerativeModel(keras.Model):
         if (before, known) != (stage, steps):
             self.place.assign([stage, done, steps])
             self.forget_compiled()
+        if self.compiled and before != stage:
+            with self.distribute_strategy.scope():
+                self.begin_stage()
+
+    def begin_stage(self):
+        """Hook: what the compiled model does on entering another stage; if a model says nothing, nothing."""
 
     # --- training ---------------------------------------------------------------------------------------------------
 
@@ -243,6 +271,9 @@ class GenerativeModel(keras.Model):
                 if player:  # `optimizer` itself was set by Keras
                     setattr(self, name, chosen[name])
                 getattr(self, name).build(self.player_variables(player))
+                averages.keep(getattr(self, name), averages.statistics(self.player_networks(player)))
+                if self.stages:
+                    count_on(getattr(self, name))
             if "optimizer" not in chosen:
                 self.optimizer = Optimizers(chosen.values())
             self.seed = seed
@@ -268,6 +299,10 @@ class GenerativeModel(keras.Model):
     def player_networks(self, player: str) -> tuple:
         """Hook: the networks that a player's optimiser moves; if a model says nothing, the attribute of its name."""
         return (getattr(self, player) if player else self,)
+
+    def player_optimizer(self, player: str):
+        """The optimiser of a player of the compiled model."""
+        return getattr(self, _join(player, "optimizer"))
 
     def player_variables(self, player: str) -> list:
         """The trainable variables that a player's optimiser moves."""
@@ -308,10 +343,12 @@ class GenerativeModel(keras.Model):
         Args:
             x: `data.train`, another dataset of `x` or `(x, label)` batches, or an array (N, *image_shape) in [0, 1].
             y: labels (N,) when x is an array and the model is conditional.
-            batch_size: examples of a global batch, when x is an array; 32 if left out.
+            batch_size: examples of a global batch, when x is an array; 32 if left out. A training step takes
+                `batches` of them, such as one for each step of a discriminator.
             epochs: left out, 1 or those of all stages; stages share a given number in proportion.
             validation_split: share of the arrays, from their end, that is held out.
-            callbacks, validation_data, shuffle, initial_epoch, steps_per_epoch, **kwargs: as in Keras.
+            callbacks, validation_data, shuffle, initial_epoch, steps_per_epoch, **kwargs: as in Keras; steps are
+                training steps.
 
         Raises:
             ValueError: the data do not have the model's shape, range or labels; the line says what arrived.
@@ -346,7 +383,8 @@ class GenerativeModel(keras.Model):
         epochs = 1 if epochs is None else epochs
         resume = next((callback for callback in callbacks if isinstance(callback, Resume)), None)
         options = dict(batch_size=batch_size, shuffle=shuffle, seed=self.seed, steps=steps_per_epoch)
-        source = endless.source(x, y, **options, replay=resume is not None)
+        x = endless.together(x, self.batches)
+        source = endless.source(x, y, **options, batches=self.batches, replay=resume is not None)
         step = 0
         if resume:
             initial_epoch, step = resume.open(self, callbacks, source)
@@ -374,10 +412,9 @@ class GenerativeModel(keras.Model):
         finally:
             if resume:
                 resume.close()
-        for player in filter(None, self.players):  # Keras itself ends the averaging of `optimizer` alone
-            optimizer = getattr(self, _join(player, "optimizer"))
-            if int(optimizer.iterations.numpy()):  # averages begin with the first step
-                optimizer.finalize_variable_values(self.player_variables(player))
+        averages.finish(
+            self
+        )  # Keras itself ends the averaging of `optimizer` alone, and without its statistics
         return history
 
     @contextlib.contextmanager
@@ -437,9 +474,10 @@ class GenerativeModel(keras.Model):
     def clock(self):
         """The number of training steps so far, a tensor: the updates of the first player, in stages of each of them."""
         first = dict.fromkeys((stage.players or self.players)[0] for stage in self.stages or (Stage(""),))
-        return tf.add_n(
-            [tf.convert_to_tensor(getattr(self, _join(p, "optimizer")).iterations) for p in first]
-        )
+        optimizers = [averages.inner(self.player_optimizer(player)) for player in first]
+        earlier = [optimizer.earlier for optimizer in optimizers] if self.stages else []
+        counts = [optimizer.iterations for optimizer in optimizers]
+        return tf.add_n([tf.convert_to_tensor(count) for count in [*counts, *earlier]])
 
     def batch(self, data, training: bool = True) -> Batch:
         """Unpack what `train_step` was given and key its draws.
@@ -485,7 +523,7 @@ class GenerativeModel(keras.Model):
         Returns: what `compute` returned.
         """
         players = (players,) if isinstance(players, str) else players
-        optimizers = {player: getattr(self, _join(player, "optimizer")) for player in players}
+        optimizers = {player: self.player_optimizer(player) for player in players}
         with tf.GradientTape(persistent=len(players) > 1) as tape:
             values = compute()
             losses = {p: o.scale_loss(values[_join(p, "loss")] * batch.share) for p, o in optimizers.items()}
@@ -495,6 +533,7 @@ class GenerativeModel(keras.Model):
             pairs = zip(distribute.total(gradients[player]), variables[player], strict=True)
             # Some variables may rest in a stage; anywhere else Keras warns of those that nothing moves.
             moved = [(gradient, v) for gradient, v in pairs if gradient is not None or not self.stages]
+            averages.follow(optimizer, averages.statistics(self.player_networks(player)))
             optimizer.apply(*map(list, zip(*moved, strict=True)))
         return values
 

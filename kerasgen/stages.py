@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import keras
 
+from kerasgen import averages
+
 
 class Stage(NamedTuple):
     """A part of training.
@@ -55,6 +57,35 @@ def ends(stages, epochs: int | None = None) -> list:
         least, most = (at[-1] if at else 0) + 1, epochs - (len(stages) - 1 - i)
         at.append(min(max(round(epochs * end / whole[-1]), least), most))
     return at
+
+
+def count_on(optimizer):
+    """Let a built optimiser know the steps that it took before it was restarted; they are saved with it."""
+    optimizer = averages.inner(optimizer)
+    if not hasattr(optimizer, "earlier"):
+        optimizer.earlier = optimizer.add_variable(
+            (), dtype="int", aggregation="only_first_replica", name="earlier"
+        )
+
+
+def restart(optimizer):
+    """Bring an optimiser back to where it began: no moments, no steps; its rate and its averages stay.
+
+    A schedule of the rate begins anew, and the averages with the next step.
+
+    Args:
+        optimizer: of a model of stages that is compiled; the steps that it forgets count on in the model's `clock`.
+    """
+    optimizer = averages.inner(optimizer)
+    fresh = type(optimizer).from_config(optimizer.get_config())
+    fresh.build(optimizer._trainable_variables)
+    optimizer.earlier.assign_add(optimizer.iterations)
+    kept = {id(variable) for variable in getattr(optimizer, "_model_variables_moving_average", ())}
+    for variable, beginning in zip(
+        optimizer.variables, fresh.variables, strict=False
+    ):  # `earlier` is at the end
+        if id(variable) not in kept:
+            variable.assign(beginning)
 
 
 class Schedule(keras.callbacks.Callback):

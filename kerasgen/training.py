@@ -222,8 +222,8 @@ def _run(start, data, model, checkpoint_folder, progress):
     import keras
     from rich.console import Console
 
-    from kerasgen import callbacks, distribute, pictures
-    from kerasgen.callbacks import averages, checkpoints
+    from kerasgen import averages, callbacks, distribute, pictures
+    from kerasgen.callbacks import checkpoints
     from kerasgen.model import GenerativeModel
 
     console = Console(stderr=True, quiet=not progress)

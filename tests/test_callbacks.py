@@ -11,8 +11,8 @@ import tensorflow as tf
 from keras import layers
 from rich.console import Console
 
-from kerasgen import pictures, random
-from kerasgen.callbacks import BestWeights, CSVHistory, NonFinite, Progress, SampleGrid, averages
+from kerasgen import averages, pictures, random
+from kerasgen.callbacks import BestWeights, CSVHistory, NonFinite, Progress, SampleGrid
 from kerasgen.model import GenerativeModel
 
 FAR = np.linspace([3.0, 3.0], [5.0, 5.0], 8, dtype="float32")  # training leads past validation
@@ -71,6 +71,29 @@ class Pair(GenerativeModel):
         return self.left(random.normal(seed, random.LATENT, index, (1,)))
 
 
+class Normalised(GenerativeModel):
+    """A player that follows the data, and a player with batch statistics of them."""
+
+    players = ("mean", "seen")
+    reports = ("mean_loss", "seen_loss")
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.image_shape = (2,)
+        x = keras.Input((2,))
+        self.mean = keras.Sequential([keras.Input((1,)), layers.Dense(2, use_bias=False)])
+        self.seen = keras.Model(x, layers.BatchNormalization(momentum=0.5, synchronized=True)(x))
+
+    def losses(self, batch, training):
+        mean, seen = self.mean(tf.ones((1, 1))), self.seen(batch.x, training=training)
+        mean_loss = tf.reduce_mean((batch.x - mean) ** 2)
+        return {"mean_loss": mean_loss, "seen_loss": tf.reduce_mean((seen - batch.x) ** 2)}
+
+    def train_step(self, data):
+        batch = self.batch(data)
+        return self.report(batch, self.descend(batch, self.players, lambda: self.losses(batch, True)))
+
+
 def fit(model, callbacks, epochs=7, use_ema=False, **options):
     names = [f"{player}_optimizer" if player else "optimizer" for player in model.players]
     model.compile(
@@ -103,7 +126,9 @@ class Witness(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("use_ema", [False, True])
-@pytest.mark.parametrize("kind, monitor", [(Point, "val_loss"), (Pair, "val_right_loss")])
+@pytest.mark.parametrize(
+    "kind, monitor", [(Point, "val_loss"), (Pair, "val_right_loss"), (Normalised, "val_mean_loss")]
+)
 def test_the_best_weights_are_those_that_validation_saw(kind, monitor, use_ema):
     witness, best = Witness(), BestWeights(monitor)
     model = fit(kind(), [witness, best], use_ema=use_ema)
@@ -130,6 +155,37 @@ def test_batch_statistics_are_kept_with_the_weights():
     best = BestWeights()
     model = fit(Point(), [best])
     assert int(model.count) == best.epoch + 1
+
+
+def test_batch_statistics_are_averaged_as_the_weights_are():
+    """The first step sets the average, each later one moves it by a share of 1 - 0.7."""
+    witness = Witness()
+    model = fit(Normalised(), [witness], use_ema=True, epochs=5)
+    for i, weight in enumerate(model.weights):
+        expected = witness.weights[0][i]
+        for epoch, row in enumerate(witness.weights):
+            expected = 0.7 * expected + 0.3 * row[i] if epoch else row[i]
+            np.testing.assert_allclose(witness.averages[epoch][i], expected, rtol=1e-5)
+        np.testing.assert_array_equal(weight.numpy(), witness.averages[-1][i])  # `fit` ends with the averages
+        assert np.abs(witness.weights[-1][i] - expected).max() > 1e-3
+
+
+def test_averaged_statistics_are_saved(tmp_path):
+    model = fit(Normalised(), [], use_ema=True, epochs=3)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    for (_, one), (_, other) in zip(averages.pairs(model), averages.pairs(loaded), strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+    assert len(averages.pairs(loaded)) == len(model.weights)
+    for each in (model, loaded):
+        each.fit(FAR, batch_size=8, verbose=0)
+    for one, other in zip(model.weights, loaded.weights, strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-6)
+
+
+def test_without_averages_statistics_have_none():
+    model = fit(Normalised(), [], epochs=2)
+    assert averages.pairs(model) == [] and not hasattr(model.seen_optimizer, "statistics_averages")
 
 
 def test_averages_are_exchanged_and_given_back():

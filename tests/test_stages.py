@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 import kerasgen
-from kerasgen.callbacks import BestWeights, Resume, averages
+from kerasgen import averages
+from kerasgen.callbacks import BestWeights, Resume
 from kerasgen.model import GenerativeModel
 from kerasgen.stages import Stage, ends
 

@@ -4,14 +4,14 @@ import math
 
 import keras
 
-from kerasgen.callbacks import averages
+from kerasgen import averages
 
 
 class BestWeights(keras.callbacks.Callback):
     """Keep in memory the weights of the epoch with the lowest value of one figure, and end with them.
 
     Where optimisers average the weights (`use_ema`), validation during `fit` looks at the averages, and they are what
-    is kept: the model ends with them. Batch statistics are kept with the weights.
+    is kept: the model ends with them. Batch statistics are averaged and kept with the weights.
 
     A model of stages ends every stage with the best weights of that stage, and goes on from them.
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import keras
 
-from kerasgen import pictures
-from kerasgen.callbacks import averages
+from kerasgen import averages, pictures
 
 FRAMES = 200  # of the animation, at most; the last ones
 

@@ -27,12 +27,31 @@ class Source(NamedTuple):
         return zlib.crc32(b"".join(np.ascontiguousarray(part.numpy()).tobytes() for part in parts))
 
 
-def source(x, y=None, *, batch_size=32, shuffle=True, seed=0, steps=None, replay=False):
+def together(x, count: int):
+    """A dataset whose batches are so many of another's, one after the other; what is not another's is left to `source`.
+
+    Example:
+        >>> [len(x) for x in together(tf.data.Dataset.range(10).batch(3), 2)]
+        [6, 4]
+    """
+    if count == 1 or not isinstance(x, tf.data.Dataset) or hasattr(x, "kerasgen_data"):
+        return x
+
+    def joined(part):
+        ragged = isinstance(part, tf.RaggedTensor)  # as batches may have several sizes
+        return part.merge_dims(0, 1) if ragged else tf.reshape(part, (-1, *part.shape[2:]))
+
+    parts = x.ragged_batch(count)
+    return parts.map(lambda *part: tf.nest.map_structure(joined, part if len(part) > 1 else part[0]))
+
+
+def source(x, y=None, *, batch_size=32, batches=1, shuffle=True, seed=0, steps=None, replay=False):
     """The source behind what `fit` was given, or None where Keras can be left to read it.
 
     Args:
         x, y: `Data.train`, another dataset, or an array with its labels or None.
         batch_size, shuffle, seed: of arrays.
+        batches: of arrays and kerasgen's data that make one of the source; other datasets bring theirs `together`.
         steps: batches in an epoch; left out, all of them once.
         replay: other datasets too, by repeating them and skipping forward.
 
@@ -44,7 +63,7 @@ def source(x, y=None, *, batch_size=32, shuffle=True, seed=0, steps=None, replay
         3
     """
     if not isinstance(x, tf.data.Dataset):
-        batch_size = min(batch_size, len(x))
+        batch_size = min(batch_size * batches, len(x))
         arrays = (x,) if y is None else (x, y)
         with tf.device("CPU"):  # tf.data runs there
             arrays = tuple(map(tf.constant, arrays))
@@ -56,6 +75,7 @@ def source(x, y=None, *, batch_size=32, shuffle=True, seed=0, steps=None, replay
         return Source(steps or -(-len(x) // batch_size), start)
     ours = getattr(x, "kerasgen_data", None)
     if ours is not None:
+        ours = ours.with_batch(ours.batch_size * batches)
         return Source(steps or ours.steps, ours.stream)
     if not replay:
         return None

@@ -117,6 +117,8 @@ class Normalization(tfb.Bijector):
 class RunningStatistics(layers.Layer):
     """Running mean and variance per channel, over all replicas."""
 
+    batch_statistics = True
+
     def build(self, shape):
         self.mean = self.add_weight(shape=(shape[-1],), initializer="zeros", trainable=False, name="mean")
         self.variance = self.add_weight(

@@ -18,6 +18,8 @@ class BatchDeviation(layers.Layer):
     score does not depend on what else is scored.
     """
 
+    batch_statistics = True
+
     def build(self, shape):
         self.average = self.add_weight(
             shape=(), initializer="zeros", trainable=False, name="average", autocast=False

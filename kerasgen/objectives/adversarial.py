@@ -1,17 +1,20 @@
 """Adversarial learning: a generator and a discriminator in turn, and the losses that they descend.
 
     repeat discriminator_steps times:
-        z ~ prior;  discriminator <- descend L_D(D(x), D(G(z))) + penalty
-    z ~ prior;      generator     <- descend L_G(D(G(z))) + penalty
+        x ~ data, z ~ prior;  discriminator <- descend L_D(D(x), D(G(z))) + penalty
+    z ~ prior;                generator     <- descend L_G(D(G(z))) + penalty
 
 The discriminator returns raw scores (logits); every loss is computed from them with softplus, never from
-log(sigmoid). Inside, pictures are in [-1, 1]; at the edge they are in [0, 1]. A conditional model gives both networks
-the labels of the real examples. Penalties are paid in training only, and the figures of `fit` hold them.
+log(sigmoid). Inside, pictures are in [-1, 1]; at the edge they are in [0, 1]. A training step takes a batch for every
+step of the discriminator. A conditional model gives both networks the labels of the real examples, the generator's step
+those of the discriminator's last one. Penalties are paid in training only, and the figures of `fit` hold them.
 
 Reference: Goodfellow et al., 2014, Generative Adversarial Nets, arXiv:1406.2661.
 """
 
 from __future__ import annotations
+
+import functools
 
 import tensorflow as tf
 from keras import ops
@@ -27,7 +30,7 @@ class Adversarial(GenerativeModel):
     (B, num_classes), one for every class that x may be an example of), and fills the first three hooks below.
 
     Attributes:
-        discriminator_steps: of a training step.
+        discriminator_steps: of a training step, each on a batch of its own.
         penalised: the players whose hook for a penalty is filled too.
         augmentations: names in `kerasgen.objectives.augment`, through which the discriminator sees all pictures.
     """
@@ -38,6 +41,10 @@ class Adversarial(GenerativeModel):
     discriminator_steps: int = 1
     penalised: tuple = ()
     augmentations: tuple = ()
+
+    @property
+    def batches(self):
+        return self.discriminator_steps
 
     def draw(self, seed, step, index, label=None, training: bool = False):
         """Hook: pictures (B, *image_shape) in [-1, 1] from fresh latents; `step` numbers the draws for one seed."""
@@ -91,14 +98,12 @@ class Adversarial(GenerativeModel):
 
     def train_step(self, data):
         batch = self.batch(data)
-        for step in range(self.discriminator_steps):
-            judged = self.descend(
-                batch, "discriminator", lambda step=step: self.judge(batch, step, training=True)
-            )
-        fooled = self.descend(
-            batch, "generator", lambda: self.fool(batch, self.discriminator_steps, training=True)
-        )
-        return self.report(batch, {**judged, **fooled})
+        steps = self.discriminator_steps
+        for step in range(steps):
+            part = batch.part(step, steps)
+            judged = self.descend(part, "discriminator", functools.partial(self.judge, part, step, True))
+        fooled = self.descend(part, "generator", functools.partial(self.fool, part, steps, True))
+        return self.report(part, {**judged, **fooled})
 
     def losses(self, batch, training):
         return {**self.judge(batch, 0, training), **self.fool(batch, 0, training)}

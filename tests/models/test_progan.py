@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import kerasgen
+from kerasgen.callbacks import Resume
 from kerasgen.models.gan.progan import _normalised
 from kerasgen.nets.deviation import BatchDeviation
 from kerasgen.nets.equalized import Conv, Dense
@@ -34,6 +35,7 @@ def enlarged(x):
 def test_stages_go_up_to_full_size(model):
     names = [stage.name for stage in model.stages]
     assert names == ["4x4", "fade in 8x8", "8x8", "fade in 16x16", "16x16"]
+    assert [stage.epochs for stage in model.stages] == [1, 1, 1, 1, 4]
 
 
 @pytest.mark.parametrize(
@@ -105,3 +107,101 @@ def test_the_penalty_on_slopes_of_a_linear_critic():
     x = tf.random.stateless_normal((5, 2, 2, 3), (0, 1))
     found = penalties.slope(lambda x: tf.reshape(x, (-1, 12)) @ a, x)
     assert float(found) == pytest.approx((np.linalg.norm(a) - 1) ** 2, rel=1e-4)
+
+
+# ------------------------------------------------------------------------------------------------- growing up
+
+WIDTHS = (6, 6, 5, 5, 4)
+
+
+class Cut(keras.callbacks.Callback):
+    """End a run after so many steps."""
+
+    def __init__(self, after):
+        super().__init__()
+        self.after = after
+
+    def on_train_batch_end(self, batch, logs=None):
+        if int(self.model.clock) == self.after:
+            raise InterruptedError
+
+    def state(self):
+        return {}
+
+    def restore(self, state):
+        pass
+
+
+def grown(resolutions, *callbacks):
+    """A model of colour pictures, not square, that went through all its stages, two steps each."""
+    keras.utils.set_random_seed(0)
+    shape = (2 * 2 ** (resolutions - 1), 3 * 2 ** (resolutions - 1), 3)
+    model = kerasgen.build("progan", image_shape=shape, latent_dim=6, widths=WIDTHS[:resolutions])
+    model.compile(run_eagerly=True)
+    start = [v.numpy() for v in model.trainable_variables]
+    x = np.random.default_rng(0).random((9, *shape)).astype("float32")
+    epochs = 2 * resolutions - 1
+    history = model.fit(x, batch_size=5, epochs=epochs, verbose=0, callbacks=list(callbacks)).history
+    return model, history, start
+
+
+@pytest.mark.parametrize(
+    "resolutions", [3, *(pytest.param(count, marks=pytest.mark.slow) for count in (4, 5))]
+)
+def test_it_grows_through_all_resolutions(resolutions, tmp_path):
+    """Trained, stopped in a middle fade and gone on with, and exported."""
+    model, history, start = grown(resolutions)
+    stages = 2 * resolutions - 1
+    assert model.stage is model.stages[-1] and int(model.clock) == 2 * stages
+    assert np.isfinite(list(history.values())).all() and len(history["generator_loss"]) == stages
+    changed = [np.abs(v.numpy() - w).max() > 0 for v, w in zip(model.trainable_variables, start, strict=True)]
+    assert all(changed)
+
+    with pytest.raises(InterruptedError):
+        grown(resolutions, Resume(tmp_path / "run", steps=1), Cut(7))  # "fade in" of the third resolution
+    resumed, again, _ = grown(resolutions, Resume(tmp_path / "run", steps=1))
+    assert again == history
+    for ours, theirs in zip(model.variables, resumed.variables, strict=True):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.path)
+    for player in model.players:
+        pair = (each.player_optimizer(player).variables for each in (model, resumed))
+        for ours, theirs in zip(*pair, strict=True):
+            np.testing.assert_array_equal(ours.numpy(), theirs.numpy(), err_msg=ours.path)
+
+    kerasgen.export(model, tmp_path / "bundle")
+    x = kerasgen.runtime.Bundle(tmp_path / "bundle").sample(3, seed=7)
+    np.testing.assert_allclose(x, model.sample(3, seed=7), atol=1e-4)
+    assert np.ptp(x[0], axis=(0, 1)).min() > 0  # all three channels have something in them
+
+
+def test_reals_and_fakes_meet_at_the_resolution_reached(model):
+    """In every stage the critic's slope is taken between pictures of the same size."""
+    model.compile(run_eagerly=True)
+    x = tf.constant(np.random.default_rng(1).uniform(size=(4, 16, 16, 1)).astype("float32"))
+    for name, size in {"4x4": 4, "fade in 8x8": 8, "8x8": 8, "fade in 16x16": 16, "16x16": 16}.items():
+        stage(model, name, 3)
+        assert model.real(2.0 * x - 1.0).shape == (4, size, size, 1)
+        values = model.judge(model.batch((x,)), 0, training=True)
+        assert np.isfinite(values["discriminator_loss"])
+
+
+def test_optimisers_begin_anew_with_every_stage():
+    """A step after growing is as long as the first of all: Adam without moments moves every weight by its rate."""
+    keras.utils.set_random_seed(0)
+    model = kerasgen.build("progan", image_shape=(8, 12, 3), latent_dim=6, widths=(5, 4, 4))
+    model.compile(run_eagerly=True)
+    x = np.random.default_rng(0).random((6, 8, 12, 3)).astype("float32")
+    lengths, clock = [], []
+    for place in range(len(model.stages)):
+        model.enter_stage(place, 0, 2)
+        for step in range(2):
+            before = [v.numpy() for v in model.generator.trainable_variables]
+            model.train_on_batch(x)
+            after = model.generator.trainable_variables
+            lengths.append(max(np.abs(v.numpy() - w).max() for v, w in zip(after, before, strict=True)))
+            clock.append(int(model.clock))
+            assert int(model.generator_optimizer.iterations) == step + 1
+    assert clock == list(range(1, len(lengths) + 1))
+    rate = float(model.generator_optimizer.learning_rate)
+    np.testing.assert_allclose(lengths[::2], rate, rtol=0.01)
+    assert max(lengths) < 1.5 * rate  # of the second: sqrt(1 + 0.99) of it at most

@@ -8,6 +8,7 @@ from tiny import TINY
 
 import kerasgen
 from kerasgen import random
+from kerasgen.data.description import Data
 from kerasgen.objectives import adversarial
 
 
@@ -64,14 +65,126 @@ def test_a_game_at_rest_costs_two_logarithms_of_two():
     np.testing.assert_allclose(adversarial.non_saturating_discriminator(zero, zero), 2 * np.log(2), rtol=1e-6)
 
 
-def test_the_discriminator_takes_its_steps_on_fresh_latents():
+class Game(adversarial.Adversarial):
+    """Points of ten classes; it writes down what each step of a player sees."""
+
+    def __init__(self, discriminator_steps=3, **kwargs):
+        super().__init__(**kwargs)
+        self.image_shape, self.num_classes, self.discriminator_steps = (2,), 10, discriminator_steps
+        self.generator = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
+        self.discriminator = keras.Sequential([keras.Input((2,)), keras.layers.Dense(10)])
+        object.__setattr__(self, "judged", [])
+        object.__setattr__(self, "fooled", [])
+
+    def draw(self, seed, step, index, label=None, training=False):
+        return self.generator(random.normal(seed, random.LATENT + step, index, (1,)))
+
+    def discriminator_loss(self, real, fake):
+        return adversarial.non_saturating_discriminator(real, fake)
+
+    def generator_loss(self, fake):
+        return adversarial.non_saturating_generator(fake)
+
+    def judge(self, batch, step, training):
+        self.judged.append(batch)
+        return super().judge(batch, step, training)
+
+    def fool(self, batch, step, training):
+        self.fooled.append(batch)
+        return super().fool(batch, step, training)
+
+
+COUNT = 22
+POINTS = np.linspace(-1, 1, 2 * COUNT, dtype="float32").reshape(COUNT, 2)
+CLASSES = np.arange(COUNT) % 10
+SOURCES = {  # what `fit` is given, examples that an epoch sees, sizes of the discriminator's batches of 4
+    "arrays": (dict(x=POINTS, y=CLASSES, batch_size=4), 22, [4, 4, 4, 4, 3, 3]),
+    "data": (
+        lambda: dict(x=Data("points", {"train": (POINTS, CLASSES)}, (2,), batch_size=4).train),
+        12,
+        [4, 4, 4],
+    ),
+    "batches": (
+        lambda: dict(x=tf.data.Dataset.from_tensor_slices((POINTS, CLASSES)).batch(4)),
+        22,
+        [4, 4, 4, 4, 3, 3],
+    ),
+    "endless batches": (
+        lambda: dict(
+            x=tf.data.Dataset.from_tensor_slices((POINTS, CLASSES)).batch(4, drop_remainder=True).repeat(),
+            steps_per_epoch=1,
+        ),
+        12,
+        [4, 4, 4],
+    ),
+}
+
+
+def played(given, steps=3, **compiled):
+    keras.utils.set_random_seed(0)
+    model = Game(steps)
+    model.compile(
+        seed=1, **{f"{player}_optimizer": keras.optimizers.SGD(0.1) for player in model.players}, **compiled
+    )
+    model.fit(**(given() if callable(given) else given), epochs=2, verbose=0)
+    return model
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_step_of_the_discriminator_sees_other_examples(source):
+    given, seen, sizes = SOURCES[source]
+    model = played(given, run_eagerly=True)
+    assert [len(batch.x) for batch in model.judged] == 2 * sizes
+    assert int(model.discriminator_optimizer.iterations) == 2 * len(sizes) == 3 * int(model.clock)
+    for epoch in (model.judged[: len(sizes)], model.judged[len(sizes) :]):
+        rows = np.concatenate([batch.x for batch in epoch])
+        assert len(np.unique(rows, axis=0)) == seen == len(rows)  # none twice
+        places = np.searchsorted(POINTS[:, 0], rows[:, 0])
+        np.testing.assert_array_equal(np.concatenate([batch.label for batch in epoch]), CLASSES[places])
+    for batch in model.judged:
+        np.testing.assert_array_equal(batch.index, np.arange(len(batch.x)))
+        assert float(batch.share) == 1.0 and int(batch.total) == len(batch.x)
+    for made, last in zip(model.fooled, model.judged[2::3], strict=True):
+        np.testing.assert_array_equal(made.label, last.label)
+
+
+def test_one_step_of_the_discriminator_takes_the_batch_as_it_is():
+    model = played(SOURCES["arrays"][0], steps=1, run_eagerly=True)
+    assert [len(batch.x) for batch in model.judged[:6]] == [4, 4, 4, 4, 4, 2]
+
+
+def test_a_batch_with_fewer_examples_than_steps_leaves_a_part_empty():
+    """It changes no weight and no figure."""
+    model = Game()
+    model.compile(**{f"{player}_optimizer": keras.optimizers.SGD(0.1) for player in model.players})
+    batch = model.batch((POINTS[:2], CLASSES[:2]))
+    shares = [float(batch.part(step, 3).share) for step in range(3)]
+    totals = [int(batch.part(step, 3).total) for step in range(3)]
+    assert shares == [1.0, 1.0, 0.0] and totals == [1, 1, 0]
+    kernel = model.discriminator.trainable_variables[0].numpy()
+    empty = batch.part(2, 3)
+    values = model.descend(empty, "discriminator", lambda: model.judge(empty, 0, True))
+    np.testing.assert_array_equal(model.discriminator.trainable_variables[0].numpy(), kernel)
+    assert np.isfinite(values["discriminator_loss"])
+
+
+def test_steps_on_other_examples_do_not_depend_on_how_the_step_is_run():
+    whole = played(SOURCES["arrays"][0], run_eagerly=True)
+    for options in (dict(), dict(steps_per_execution=2), dict(jit_compile=True)):
+        other = played(SOURCES["arrays"][0], **options)
+        for ours, theirs in zip(whole.weights, other.weights, strict=True):
+            np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-6)
+
+
+def test_every_step_has_fresh_latents():
     model = kerasgen.build("dcgan", **TINY["dcgan"])
     model.compile(run_eagerly=True)
     object.__setattr__(model, "discriminator_steps", 2)
     seen = []
     prior = model.prior
     object.__setattr__(model, "prior", lambda *key: seen.append(prior(*key)) or seen[-1])
-    model.train_on_batch(np.random.default_rng(0).uniform(size=(4, 8, 8, 1)).astype("float32"))
+    x = np.random.default_rng(0).uniform(size=(8, *model.image_shape)).astype("float32")
+    model.train_on_batch(x)
     assert len(seen) == 3 and int(model.discriminator_optimizer.iterations) == 2
     assert int(model.generator_optimizer.iterations) == 1
     assert all(np.abs(seen[i] - seen[j]).max() > 0.1 for i, j in ((0, 1), (0, 2), (1, 2)))

@@ -7,9 +7,10 @@ networks are spectrally normalised, the hinge loss compares scores, and the disc
 projection on it. After training, truncation trades variety for fidelity: latents are drawn from the middle of their
 distribution only.
 
-Differs from the paper: generated pictures have the classes of the real ones in the batch. Truncation is given as the
-share of the latent's mass that is kept, P(|z| < threshold): 1 is the whole normal, 0.954 the paper's threshold 2,
-0.683 the threshold 1. Samples use the running statistics of batch normalisation at every truncation.
+Differs from the paper: generated pictures have the classes of the real ones in the batch, where the authors draw them.
+Truncation is given as the share of the latent's mass that is kept, P(|z| < threshold): 1 is the whole normal, 0.954 the
+paper's threshold 2, 0.683 the threshold 1. Samples use the running statistics of batch normalisation at every
+truncation, averaged with the weights.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class BigGAN(adversarial.Adversarial):
         embedding: size of the class embedding that all depths of the generator share.
         attention: heights of the feature maps that have self-attention.
         orthogonality: beta, the weight of the generator's orthogonal regularisation.
-        discriminator_steps: per step of the generator.
+        discriminator_steps: per step of the generator, each on a batch of its own.
         augmentations: names in `kerasgen.objectives.augment`; the paper has none.
 
     Raises:

@@ -6,9 +6,12 @@ old ones, trained for a while, and so on up to full size. So they learn the coar
 cheap. Weights are scaled when they are used (equalised learning rate), the generator normalises every pixel's features,
 and the discriminator is told how much the examples of a batch differ.
 
-Differs from the paper: what fades in is trained for as many steps as what has faded in; optimisers keep their moments
-when the networks grow; batches have one size throughout. The deviation that the discriminator sees is that of the
-batch, in evaluation and for the penalty a running average.
+As in the authors' code, optimisers begin anew, without moments, when a resolution begins to fade in and when it has.
+
+Differs from the paper: full size is trained for four times as long as any other stage (the authors' twelve million
+pictures at 1024x1024); batches have one size and one rate throughout; averages of the weights begin anew with the
+optimisers. The deviation that the discriminator sees is that of the whole batch (the authors take groups of four), in
+evaluation and for the penalty a running average.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ from kerasgen.nets.equalized import Bias, Conv, Dense, leaky
 from kerasgen.nets.network import network
 from kerasgen.nets.shapes import stages_of
 from kerasgen.objectives import adversarial, penalties
-from kerasgen.stages import Stage
+from kerasgen.stages import Stage, restart
+
+LAST = 4  # times as long as another stage lasts the one at full size
 
 
 class ProGAN(adversarial.Adversarial):
@@ -61,9 +66,8 @@ class ProGAN(adversarial.Adversarial):
         self.penalty, self.drift = penalty, drift
         height, width = stages_of(self.image_shape, len(widths) - 1)
         sizes = [f"{height * 2**i}x{width * 2**i}" for i in range(len(widths))]
-        self.in_stages(
-            Stage(sizes[0]), *(Stage(word + size) for size in sizes[1:] for word in ("fade in ", ""))
-        )
+        *growing, last = [sizes[0], *(word + size for size in sizes[1:] for word in ("fade in ", ""))]
+        self.in_stages(*map(Stage, growing), Stage(last, LAST))
         self.generator = Generator(self.image_shape, latent_dim, widths, self.grown, name="generator")
         self.discriminator = Discriminator(self.image_shape, widths, self.grown, name="discriminator")
 
@@ -78,6 +82,11 @@ class ProGAN(adversarial.Adversarial):
         """The resolution reached, and the share of its layers beside those of the one before, None for all."""
         stage = self.stages.index(self.stage)
         return (stage + 1) // 2, self.progress if stage % 2 else None
+
+    def begin_stage(self):
+        """New layers follow old ones: gradients have another size, and moments of the old size would mislead them."""
+        for player in self.players:
+            restart(self.player_optimizer(player))
 
     def real(self, x):
         return self.discriminator.blended(x)
@@ -95,7 +104,8 @@ class ProGAN(adversarial.Adversarial):
 
     def discriminator_penalty(self, batch, x, fake):
         u = random.uniform(batch.seed, random.NOISE, batch.index, (1, 1, 1))
-        between = self.discriminator.shrunk(u * x + (1.0 - u) * fake)
+        x, fake = self.discriminator.shrunk(x), self.discriminator.shrunk(fake)
+        between = u * x + (1.0 - u) * fake
         return self.penalty * penalties.slope(lambda y: self.discriminator(y, training=False), between)
 
 
@@ -180,12 +190,9 @@ class Discriminator(Growing):
         return ops.average_pool(x, times) if times > 1 else x
 
     def blended(self, x):
-        """Pictures of the data, as blurred as the generator's while a resolution fades in."""
-        share = self.grown()[1]
-        if share is None:
-            return x
-        x = self.shrunk(x)
-        return share * x + (1.0 - share) * _enlarged(ops.average_pool(x, 2), 2)
+        """Pictures of the data at the resolution reached, as blurred as the generator's while it fades in."""
+        share, x = self.grown()[1], self.shrunk(x)
+        return x if share is None else share * x + (1.0 - share) * _enlarged(ops.average_pool(x, 2), 2)
 
     def call(self, x, training=False):
         level, share = self.grown()
