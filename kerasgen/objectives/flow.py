@@ -43,7 +43,7 @@ class Flow(GenerativeModel):
         y = likelihood.dequantise(batch, self.levels)
         figures = likelihood.report(-ops.mean(self.log_density(y, training)), self.image_shape)
         # What the weights' own regularizers ask for moves the weights, and is no part of the figure.
-        decay = sum(v.regularizer(v) for v in self.trainable_variables if v.regularizer)
+        decay = sum((v.regularizer(v) for v in self.trainable_variables if v.regularizer), 0.0)
         return figures | {"loss": figures["loss"] + decay - ops.stop_gradient(decay)} if training else figures
 
     def train_step(self, data):

@@ -14,7 +14,7 @@ added up before the last layer. They see x and -x, each cut at zero, and a check
 channel. Their width doubles at every scale, and again for couplings of channels. Layers are as in the authors' code,
 https://github.com/tensorflow/models, research/real_nvp.
 
-Differs from the paper: the logit keeps 0.05 of its range at both ends, as the authors' code does, where the paper's
+Differs from the paper: the logit keeps 0.05 of its range free at both ends, as the authors' code does, where the paper's
 formula keeps it at the dark end only (and is infinite at white). A shift is added before the scale, z = (x - t) exp(-s),
 as in the authors' code. Batch normalisation of a coupling is of its whole output, as in the paper; the authors' code
 normalises the moved half alone, and by the batch's own moments. The decay of weight scales moves the weights, but is no
@@ -36,7 +36,6 @@ from kerasgen.nets.network import network
 from kerasgen.nets.shapes import stages_of
 from kerasgen.objectives import flow
 
-FREE = 0.05  # share of the unit interval kept free at both ends, so that the logits of grey levels are finite
 DECAY = 5e-5  # of the weights' scales
 
 
@@ -51,9 +50,11 @@ class RealNVP(flow.Flow):
         scales: resolutions of the multi-scale stack; ignored for vectors.
         couplings: number of couplings for vectors; ignored for pictures.
         dropout: share of features dropped in training, inside the residual blocks.
+        alpha: share of its range that the logit of pictures keeps free, half at each end, so that it is finite.
 
     Raises:
-        ValueError: the sides of the picture do not divide by 2 ** (scales - 1); vectors of one number.
+        ValueError: the sides of the picture do not divide by 2 ** (scales - 1); vectors of one number; alpha is no
+            share.
 
     Example:
         >>> import kerasgen
@@ -71,11 +72,14 @@ class RealNVP(flow.Flow):
         scales=2,
         couplings=12,
         dropout=0.0,
+        alpha=0.1,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.image_shape, self.levels, self.scales = tuple(image_shape), levels, scales
+        self.image_shape, self.levels, self.scales, self.alpha = tuple(image_shape), levels, scales, alpha
         self.latent_dim = math.prod(self.image_shape)
+        if not 0 < alpha < 1:
+            raise ValueError(f"alpha: expected a number between 0 and 1, got {alpha}")
         if len(self.image_shape) == 1:
             if self.latent_dim < 2:
                 raise ValueError(f"image_shape: expected vectors of two numbers or more, got {image_shape}")
@@ -114,7 +118,7 @@ class RealNVP(flow.Flow):
                 *([bijectors.unsqueeze()] if scale else []),  # to the size at which the scale before split
             )
         shape = (height // 2, width // 2, 4 * channels) if self.scales > 1 else self.image_shape
-        return Chain(bijectors.Logistic(float(self.levels or 1), FREE), last, bijectors.flatten(shape))
+        return Chain(bijectors.Logistic(float(self.levels or 1), self.alpha / 2), last, bijectors.flatten(shape))
 
 
 def _multi_scale(shape, scales, width):
