@@ -62,9 +62,7 @@ def unsqueeze() -> Rearranged:
 
 def flatten(shape) -> Rearranged:
     """Examples of that shape from vectors."""
-    return Rearranged(
-        lambda z: tf.reshape(z, (-1, *shape)), lambda x: tf.reshape(x, (-1, math.prod(shape)))
-    )
+    return Rearranged(lambda z: tf.reshape(z, (-1, *shape)), lambda x: tf.reshape(x, (-1, math.prod(shape))))
 
 
 def permute(order) -> Rearranged:

@@ -130,7 +130,7 @@ def convolved(x, kernel):
 
 
 def last_prior(model):
-    """Log-deviation and mean of the last latents: the authors' convolution of zeros, whose edge channel alone counts."""
+    """Log-deviation and mean of the last latents: the authors' convolution of zeros: its edge channel counts."""
     kernel, bias, logs = (v.numpy().astype("float64") for v in model.last.weights)
     assert kernel.shape[:3] == (3, 3, 1)
     edge = edged(np.zeros((*model.shapes[-1][:2], 0)))
@@ -144,7 +144,9 @@ def test_a_coupling_network_sees_the_edges_of_the_picture(shape):
     generator = np.random.default_rng(0)
     for weight in net.weights:
         weight.assign(0.3 * generator.normal(size=weight.shape))
-    one, bias_1, logs_1, two, bias_2, logs_2, last, bias, logs = (v.numpy().astype("float64") for v in net.weights)
+    one, bias_1, logs_1, two, bias_2, logs_2, last, bias, logs = (
+        v.numpy().astype("float64") for v in net.weights
+    )
     kept = shape[-1] - shape[-1] // 2
     assert one.shape == (3, 3, kept + 1, 7) and two.shape == (1, 1, 7, 7) and last.shape[:3] == (3, 3, 8)
     x = generator.normal(size=(*shape[:2], kept))
@@ -159,7 +161,9 @@ def test_a_coupling_network_sees_the_edges_of_the_picture(shape):
 def test_the_last_latents_know_their_place_by_the_edges_alone():
     """Inside all places have one mean; at an edge another; in a corner a third."""
     model = wild(image_shape=(20, 24, 1), scales=2, scale=0.2)
-    np.testing.assert_allclose(model.last(np.ones((1, 5, 6, 8), "float32"))[1][0], last_prior(model)[1], rtol=1e-4)
+    np.testing.assert_allclose(
+        model.last(np.ones((1, 5, 6, 8), "float32"))[1][0], last_prior(model)[1], rtol=1e-4
+    )
     mean = last_prior(model)[1]
     assert np.ptp(mean[1:-1, 1:-1], axis=(0, 1)).max() < 1e-9
     assert np.abs(mean[0, 2] - mean[2, 2]).max() > 1e-2 and np.abs(mean[0, 0] - mean[0, 2]).max() > 1e-2

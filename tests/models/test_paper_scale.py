@@ -49,7 +49,7 @@ def test_ddpm_of_256_pixels():
 
 
 def test_glow():
-    """Counted from the authors' code for CIFAR-10, https://github.com/openai/glow; every 3x3 convolution has an edge channel.
+    """Counted from the authors' code for CIFAR-10, https://github.com/openai/glow, with its channel of edges.
 
     Its convolution of zeros before the last latents has 9 x 96 x 96 weights that never move, and which are left out.
     """
@@ -63,7 +63,9 @@ def test_glow():
 
 def residual(inputs, dim, outputs, blocks):
     """Weights of the residual network in the authors' code, https://github.com/tensorflow/models, research/real_nvp."""
-    block = dim + 9 * dim * dim + dim + 9 * dim * dim + 2 * dim  # two shifts of normalisation, two convolutions
+    block = (
+        dim + 9 * dim * dim + dim + 9 * dim * dim + 2 * dim
+    )  # two shifts of normalisation, two convolutions
     skip = dim * dim + 2 * dim
     return 9 * inputs * dim + dim + skip + blocks * (block + skip) + dim + dim * outputs + 2 * outputs
 
@@ -86,7 +88,9 @@ def test_real_nvp():
 @pytest.mark.parametrize("channels, dim, blocks, scales", [(3, 6, 2, 4), (1, 4, 1, 3), (2, 8, 3, 1)])
 def test_real_nvp_at_other_sizes(channels, dim, blocks, scales):
     arguments = dict(image_shape=(16, 24, channels), width=dim, blocks=blocks, scales=scales)
-    assert trainable(kerasgen.build("real_nvp", **arguments)) == authors_real_nvp(channels, dim, blocks, scales)
+    assert trainable(kerasgen.build("real_nvp", **arguments)) == authors_real_nvp(
+        channels, dim, blocks, scales
+    )
 
 
 def test_made():

@@ -16,11 +16,11 @@ Vectors go through the same steps, with matrices in the place of convolutions.
 deviation of the last latents are what such a convolution makes of nothing but that channel.
 
 Differs from the paper: in a convolution of zeros, which the authors' code (https://github.com/openai/glow) has before
-the last latents, only the weights of the edge channel ever move; the others are left out. W is learned by its factors, as the
-paper proposes; the code's default is the matrix itself. The first rotations are fixed, so that permutations and signs,
-which are not learned, need not be kept with the weights. The rate warms up by steps, 7,800 of them, ten epochs of CIFAR-10 in
-batches of 64. Pictures are not shifted or flipped. Dropout may be asked for, and Real NVP's logit, without which a flow
-must spend its steps on what is piled up at black and at white.
+the last latents, only the weights of the edge channel ever move; the others are left out. W is learned by its factors,
+as the paper proposes; the code's default is the matrix itself. The first rotations are fixed, so that permutations and
+signs, which are not learned, need not be kept with the weights. The rate warms up for 7,800 steps, ten epochs of
+CIFAR-10 in batches of 64. Pictures are not shifted or flipped. Dropout may be asked for, and Real NVP's logit, without
+which a flow must spend its steps on what is piled up at black and at white.
 """
 
 from __future__ import annotations

@@ -14,12 +14,12 @@ added up before the last layer. They see x and -x, each cut at zero, and a check
 channel. Their width doubles at every scale, and again for couplings of channels. Layers are as in the authors' code,
 https://github.com/tensorflow/models, research/real_nvp.
 
-Differs from the paper: the logit keeps 0.05 of its range free at both ends, as the authors' code does, where the paper's
-formula keeps it at the dark end only (and is infinite at white). A shift is added before the scale, z = (x - t) exp(-s),
-as in the authors' code. Batch normalisation of a coupling is of its whole output, as in the paper; the authors' code
-normalises the moved half alone, and by the batch's own moments. The decay of weight scales moves the weights, but is no
-part of the reported loss. Pictures are not flipped. Dropout may be asked for. Vectors, which the paper only draws, have
-matrices in the place of convolutions.
+Differs from the paper: the logit keeps 0.05 of its range free at both ends, as the authors' code does, where the paper
+has it at the dark end only (and is infinite at white). A shift is added before the scale, z = (x - t) exp(-s), as in the
+authors' code. Batch normalisation of a coupling is of its whole output, as in the paper; the authors' code normalises
+the moved half alone, by the batch's own moments. The decay of weight scales moves the weights, but is no part of the
+reported loss. Pictures are not flipped. Dropout may be asked for. Vectors, which the paper only draws, have matrices in
+the place of convolutions.
 """
 
 from __future__ import annotations
@@ -118,17 +118,19 @@ class RealNVP(flow.Flow):
                 *([bijectors.unsqueeze()] if scale else []),  # to the size at which the scale before split
             )
         shape = (height // 2, width // 2, 4 * channels) if self.scales > 1 else self.image_shape
-        return Chain(bijectors.Logistic(float(self.levels or 1), self.alpha / 2), last, bijectors.flatten(shape))
+        return Chain(
+            bijectors.Logistic(float(self.levels or 1), self.alpha / 2), last, bijectors.flatten(shape)
+        )
 
 
 def _multi_scale(shape, scales, width):
     """(shape, mask, feature maps) of every coupling: of places (h, w, 1), or of channels (c,)."""
-    height, rows, channels = shape
-    checkerboard = (np.indices((height, rows)).sum(0) % 2)[..., None].astype("float32")
+    height, length, channels = shape
+    checkerboard = ((1 + np.indices((height, length)).sum(0)) % 2)[..., None].astype("float32")
     checkered = [(shape, 1.0 - checkerboard if i % 2 else checkerboard, width) for i in range(4)]
     if scales == 1:
         return checkered
-    squeezed = (height // 2, rows // 2, 4 * channels)
+    squeezed = (height // 2, length // 2, 4 * channels)
     halved = [(squeezed, _half(4 * channels, i), 2 * width) for i in range(3)]
     return checkered[:3] + halved + _multi_scale((*squeezed[:2], 2 * channels), scales - 1, 2 * width)
 
@@ -139,14 +141,14 @@ def _half(size, number):
 
 
 def _orders(channels):
-    """Of the channels after a squeeze: all of a colour together; and from there, the diagonals of all 2x2 patches first.
+    """Of the channels after a squeeze: all of a colour together; and from there, the diagonals of 2x2 patches first.
 
-    So halves of channels are no halves of checkerboards, and the half that goes on has pixels from all rows and columns.
+    So halves of channels are no checkerboards, and the half that goes on has pixels from all rows and columns.
     """
     place, colour = np.divmod(np.arange(4 * channels), channels)
     by_colour = np.lexsort((place, colour))
-    antidiagonal = np.isin(place[by_colour], (1, 2))
-    return by_colour.tolist(), np.argsort(antidiagonal, kind="stable").tolist()
+    rank = np.array([0, 2, 3, 1])[place]  # of a patch, row by row
+    return by_colour.tolist(), np.lexsort((colour[by_colour], rank[by_colour])).tolist()
 
 
 def _coupling(mask, net, training):
