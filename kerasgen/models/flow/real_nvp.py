@@ -15,7 +15,7 @@ channel. Their width doubles at every scale, and again for couplings of channels
 https://github.com/tensorflow/models, research/real_nvp.
 
 Differs from the paper: the logit keeps 0.05 of its range free at both ends, as the authors' code does, where the paper
-has it at the dark end only (and is infinite at white). A shift is added before the scale, z = (x - t) exp(-s), as in the
+has it at the dark end only (and is infinite at white). Shifts are added before scales, z = (x - t) exp(-s), as in the
 authors' code. Batch normalisation of a coupling is of its whole output, as in the paper; the authors' code normalises
 the moved half alone, by the batch's own moments. The decay of weight scales moves the weights, but is no part of the
 reported loss. Pictures are not flipped. Dropout may be asked for. Vectors, which the paper only draws, have matrices in
