@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from costly import CLASSES, costly_calls, costly_systems
+from derivatives import jacobian
 from scipy import stats
 from tiny import TINY, as_x, said
 
@@ -23,6 +24,7 @@ from kerasgen.objectives.autoregressive import Autoregressive
 from kerasgen.objectives.denoising import Denoising
 from kerasgen.objectives.flow import Flow
 from kerasgen.objectives.likelihood import Likelihood
+from kerasgen.objectives.score import Score
 from kerasgen.runtime import BATCH, SIZES, check
 
 CALLS = [(system, function) for system, cls in CLASSES.items() for function in cls.serves]
@@ -415,6 +417,103 @@ def test_examples_do_not_see_each_other(system, function):
     law_alone_or_in_company(trained(system)[0], function)
 
 
+SMOOTH = (
+    "decode",
+    "encode",
+    "reconstruct",
+    "log_prob",
+    "bound",
+    "logits",
+    "denoise",
+    "energy",
+    "score",
+    "classify",
+)
+
+
+def law_gradients(model, function):
+    """With respect to numbers that go in and to what is trained: they exist, and are the same a second time.
+
+    On the very same tensors, for nothing that was computed before may stand for what is computed now.
+    """
+    inputs = {name: tf.convert_to_tensor(v) for name, v in required(model, function, 3).items()}
+    given = [x for x in inputs.values() if x.dtype == tf.float32]
+    sources = given + [v.value for v in model.trainable_variables]
+
+    def gradients():
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            total = tf.reduce_sum(model.pure(function)(**inputs))
+        return [g if g is None else tf.convert_to_tensor(g) for g in tape.gradient(total, sources)]
+
+    first, second = gradients(), gradients()
+    assert [g is not None for g in first] == [g is not None for g in second]
+    assert any(g is not None and np.abs(g).max() > 0 for g in first)
+    for one, other in zip(first, second, strict=True):
+        if one is not None:
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def solved(system, function):
+    """Whether a function solves an equation, in a hundred passes of the network."""
+    return issubclass(CLASSES[system], Score) and function in ("encode", "decode", "bound")
+
+
+@pytest.mark.parametrize(
+    "system, function",
+    [
+        pytest.param(*call, id="-".join(call), marks=pytest.mark.slow if solved(*call) else ())
+        for call in CALLS
+        if call[1] in SMOOTH
+    ],
+)
+def test_eager_gradients_exist_every_time(system, function):
+    model = built(system)
+    if model.ports()[function].output.dtype != "float32":
+        pytest.skip("gives whole numbers")
+    law_gradients(model, function)
+    if model.density and model.levels:  # without levels the density is given the caller's own tensor
+        law_gradients(build(system, levels=None), function)
+
+
+@each(lambda cls: cls.density)
+def test_a_model_never_answers_for_another(system):
+    """Nor for itself with other weights: what is computed depends on nothing but weights and inputs."""
+    one, other = wild(system, 0.02, levels=None), wild(system, 0.1, levels=None)
+    x = tf.constant(examples(one, 3)[0])
+    functions = [name for name in ("log_prob", "encode") if name in one.serves]
+    for function in functions:
+        first = one.pure(function)(x=x).numpy()
+        assert np.abs(first - other.pure(function)(x=x)).max() > 1e-4
+        before = one.get_weights()
+        one.set_weights(other.get_weights())
+        np.testing.assert_allclose(one.pure(function)(x=x), other.pure(function)(x=x), rtol=1e-5, atol=1e-5)
+        one.set_weights(before)
+        np.testing.assert_allclose(one.pure(function)(x=x), first, rtol=1e-5, atol=1e-5)
+
+
+def continuous(cls):
+    """Whether a system takes pictures without levels, unless told otherwise."""
+    parameter = inspect.signature(cls.__init__).parameters.get("levels")
+    return parameter is not None and parameter.default is None
+
+
+@each(continuous)
+def test_pictures_without_levels_stay_between_black_and_white(system):
+    model = wild(system, image_shape=(12, 20, 3), levels=None)
+    x = np.random.default_rng(0).uniform(size=(8, 12, 20, 3)).astype("float32")
+    if model.adapts:
+        model.adapt(tf.constant(x))
+    inputs = required(model, "sample", 16)
+    made = [pure(model, "sample", index=np.arange(inputs.pop("count")), **inputs)]
+    if "decode" in model.serves:
+        latent = 3 * np.random.default_rng(1).normal(size=(4, model.latent_dim))
+        made.append(pure(model, "decode", latent=latent.astype("float32")))
+    for pictures in made:
+        check(model.port("x"), pictures.numpy())
+        assert np.ptp(pictures) > 0.1
+
+
 @costly_systems(
     [s for s, cls in CLASSES.items() if "num_classes" in inspect.signature(cls.__init__).parameters]
 )
@@ -446,14 +545,11 @@ def law_jacobian(model):
     """log p(x) = log N(z) + log |det dz/dx|, z = encode(x), the determinant by automatic differentiation."""
     x = np.random.default_rng(4).uniform(0.2, 0.8, (2, *model.image_shape)).astype("float32")
     x, top = tf.constant(x), (model.levels or 2) - 1.0
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(x)
-        z = pure(model, "encode", x=x)
-        columns = [z[:, i] for i in range(z.shape[1])]
-    jacobian = np.stack([flat(tape.gradient(column, x)) for column in columns], axis=1).astype("float64")
+    z = pure(model, "encode", x=x)
+    matrices = np.stack([jacobian(lambda x: pure(model, "encode", x=x), one[None]) for one in x])
     # Encoding takes the middle of a level's cell; the density is per grey level.
     log_prob = pure(model, "log_prob", x=x + (0.5 / top if model.levels else 0.0))
-    expected = stats.norm.logpdf(z).sum(-1) + np.linalg.slogdet(jacobian)[1] - z.shape[1] * np.log(top)
+    expected = stats.norm.logpdf(z).sum(-1) + np.linalg.slogdet(matrices)[1] - z.shape[1] * np.log(top)
     np.testing.assert_allclose(log_prob, expected, rtol=1e-4, atol=1e-3)
 
 

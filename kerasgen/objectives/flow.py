@@ -13,7 +13,6 @@ import math
 
 import tensorflow as tf
 from keras import ops
-from tensorflow_probability import distributions as tfd
 
 from kerasgen import random
 from kerasgen.model import GenerativeModel
@@ -31,17 +30,21 @@ class Flow(GenerativeModel):
     density = True
 
     def bijector(self, training: bool = False):
-        """Hook: the `tfp.bijectors` map from latents (B, latent_dim) to grey levels y (B, *image_shape)."""
+        """Hook: the map from latents (B, latent_dim) to grey levels y (B, *image_shape), as in `nets.bijectors`."""
         raise NotImplementedError
 
-    def distribution(self, training: bool = False):
-        """The density of y."""
-        base = tfd.MultivariateNormalDiag(tf.zeros(math.prod(self.image_shape)))
-        return tfd.TransformedDistribution(base, self.bijector(training))
+    def log_density(self, y, training: bool = False):
+        """log p(y), (B,)."""
+        z, log_det = self.bijector(training).inverse(y)
+        normal = -0.5 * (tf.reduce_sum(tf.square(z), axis=-1) + self.latent_dim * math.log(2.0 * math.pi))
+        return normal + log_det
 
     def losses(self, batch, training):
         y = likelihood.dequantise(batch, self.levels)
-        return likelihood.report(-ops.mean(self.distribution(training).log_prob(y)), self.image_shape)
+        figures = likelihood.report(-ops.mean(self.log_density(y, training)), self.image_shape)
+        # What the weights' own regularizers ask for moves the weights, and is no part of the figure.
+        decay = sum((v.regularizer(v) for v in self.trainable_variables if v.regularizer), 0.0)
+        return figures | {"loss": figures["loss"] + decay - ops.stop_gradient(decay)} if training else figures
 
     def train_step(self, data):
         batch = self.batch(data)
@@ -55,7 +58,8 @@ class Flow(GenerativeModel):
 
     def serve_encode(self, x):
         # The middle of the level's cell, so that decoding gives x back.
-        return self.bijector().inverse(likelihood.to_units(x, self.levels) + (0.5 if self.levels else 0.0))
+        z, _ = self.bijector().inverse(likelihood.to_units(x, self.levels) + (0.5 if self.levels else 0.0))
+        return z
 
     def serve_log_prob(self, x):
-        return self.distribution().log_prob(likelihood.to_units(x, self.levels))
+        return self.log_density(likelihood.to_units(x, self.levels))

@@ -56,12 +56,13 @@ def to_units(x, levels: int | None):
 
 
 def from_units(y, levels: int | None):
-    """The picture in [0, 1] of continuous grey levels y in [0, levels).
+    """The example, of pictures in [0, 1], of continuous grey levels y in [0, levels), or of y without levels.
 
     Level k has the cell [k, k + 1), whose middle is k + 1/2; half a level is taken off rather than rounding down, which
-    would not be continuous.
+    would not be continuous. What a density puts beyond black and white is black and white.
     """
-    return tf.clip_by_value((y - 0.5) / (levels - 1.0), 0.0, 1.0) if levels else y
+    x = (y - 0.5) / (levels - 1.0) if levels else y
+    return tf.clip_by_value(x, 0.0, 1.0) if levels or x.shape.rank == 4 else x
 
 
 def dequantise(batch, levels: int | None):

@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 
+from kerasgen.nets import bijectors
 from kerasgen.objectives import flow
 
 
@@ -59,5 +60,19 @@ class Gaussian(flow.Flow):
         return self.triangle.forward(tf.convert_to_tensor(self.raw_scale))
 
     def bijector(self, training=False):
-        affine = tfb.Chain([tfb.Shift(tf.convert_to_tensor(self.mean)), tfb.ScaleMatvecTriL(self.scale())])
-        return tfb.Chain([tfb.Reshape(self.image_shape, (self.latent_dim,)), affine])
+        affine = Affine(tf.convert_to_tensor(self.mean), self.scale())
+        return bijectors.Chain(bijectors.flatten(self.image_shape), affine)
+
+
+class Affine:
+    """x = mean + L z, a bijector as in `nets.bijectors`."""
+
+    def __init__(self, mean, scale):
+        self.mean, self.scale = mean, scale
+
+    def forward(self, z):
+        return self.mean + tf.linalg.matvec(self.scale, z)
+
+    def inverse(self, x):
+        z = tf.linalg.triangular_solve(self.scale, tf.transpose(x - self.mean))
+        return tf.transpose(z), -tf.reduce_sum(tf.math.log(tf.linalg.diag_part(self.scale)))
