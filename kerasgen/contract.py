@@ -8,6 +8,7 @@ page and the model's `ports()`, and nothing else.
 from __future__ import annotations
 
 import numbers
+import warnings
 from typing import NamedTuple
 
 from kerasgen.runtime import Port
@@ -111,6 +112,14 @@ def kind_of(image_shape, kinds=("picture",)) -> str:
     expected = " or ".join(f"({', '.join(KINDS[kind])}{',' * (len(KINDS[kind]) == 1)})" for kind in kinds)
     hint = f"; one channel is {(*shape, 1)}" if whole and len(shape) == 2 and "picture" in kinds else ""
     raise ValueError(f"image_shape: expected {expected}, got {shape!r}{hint}")
+
+
+def check_shape(image_shape, kinds=("picture",)):
+    """Refuse shapes that no kind has, as `kind_of`, and warn of pictures whose channels seem to come first."""
+    if kind_of(image_shape, kinds) == "picture" and image_shape[0] in (1, 3) and image_shape[2] > 4:
+        shape, (height, width, channels) = tuple(image_shape), image_shape
+        text = f"{shape} are {channels} channels of {height}x{width}; the channel axis is last"
+        warnings.warn(f"image_shape: {text}", stacklevel=3)
 
 
 def expected(function: str) -> str:

@@ -133,7 +133,7 @@ class GenerativeModel(keras.Model):
         arguments = dict(list(bound.arguments.items())[1:])
         options = arguments.pop("kwargs", {})
         if "image_shape" in arguments:  # before a network of such a shape is built
-            contract.kind_of(arguments["image_shape"], cls.kinds)
+            contract.check_shape(arguments["image_shape"], cls.kinds)
         object.__setattr__(model, "arguments", {k: _plain(v) for k, v in arguments.items()})
         object.__setattr__(model, "_options", options)
         object.__setattr__(model, "_compiled_functions", {})
@@ -335,7 +335,10 @@ class GenerativeModel(keras.Model):
         x, y = self._checked(x, y, "train", batch_size)
         if batch_size is None:
             batch_size = min(32, len(x)) if isinstance(x, np.ndarray) else 32
-        if validation_split and isinstance(x, np.ndarray) and validation_data is None:
+        if validation_split and not isinstance(x, np.ndarray):
+            got = f"validation_split: expected 0 for batches, got {validation_split}"
+            raise ValueError(f"{got}; validation_data takes others")
+        if validation_split and validation_data is None:
             kept = int(len(x) * (1.0 - validation_split))
             validation_data = x[kept:] if y is None else (x[kept:], y[kept:])
             x, y = x[:kept], None if y is None else y[:kept]

@@ -287,6 +287,20 @@ def test_a_batch_is_no_larger_than_the_data_unless_it_was_asked_for():
         found.fit(X[:10], LABEL[:10], batch_size=20, verbose=0)
 
 
+def test_pictures_whose_channels_come_first_are_warned_of():
+    with pytest.warns(
+        UserWarning, match=r"image_shape: \(3, 32, 8\) are 8 channels of 3x32; the channel axis is last"
+    ):
+        kerasgen.build("vae", image_shape=(3, 32, 8), latent_dim=2, widths=(4,))
+
+
+def test_batches_are_not_split():
+    with pytest.raises(
+        ValueError, match="validation_split: expected 0 for batches, got 0.1; validation_data takes"
+    ):
+        model().fit(Sequence(), validation_split=0.1, verbose=0)
+
+
 def test_a_loader_of_torch():
     torch = pytest.importorskip("torch")
     pairs = torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(LABEL))
