@@ -262,6 +262,9 @@ def test_what_lies_beside_splits_is_refused_but_a_class_may_be_called_train(tmp_
         kdata.load(tmp_path)
     vehicles = published(tmp_path.parent / "vehicles", {"train": 10, "bus": 10}, names=(".",))
     assert kdata.load(vehicles).class_names == ("bus", "train")
+    halves().save(published(tmp_path.parent / "lone", {"train": 10}) / "preview.png")
+    with pytest.raises(ValueError, match="in 'lone', got preview.png beside train"):
+        kdata.load(tmp_path.parent / "lone")
     with pytest.raises(ValueError, match="got test, val without train"):
         kdata.load(published(tmp_path.parent / "halved", {"test": 10, "val": 10}, names=(".",)))
 

@@ -103,7 +103,7 @@ def test_wav_files_of_two_rates(tmp_path):
     ("bad.wav", b"RIFF and nothing else", ""), ("bad.wav", b"", ""),
     ("bad.txt", "UTF-16 without a mark".encode("utf-16-le"), "holds the byte 0; save it as UTF-8"),
     ("bad.txt", b"\xff\xfeodd", "truncated"),
-])  # fmt: skip
+], ids=["no WAV", "no bytes", "no mark", "half a character"])  # fmt: skip
 def test_damaged_files_are_named_or_left_out(tmp_path, name, content, why):
     good = tmp_path / f"good{name[-4:]}"
     if name == "bad.wav":

@@ -29,23 +29,13 @@ SPLITS = {
     "test": "test",
 }
 THREADS = 4  # each may hold one picture of max_pixels
-INSTEAD = {  # what to do about files of other kinds
-    (
-        "",
-        ".htm",
-        ".html",
-        ".json",
-        ".log",
-        ".md",
-        ".rst",
-        ".tex",
-        ".xml",
-    ): "a text is read where it is called .txt",
-    (".csv", ".parquet", ".tsv", ".xlsx"): "read the table with pandas and give its values as an array",
-    (".aac", ".aiff", ".flac", ".m4a", ".mp3", ".ogg", ".opus"): "ffmpeg makes .wav of it",
-    (".cr2", ".dng", ".heic", ".heif", ".nef", ".psd", ".svg"): "save it as JPEG or PNG",
-    (".7z", ".gz", ".tar", ".tgz", ".zip"): "unpack it",
-}
+INSTEAD = {  # what to do about a file of another kind
+    "a text is read where it is called .txt": ("", ".htm", ".html", ".json", ".log", ".md", ".rst", ".tex", ".xml"),
+    "read the table with pandas and give its values as an array": (".csv", ".parquet", ".tsv", ".xlsx"),
+    "ffmpeg makes .wav of it": (".aac", ".aiff", ".flac", ".m4a", ".mp3", ".ogg", ".opus"),
+    "save it as JPEG or PNG": (".cr2", ".dng", ".heic", ".heif", ".nef", ".psd", ".svg"),
+    "unpack it": (".7z", ".gz", ".tar", ".tgz", ".zip"),
+}  # fmt: skip
 
 
 def look(root):
@@ -63,7 +53,7 @@ def look(root):
     kind = next(kinds, None)
     name, known = os.path.basename(root), f"pictures ({' '.join(SUFFIXES['picture'])}), .txt or .wav"
     if kind is None and alone:
-        instead = next((f"; {hint}" for suffixes, hint in INSTEAD.items() if ends[root] in suffixes), "")
+        instead = next((f"; {hint}" for hint, suffixes in INSTEAD.items() if ends[root] in suffixes), "")
         raise ValueError(f"source: expected {known}, {' or '.join(ARRAYS)}, got {name!r}{instead}")
     others = collections.Counter(
         end or "without a suffix" for end in ends.values() if end not in SUFFIXES.get(kind, ())
@@ -104,11 +94,12 @@ def places(paths, root, stems=False):
     names = [os.path.relpath(path, root).split(os.sep) for path in paths]
     firsts = [name[0] if len(name) > 1 else os.path.splitext(name[0])[0] if stems else "" for name in names]
     given = [SPLITS.get(first.lower()) for first in firsts]
-    found, others = (
-        set(filter(None, given)),
-        {name[0] for name, split in zip(names, given, strict=True) if not split},
+    beside = [name for name, split in zip(names, given, strict=True) if not split]
+    found, others = set(filter(None, given)), {name[0] for name in beside}
+    among_classes = len(found) == 1 and (
+        "train" not in found or any(stems or len(name) > 1 for name in beside)
     )
-    if not found or (len(found) == 1 and (others or "train" not in found)):  # a class may have such a name
+    if not found or among_classes:  # a class may have such a name
         return [None] * len(names), names
     if others or "train" not in found:
         there = ", ".join(sorted({first for first, split in zip(firsts, given, strict=True) if split}))
