@@ -436,7 +436,9 @@ class GenerativeModel(keras.Model):
         wanted = incoming.Wanted(self.image_shape, port.minimum, port.maximum, self.kind, self.num_classes)
         x, y = incoming.read(x, y, wanted, split, batch_size)
         if not isinstance(x, np.ndarray):
-            return x, y
+            if y is not None:
+                raise ValueError(f"y: expected None beside batches of (x, label), got {type(y).__name__}")
+            return x, None
         if batch_size is not None:
             checks.check_batch_size(batch_size, len(x))
         if self.described in ("text", "layout"):

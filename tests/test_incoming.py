@@ -294,6 +294,12 @@ def test_pictures_whose_channels_come_first_are_warned_of():
         kerasgen.build("vae", image_shape=(3, 32, 8), latent_dim=2, widths=(4,))
 
 
+def test_labels_beside_batches_are_refused():
+    for given in (Sequence(), kdata.load((np.repeat(X, 10, 0), np.repeat(LABEL, 10)))):
+        with pytest.raises(ValueError, match=r"y: expected None beside batches of \(x, label\), got ndarray"):
+            model().fit(given, LABEL, verbose=0)
+
+
 def test_batches_are_not_split():
     with pytest.raises(
         ValueError, match="validation_split: expected 0 for batches, got 0.1; validation_data takes"
