@@ -7,6 +7,8 @@ page and the model's `ports()`, and nothing else.
 
 from __future__ import annotations
 
+import numbers
+import warnings
 from typing import NamedTuple
 
 from kerasgen.runtime import Port
@@ -77,6 +79,47 @@ SCALARS = {
 }
 
 ANY_LABEL = -1  # in `sample`: draw the class from the seed
+
+# What an example can be, and the axes of its shape.
+KINDS = {
+    "picture": ("height", "width", "channels"),
+    "vector": ("dim",),
+    "text": ("length",),
+    "sound": ("length",),
+}
+
+
+def kind_of(image_shape, kinds=("picture",)) -> str:
+    """Which of the kinds examples of a shape are; shapes of different rank tell them apart.
+
+    Raises:
+        ValueError: none of them has such a shape; the line says which shapes there are.
+
+    Example:
+        >>> kind_of((2,), ("picture", "vector"))
+        'vector'
+        >>> kind_of((28, 28))
+        Traceback (most recent call last):
+        ValueError: image_shape: expected (height, width, channels), got (28, 28); one channel is (28, 28, 1)
+    """
+    shape = tuple(image_shape) if isinstance(image_shape, (tuple, list)) else image_shape
+    whole = isinstance(shape, tuple) and all(
+        isinstance(size, numbers.Integral) and size > 0 for size in shape
+    )
+    for kind in kinds if whole else ():
+        if len(KINDS[kind]) == len(shape):
+            return kind
+    expected = " or ".join(f"({', '.join(KINDS[kind])}{',' * (len(KINDS[kind]) == 1)})" for kind in kinds)
+    hint = f"; one channel is {(*shape, 1)}" if whole and len(shape) == 2 and "picture" in kinds else ""
+    raise ValueError(f"image_shape: expected {expected}, got {shape!r}{hint}")
+
+
+def check_shape(image_shape, kinds=("picture",)):
+    """Refuse shapes that no kind has, as `kind_of`, and warn of pictures whose channels seem to come first."""
+    if kind_of(image_shape, kinds) == "picture" and image_shape[0] in (1, 3) and image_shape[2] > 4:
+        shape, (height, width, channels) = tuple(image_shape), image_shape
+        text = f"{shape} are {channels} channels of {height}x{width}; the channel axis is last"
+        warnings.warn(f"image_shape: {text}", stacklevel=3)
 
 
 def expected(function: str) -> str:

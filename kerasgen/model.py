@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from kerasgen import averages, contract, distribute, hub, random
 from kerasgen.contract import FUNCTIONS, SCALARS
-from kerasgen.data import checks, endless
+from kerasgen.data import checks, endless, incoming
 from kerasgen.runtime import BATCH, SIZES, Port, Ports, bind
 from kerasgen.stages import Schedule, Stage, count_on, ends
 
@@ -98,9 +98,11 @@ class GenerativeModel(keras.Model):
         players: names of the networks that have an optimiser of their own; `("",)` is the whole model with `optimizer`.
         reports: keys of `fit`'s history.
         inconvertible: function -> reason, for what can be a SavedModel but not ONNX.
+        kinds: what its examples can be, of `contract.KINDS`; an `image_shape` of another rank is refused.
         image_shape: shape of one example: `(height, width, channels)`, `(dim,)` for plain vectors, `(length,)` for
             texts and sounds.
-        kind: what an example is: "picture", "vector", "text" (UTF-8 bytes) or "sound" (in [-1, 1]).
+        kind: what an example is, the one of `kinds` that has such a shape: "picture", "vector", "text" (UTF-8 bytes)
+            or "sound" (in [-1, 1]).
         sample_rate: values of a sound per second.
         levels: number of grey levels of the data, or None for continuous data.
         num_classes: number of labels, 0 for an unconditional model.
@@ -119,6 +121,7 @@ class GenerativeModel(keras.Model):
     players: tuple = ("",)
     reports: tuple = ("loss",)
     inconvertible: dict = {}
+    kinds: tuple = ("picture",)
     image_shape: tuple = ()
     sample_rate: int | None = None
     levels: int | None = None
@@ -135,7 +138,7 @@ class GenerativeModel(keras.Model):
 
     @property
     def kind(self) -> str:
-        return "picture" if len(self.image_shape) == 3 else "vector"
+        return contract.kind_of(self.image_shape, self.kinds)
 
     @property
     def described(self) -> str:
@@ -151,6 +154,8 @@ class GenerativeModel(keras.Model):
         bound.apply_defaults()
         arguments = dict(list(bound.arguments.items())[1:])
         options = arguments.pop("kwargs", {})
+        if "image_shape" in arguments:  # before a network of such a shape is built
+            contract.check_shape(arguments["image_shape"], cls.kinds)
         object.__setattr__(model, "arguments", {k: _plain(v) for k, v in arguments.items()})
         object.__setattr__(model, "_options", options)
         object.__setattr__(model, "_compiled_functions", {})
@@ -335,23 +340,26 @@ class GenerativeModel(keras.Model):
         steps_per_epoch=None,
         **kwargs,
     ):
-        """Train; as `keras.Model.fit`, on kerasgen's data, a `tf.data.Dataset` or an array, after one look at the data.
+        """Train; as `keras.Model.fit`, on kerasgen's data, arrays or batches of any making, after one look at the data.
 
         The order of kerasgen's data and of arrays is a pure function of (seed, step): the next `fit` goes on where the
         last one stopped, and with `callbacks.Resume` a run goes on where it was killed.
 
         Args:
-            x: `data.train`, another dataset of `x` or `(x, label)` batches, or an array (N, *image_shape) in [0, 1].
+            x: `data` or `data.train`; batches of `x` or `(x, label)` as a dataset, a generator, a `PyDataset` or any
+                iterable; an array (N, *image_shape) in [0, 1], or a pair of it and labels.
             y: labels (N,) when x is an array and the model is conditional.
-            batch_size: examples of a global batch, when x is an array; 32 if left out. A training step takes
-                `batches` of them, such as one for each step of a discriminator.
+            batch_size: examples of a global batch, when x is an array; 32 if left out, or all that there are. A training
+                step takes `batches` of them, such as one for each step of a discriminator.
             epochs: left out, 1 or those of all stages; stages share a given number in proportion.
             validation_split: share of the arrays, from their end, that is held out.
-            callbacks, validation_data, shuffle, initial_epoch, steps_per_epoch, **kwargs: as in Keras; steps are
-                training steps.
+            validation_data: what x may be, or a pair of x and y; of `data` the validation split.
+            callbacks, shuffle, initial_epoch, steps_per_epoch, **kwargs: as in Keras; steps are training steps, and
+                batches keep their own order.
 
         Raises:
-            ValueError: the data do not have the model's shape, range or labels; the line says what arrived.
+            ValueError: the data do not have the model's shape, range or labels; the line says what arrived. Of batches
+                the first is looked at before the first step, each of the others before the step that takes it.
             NonFinite: a figure stopped being finite; see `callbacks.NonFiniteGuard`.
         """
         from kerasgen.callbacks import NonFiniteGuard, Resume
@@ -361,16 +369,19 @@ class GenerativeModel(keras.Model):
         for name in ("class_weight", "sample_weight"):
             if kwargs.get(name) is not None:
                 raise ValueError(f"{name}: expected None; every example counts alike")
-        batch_size = 32 if batch_size is None else batch_size
-        x, y = self._checked(x, y, batch_size)
-        if validation_split and isinstance(x, np.ndarray) and validation_data is None:
+        x, y = self._checked(x, y, "train", batch_size)
+        if batch_size is None:
+            batch_size = min(32, len(x)) if isinstance(x, np.ndarray) else 32
+        if validation_split and not isinstance(x, np.ndarray):
+            got = f"validation_split: expected 0 for batches, got {validation_split}"
+            raise ValueError(f"{got}; validation_data takes others")
+        if validation_split and validation_data is None:
             kept = int(len(x) * (1.0 - validation_split))
             validation_data = x[kept:] if y is None else (x[kept:], y[kept:])
             x, y = x[:kept], None if y is None else y[:kept]
         elif validation_data is not None:
-            pair = validation_data if isinstance(validation_data, tuple) else (validation_data,)
-            checked = self._checked(*pair[:2])
-            validation_data = checked if isinstance(validation_data, tuple) else checked[0]
+            checked = self._checked(*checks.pair(validation_data), "validation")
+            validation_data = checked[0] if checked[1] is None else checked
 
         callbacks = [callbacks] if isinstance(callbacks, keras.callbacks.Callback) else list(callbacks or [])
         if not any(isinstance(callback, NonFiniteGuard) for callback in callbacks):
@@ -392,12 +403,13 @@ class GenerativeModel(keras.Model):
             done = initial_epoch * source.steps + step if resume else int(self.clock.numpy())
             x, y, steps_per_epoch = source.start(done), None, source.steps
         if self.adapts and int(self.clock.numpy()) == 0:
-            first = next(iter(x))
+            first = getattr(x, "kerasgen_first", None) or next(iter(x))
             self.adapt(first[0] if isinstance(first, tuple) else first)
         if not isinstance(validation_data, tf.data.Dataset):
             kwargs.setdefault("validation_batch_size", batch_size)
         try:
-            with self._counting(source.steps, step) if source else contextlib.nullcontext():
+            counting = self._counting(source.steps, step) if source else contextlib.nullcontext()
+            with counting, incoming.plainly():
                 history = super().fit(
                     x,
                     y,
@@ -446,18 +458,24 @@ class GenerativeModel(keras.Model):
             self.train_function = train
 
     def evaluate(self, x=None, y=None, **kwargs):
-        """The losses on other data; as `keras.Model.evaluate`, after the same look at the data as `fit`."""
-        if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` calls, which has looked at them
-            x, y = self._checked(x, y)
-        return super().evaluate(x, y, **kwargs)
+        """The losses on other data; as `keras.Model.evaluate`, after the same look at the data as `fit`.
 
-    def _checked(self, x, y=None, batch_size=None):
+        Of `data` the test split is taken.
+        """
+        if not kwargs.get("_use_cached_eval_dataset"):  # else `fit` calls, which has looked at them
+            x, y = self._checked(x, y, "test")
+        with incoming.plainly():
+            return super().evaluate(x, y, **kwargs)
+
+    def _checked(self, x, y, split, batch_size=None):
         """The data as Keras takes them, or one line saying what is wrong with them."""
         port = self.port("x")
-        if isinstance(x, tf.data.Dataset):
-            checks.check_dataset(x, self.image_shape, port.minimum, port.maximum, self.num_classes)
-            return x, y
-        x = checks.check_examples(x, self.image_shape, port.minimum, port.maximum)
+        wanted = incoming.Wanted(self.image_shape, port.minimum, port.maximum, self.kind, self.num_classes)
+        x, y = incoming.read(x, y, wanted, split, batch_size)
+        if not isinstance(x, np.ndarray):
+            if y is not None:
+                raise ValueError(f"y: expected None beside batches of (x, label), got {type(y).__name__}")
+            return x, None
         if batch_size is not None:
             checks.check_batch_size(batch_size, len(x))
         if self.described in ("text", "layout"):
@@ -489,8 +507,9 @@ class GenerativeModel(keras.Model):
         if self.described and label is None:
             classes = f" for {self.num_classes} classes" if self.described == "label" else ""
             raise ValueError(f"{self.described}: expected {self.described}s beside x{classes}, got none")
+        x = tf.ensure_shape(tf.cast(x, tf.float32), (None, *self.image_shape))
         first, share, total = distribute.part(x)
-        x = distribute.never_empty(tf.cast(x, tf.float32))
+        x = distribute.never_empty(x)
         if self.described:
             port = self.port(self.described)
             shape = [-1 if size == BATCH else size for size in port.shape]
@@ -550,7 +569,7 @@ class GenerativeModel(keras.Model):
         return {name: self._means[name].result() for name in names}
 
     def _make_function(self, step):
-        strategy = self.distribute_strategy
+        strategy, step = self.distribute_strategy, _after_data(step)
         if strategy.num_replicas_in_sync == 1 and not distribute.is_multi_worker(strategy):
             return self._per_stage(lambda: super(GenerativeModel, self)._make_function(step))
         options = (strategy, self.run_eagerly, self.jit_compile, self.steps_per_execution)
@@ -726,6 +745,19 @@ def _method(function: str):
 
 for _name in FUNCTIONS:
     setattr(GenerativeModel, _name, _method(_name))
+
+
+def _after_data(step):
+    """The step, of which nothing runs before its data are there.
+
+    Where an epoch ends because there are no more, Keras' graph else counts one step more: counters wait for nothing.
+    """
+
+    def after(data):
+        with tf.control_dependencies([part for part in tf.nest.flatten(data) if tf.is_tensor(part)]):
+            return step(data)
+
+    return after
 
 
 def _optimizer(name: str, optimizer):

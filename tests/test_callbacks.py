@@ -23,6 +23,7 @@ class Point(GenerativeModel):
     """One point that follows the data; it counts its steps, as batch statistics would."""
 
     serves = ("sample",)
+    kinds = ("vector",)
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -46,6 +47,7 @@ class Pair(GenerativeModel):
     """Two players, each of which follows the data."""
 
     serves = ("sample",)
+    kinds = ("vector",)
     players = ("left", "right")
     reports = ("left_loss", "right_loss")
 

@@ -150,10 +150,20 @@ BAD_LABELS = {
         3,
         "label: expected class numbers in [0, 10), got one-hot (3, 10); use label.argmax(-1)",
     ),
-    "a column": (np.zeros((3, 1), int), 10, 3, "label: expected shape (N,), got (3, 1)"),
-    "floats": ([0.0, 1.0, 2.0], 10, 3, "label: expected class numbers in [0, 10), got dtype float64"),
-    "bools": ([True, False, True], 10, 3, "label: expected class numbers in [0, 10), got dtype bool"),
-    "words": (["cat", "dog", "cat"], 10, 3, "label: expected class numbers in [0, 10), got dtype <U3"),
+    "two columns": (np.zeros((3, 2), int), 10, 3, "label: expected shape (N,), got (3, 2)"),
+    "broken": ([0.0, 1.5, 2.0], 10, 3, "label: expected class numbers in [0, 10), got dtype float64"),
+    "words": (
+        ["cat", "dog", "cat"],
+        10,
+        3,
+        "label: expected class numbers in [0, 10), got dtype <U3; kerasgen.data.load((x, label)) numbers words",
+    ),
+    "words and numbers": (
+        np.array(["cat", 1.0], object),
+        10,
+        2,
+        "label: expected class numbers in [0, 10), got words and 1.0 at (1,)",
+    ),
     "ragged": (
         [[0], [1, 2]],
         10,
@@ -179,6 +189,13 @@ def test_bad_examples(x, shape, text):
 @pytest.mark.parametrize("label, num_classes, count, text", BAD_LABELS.values(), ids=BAD_LABELS)
 def test_bad_labels(label, num_classes, count, text):
     fails(lambda: check_labels(label, num_classes, count), text)
+
+
+@pytest.mark.parametrize("label", [[[2], [0], [1]], [2.0, 0.0, 1.0], np.array([2, 0, 1], object)])
+def test_harmless_labels_become_int32(label):
+    checked = check_labels(label, 3, 3)
+    assert checked.dtype == np.int32 and checked.tolist() == [2, 0, 1]
+    assert check_labels([True, False], 2).tolist() == [1, 0]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float16", "int64"])

@@ -310,20 +310,122 @@ def test_arrays():
     assert (other.arrays("test")[0] != data.arrays("test")[0]).any()
 
 
+def test_rank_three_are_pictures_of_one_channel():
+    x = np.random.RandomState(0).randint(256, size=(120, 28, 28)).astype("uint8")
+    data = kdata.load(x)
+    assert data.shape == data.image_shape == (28, 28, 1) and data.levels == 256 and data.kind == "picture"
+    floats = kdata.load(x / 255)
+    assert floats.image_shape == (28, 28, 1) and (floats.minimum, floats.maximum) == (0, 1)
+    assert kdata.load(np.zeros((40, 3, 32, 32)), image_shape=(3, 32, 32)).image_shape == (3, 32, 32)
+
+
+LABELS = {
+    "objects": (np.array(["b", "a"] * 60, object), ("a", "b"), [1, 0]),
+    "numbers in words": (np.array(["10", "9"] * 60), ("9", "10"), [1, 0]),
+    "truth": (np.array([True, False] * 60), ("0", "1"), [1, 0]),
+    "whole floats": (np.array([2.0, 0.0] * 60), ("0", "1", "2"), [2, 0]),
+    "a column": (np.array([[2], [0]] * 60), ("0", "1", "2"), [2, 0]),
+    "objects that are numbers": (np.array([2, 0] * 60, object), ("0", "1", "2"), [2, 0]),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels_of_any_making(kind):
+    given, class_names, first = LABELS[kind]
+    x = np.arange(120, dtype="float32")[:, None] * [1, 1]
+    for data in (kdata.load((x, given)), kdata.load(x, labels=given), kdata.load([x, given])):
+        assert data.class_names == class_names
+        for split in data.splits:
+            x_, label = data.arrays(split)
+            assert label.dtype == np.int32 and (label == np.array(first)[x_[:, 0].astype(int) % 2]).all()
+
+
+def test_a_series_of_pandas_is_a_label():
+    pandas = pytest.importorskip("pandas")
+    x = np.arange(40, dtype="float32")[:, None] * [1, 1]
+    for series in (pandas.Series(["b", "a"] * 20), pandas.Series(["b", "a"] * 20, dtype="category")):
+        assert kdata.load((x, series)).class_names == ("a", "b")
+
+
+def test_files_of_arrays(tmp_path):
+    x = np.random.RandomState(0).randint(256, size=(50, 4, 4, 3)).astype("uint8")
+    label = np.arange(50) % 3
+    np.save(tmp_path / "x.npy", x)
+    np.savez(tmp_path / "x.npz", x)
+    np.savez(tmp_path / "both.npz", x=x, label=label)
+    expected = kdata.load((x, label))
+    for name in ("x.npy", "x.npz", "both.npz"):
+        data = kdata.load(tmp_path / name)
+        assert (
+            data.name == name and data.image_shape == (4, 4, 3) and data.num_classes == 3 * (name[0] == "b")
+        )
+        for split in data.splits:
+            for a, b in zip(data.arrays(split), expected.arrays(split), strict=True):
+                assert a is None or (a == b).all()
+    np.savez(tmp_path / "more.npz", a=x, b=x)
+    with pytest.raises(
+        ValueError, match="source: expected one array, or x and one of .* in more.npz, got a, b"
+    ):
+        kdata.load(tmp_path / "more.npz")
+    np.save(tmp_path / "objects.npy", np.array([object()]))
+    (tmp_path / "none.npy").write_bytes(b"")
+    for name in ("objects", "none"):
+        with pytest.raises(ValueError, match=f"source: {name}.npy cannot be read as arrays"):
+            kdata.load(tmp_path / f"{name}.npy")
+
+
 BAD = {
     "unknown": ("digitz", {}, ValueError, "source: unknown data 'digitz'; did you mean 'digits'?"),
     "unknown at Keras": ("mnist", {}, ValueError, "did you mean 'keras:mnist'?"),
     "typo at Keras": ("keras:cifar-10", {}, ValueError, "did you mean 'keras:cifar10'?"),
     "no folder": ("pictures/cats", {}, ValueError, "got 'pictures/cats', which does not exist"),
     "no file": ("cat.png", {}, ValueError, "got 'cat.png', which does not exist"),
-    "scalar": (3, {}, ValueError, "source: expected examples of shape (N, ...), got an array of shape ()"),
+    "scalar": (
+        3,
+        {},
+        ValueError,
+        "source: expected examples of shape (N, dim), (N, height, width) or (N, height, width, channels), "
+        "got an array of shape ()",
+    ),
+    "videos": (np.zeros((2, 3, 4, 5, 6)), {}, ValueError, "got an array of shape (2, 3, 4, 5, 6)"),
+    "ragged": ([[1], [1, 2]], {}, ValueError, "source: expected an array or (x, label), got a ragged list"),
+    "channels first": (
+        np.zeros((40, 3, 32, 32), "uint8"),
+        {},
+        ValueError,
+        "source: expected pictures (N, height, width, channels), got (40, 3, 32, 32); the channel axis is last; "
+        "image_shape=(3, 32, 32) takes it as it is",
+    ),
+    "grey levels": (
+        np.full((4, 2, 2), 9.5),
+        {},
+        ValueError,
+        "source: expected values in [0, 1], got 9.5 to 9.5",
+    ),
     "range": (
         np.full((4, 2, 2, 1), 9.5),
         {},
         ValueError,
         "source: expected values in [0, 1], got 9.5 to 9.5",
     ),
-    "label": ((np.eye(2), [0.5, 1]), {}, TypeError, "labels: expected class numbers in [0, 2), got"),
+    "label": (
+        (np.eye(2), [0.5, 1]),
+        {},
+        TypeError,
+        "labels: expected class numbers or words, got dtype float64",
+    ),
+    "words and no word": (
+        (np.eye(3), np.array(["a", None, "b"], object)),
+        {},
+        ValueError,
+        "labels: expected class numbers or words, got words and None at (1,)",
+    ),
+    "one-hot": (
+        (np.eye(2), np.eye(2)),
+        {},
+        ValueError,
+        "labels: expected class numbers in [0, 2), got one-hot (2, 2)",
+    ),
     "labels": ((np.eye(2), [0]), {}, ValueError, "labels: expected one for each of 2 examples, got 1"),
     "shape": (
         "digits",

@@ -27,6 +27,7 @@ class Toy(GenerativeModel):
 
     serves = ("decode",)
     latent_dim = 3
+    kinds = ("vector",)
     image_shape = (3,)
 
     def __init__(self, function, **kwargs):

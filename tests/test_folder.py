@@ -69,6 +69,8 @@ GOOD = {
     "on_its_side.png": (rotated, RED, BLUE),
     "wide.png": (lambda p: halves().resize((80, 6), Image.Resampling.NEAREST).save(p), RED, BLUE),
     "large.PNG": (lambda p: halves().resize((80, 60), Image.Resampling.NEAREST).save(p), RED, BLUE),
+    "browser.jfif": (lambda p: halves().save(p, format="JPEG", quality=100, subsampling=0), RED, BLUE),
+    "phone.avif": (lambda p: plain("RGB", RED).save(p, quality=100), RED, RED),
     "猫 ü.png": (lambda p: halves().save(p), RED, BLUE),
 }
 
@@ -187,8 +189,155 @@ def test_sub_folders_are_classes(tmp_path):
     assert (label == (x[:, 0, 0, 0] * 255 >= 100)).all()
     assert (kdata.load(tmp_path).arrays("test")[0] == data.arrays("test")[0]).all()
     assert (kdata.load(tmp_path, seed=1).arrays("test")[0] != data.arrays("test")[0]).any()
-    plain("L", 1).save(tmp_path / "beside.png")
-    assert kdata.load(tmp_path).num_classes == 0
+    assert "2 classes (0 cats, 1 dogs)" in repr(data)
+
+
+def test_a_picture_beside_class_folders_is_named(tmp_path):
+    plain("L", 1).save(classes(tmp_path) / "beside.png")
+    text = "beside.png lies beside the folders cats, dogs, so there are no classes"
+    with pytest.warns(UserWarning, match=f"source: {text}"):
+        assert kdata.load(tmp_path).num_classes == 0
+    with pytest.raises(ValueError, match=f"labels: expected folders alone, got files too: {text}"):
+        kdata.load(tmp_path, labels=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert kdata.load(tmp_path, labels=False).count("train") == 33
+
+
+def test_classes_are_in_natural_order(tmp_path):
+    for i in range(12):
+        (tmp_path / "numbers" / str(i)).mkdir(parents=True)
+        (tmp_path / "names" / f"img{i}").mkdir(parents=True)
+        for j in range(5):
+            plain("L", 20 * i).save(tmp_path / "numbers" / str(i) / f"{j}.png")
+            plain("L", 20 * i).save(tmp_path / "names" / f"img{i}" / f"{j}.png")
+    numbers, names = kdata.load(tmp_path / "numbers"), kdata.load(tmp_path / "names")
+    assert numbers.class_names == tuple(map(str, range(12)))
+    assert names.class_names == tuple(f"img{i}" for i in range(12))
+    for data in (numbers, names):
+        x, label = data.arrays("train")
+        assert (np.rint(x[:, 0, 0, 0] * 255) == 20 * label).all()
+    assert "12 classes, " in repr(numbers) and "12 classes (0 img0, 1 img1, " in repr(names)
+
+
+def published(root, counts, names=("cats", "dogs")):
+    """Pictures of as many values as there are, in folders of splits and classes."""
+    value = iter(range(256))
+    for split, count in counts.items():
+        for name in names:
+            (root / split / name).mkdir(parents=True)
+            for i in range(count):
+                plain("L", next(value)).save(root / split / name / f"{i}.png")
+    return root
+
+
+@pytest.mark.parametrize("middle", ["val", "valid", "validation", "Val"])
+def test_published_splits_are_kept(tmp_path, middle):
+    data = kdata.load(published(tmp_path, {"train": 30, middle: 5, "test": 5}))
+    assert [data.count(split) for split in data.splits] == [60, 10, 10]
+    assert data.class_names == ("cats", "dogs")
+    values = {split: np.rint(data.arrays(split)[0][:, 0, 0, 0] * 255).astype(int) for split in data.splits}
+    assert sorted(values["train"]) == [*range(60)]
+    assert sorted(values["validation"]) == [*range(60, 70)] and sorted(values["test"]) == [*range(70, 80)]
+    assert (data.arrays("test")[1] == (values["test"] >= 75)).all()
+
+
+def test_splits_that_are_not_published_come_out_of_train(tmp_path):
+    two = kdata.load(published(tmp_path / "two", {"train": 20, "test": 5}))
+    assert [two.count(split) for split in two.splits] == [36, 4, 10]
+    assert np.rint(two.arrays("test")[0] * 255).min() == 40
+    assert np.rint(two.arrays("validation")[0] * 255).max() < 40
+    one = kdata.load(published(tmp_path / "one", {"train": 20}))
+    assert [one.count(split) for split in one.splits] == [32, 4, 4] and one.num_classes == 2
+    flat = kdata.load(published(tmp_path / "flat", {"train": 20, "valid": 3}, names=(".",)))
+    assert [flat.count(split) for split in flat.splits] == [18, 3, 2] and flat.num_classes == 0
+
+
+def test_what_lies_beside_splits_is_refused_but_a_class_may_be_called_train(tmp_path):
+    published(tmp_path, {"train": 10, "test": 2})
+    halves().save(tmp_path / "preview.png")
+    line = "source: expected train, val and test alone in 'pets', got preview.png beside test, train"
+    tmp_path = tmp_path.rename(tmp_path.parent / "pets")
+    with pytest.raises(ValueError, match=line):
+        kdata.load(tmp_path)
+    vehicles = published(tmp_path.parent / "vehicles", {"train": 10, "bus": 10}, names=(".",))
+    assert kdata.load(vehicles).class_names == ("bus", "train")
+    halves().save(published(tmp_path.parent / "lone", {"train": 10}) / "preview.png")
+    with pytest.raises(ValueError, match="in 'lone', got preview.png beside train"):
+        kdata.load(tmp_path.parent / "lone")
+    with pytest.raises(ValueError, match="got test, val without train"):
+        kdata.load(published(tmp_path.parent / "halved", {"test": 10, "val": 10}, names=(".",)))
+
+
+def test_files_that_are_not_looked_at_are_counted(tmp_path):
+    for suffix, count in (("jpg", 6), ("jfif", 60), ("avif", 40)):
+        for i in range(count):
+            plain("RGB", (i, i, i)).save(
+                tmp_path / f"{i}.{suffix}", format="AVIF" if suffix == "avif" else "JPEG"
+            )
+    for i in range(40):
+        (tmp_path / f"{i}.HEIC").write_bytes(b"phone")
+    (tmp_path / "LICENSE").write_text("yours")
+    with pytest.warns(UserWarning) as caught:
+        data = kdata.load(tmp_path)
+    (line,) = [str(one.message) for one in caught]
+    assert "41 of 147 files" in line and "(40 .heic, 1 without a suffix)" in line
+    assert sum(data.count(split) for split in data.splits) == 106
+
+
+def test_empty_splits_are_said(tmp_path):
+    for i in range(6):
+        plain("L", i).save(tmp_path / f"{i}.png")
+    with pytest.warns(
+        UserWarning, match="source: validation and test are empty, since 6 examples have no tenth"
+    ):
+        assert kdata.load(tmp_path).count("train") == 6
+
+
+def test_a_name_that_is_a_path_too_is_refused(tmp_path, monkeypatch):
+    from kerasgen.metrics.features import features_for
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("flower", "digits"):
+        (tmp_path / name).mkdir()
+        for i in range(30):
+            plain("L", i, (8, 8)).save(tmp_path / name / f"{i}.png")
+        line = (
+            f"source: '{name}' is both embedded data and a folder here; write 'embedded:{name}' or './{name}'"
+        )
+        with pytest.raises(ValueError, match=line):
+            kdata.load(name)
+        path = kdata.load(f"./{name}")
+        assert path.name == f"./{name}" and path.count("train") == 24
+    assert kdata.load("embedded:flower", image_shape=(32, 32, 3)).count("train") == 1
+    embedded = kdata.of({"data": {"name": "digits"}})  # as a preset says it
+    assert embedded.name == "digits" and embedded.count("train") == 1257
+    assert features_for(embedded) is not None and features_for(kdata.load("./digits")) is None
+
+
+def test_a_path_from_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "photos").mkdir()
+    halves().save(tmp_path / "photos" / "a.png")
+    assert kdata.load("~/photos").name == "photos"
+
+
+OTHERS = {
+    "corpus.md": "a text is read where it is called .txt",
+    "corpus": "a text is read where it is called .txt",
+    "table.csv": "read the table with pandas and give its values as an array",
+    "song.mp3": "ffmpeg makes .wav of it",
+    "phone.HEIC": "save it as JPEG or PNG",
+    "pictures.zip": "unpack it",
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_file_of_another_kind_gets_what_to_do(tmp_path, name):
+    (tmp_path / name).write_bytes(b"content")
+    line = rf"source: expected pictures \(.*\), .txt or .wav, .npy or .npz, got '{name}'; {OTHERS[name]}$"
+    with pytest.raises(ValueError, match=line):
+        kdata.load(tmp_path / name)
 
 
 def test_large_folders_are_decoded_on_demand(tmp_path, monkeypatch):
@@ -231,7 +380,6 @@ def test_links_are_followed_but_never_around_a_loop(tmp_path):
 def test_other_files_are_left_alone(tmp_path):
     halves().save(tmp_path / "a.png")
     halves().save(tmp_path / ".hidden.png")
-    (tmp_path / "README.txt").write_text("pictures of halves")
     os.mkfifo(tmp_path / "pipe.png")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

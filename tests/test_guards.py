@@ -64,6 +64,7 @@ class Point(GenerativeModel):
     """One point that follows the data, and a weight that no loss sees, such as a batch statistic."""
 
     serves = ("sample",)
+    kinds = ("vector",)
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -287,6 +288,7 @@ class Ring(GenerativeModel):
     """
 
     serves = ("sample", "energy")
+    kinds = ("vector",)
 
     def __init__(self, reached=8, sure=False, jump=999, **kwargs):
         super().__init__(**kwargs)

@@ -94,11 +94,99 @@ def test_wav_files(tmp_path, kind):
 def test_wav_files_of_two_rates(tmp_path):
     for rate in (8000, 16000):
         wavfile.write(tmp_path / f"{rate}.wav", rate, np.zeros(3000, "int16"))
-    with pytest.raises(ValueError, match="expected sounds of one sample rate, got 8000, 16000"):
+    line = r"expected sounds of one sample rate, got 8000 \(8000.wav\) and 16000 \(16000.wav\)"
+    with pytest.raises(ValueError, match=line):
         kdata.load(tmp_path)
-    (tmp_path / "16000.wav").write_bytes(b"RIFF and nothing else")
-    with pytest.raises(ValueError, match="16000.wav: expected a WAV file"):
-        kdata.load(tmp_path)
+
+
+@pytest.mark.parametrize("name, content, why", [
+    ("bad.wav", b"RIFF and nothing else", ""), ("bad.wav", b"", ""),
+    ("bad.txt", "UTF-16 without a mark".encode("utf-16-le"), "holds the byte 0; save it as UTF-8"),
+    ("bad.txt", b"\xff\xfeodd", "truncated"),
+], ids=["no WAV", "no bytes", "no mark", "half a character"])  # fmt: skip
+def test_damaged_files_are_named_or_left_out(tmp_path, name, content, why):
+    good = tmp_path / f"good{name[-4:]}"
+    if name == "bad.wav":
+        wavfile.write(good, 8000, (9 * np.arange(3000)).astype("int16"))
+    else:
+        good.write_text("It was a dark and stormy night. " * 100)
+    expected = kdata.load(tmp_path, image_shape=(50,))
+    (tmp_path / name).write_bytes(content)
+    what = "sounds" if name == "bad.wav" else "texts"
+    line = (
+        rf"source: 1 of 2 {what} cannot be read, the first is \S*{name} \(.*{why}.*--set data.on_error=skip"
+    )
+    with pytest.raises(ValueError, match=line):
+        kdata.load(tmp_path, image_shape=(50,))
+    with pytest.warns(
+        UserWarning, match=f"1 of 2 {what} cannot be read and are left out: .*{name}"
+    ) as caught:
+        data = kdata.load(tmp_path, image_shape=(50,), on_error="skip")
+    assert len(caught) == 1 and (data.arrays("train")[0] == expected.arrays("train")[0]).all()
+
+
+def test_a_mark_tells_the_encoding_and_is_dropped(tmp_path):
+    content = "".join(f"Zeile {i}, größe\n" for i in range(300))
+    codes = ("utf-8", "utf-8-sig", "utf-16", "utf-32")
+    for code in codes:
+        (tmp_path / f"{code}.txt").write_text(content, code)
+    (tmp_path / "be.txt").write_bytes(b"\xfe\xff" + content.encode("utf-16-be"))
+    for split in ("train", "validation", "test"):
+        plain, *others = (
+            kdata.load(tmp_path / f"{code}.txt", image_shape=(50,)).arrays(split)[0]
+            for code in (*codes, "be")
+        )
+        assert all(np.array_equal(plain, other) for other in others)
+        assert split != "train" or bytes(plain[0].astype("uint8")).startswith(b"Zeile 0")
+
+
+def test_published_splits_of_texts_and_sounds_are_kept(tmp_path):
+    for i, name in enumerate(("train", "valid", "test")):
+        (tmp_path / f"{name}.txt").write_text("abc"[i] * 1000)
+        (tmp_path / "sounds" / name).mkdir(parents=True)
+        wavfile.write(tmp_path / "sounds" / name / "a.wav", 8000, np.full(3000, 1000 * i, "int16"))
+    texts = kdata.load(tmp_path / "train.txt", image_shape=(50,))
+    assert [texts.count(split) for split in texts.splits] == [16, 2, 2]
+    sounds = kdata.load(tmp_path / "sounds", image_shape=(100,))
+    for i, split in enumerate(("train", "validation", "test")):
+        assert (np.rint(sounds.arrays(split)[0] * 32768) == 1000 * i).all() and sounds.count(split) == 30
+    (tmp_path / "texts").mkdir()
+    for name in ("train", "valid", "test"):
+        (tmp_path / f"{name}.txt").rename(tmp_path / "texts" / f"{name}.txt")
+    texts = kdata.load(tmp_path / "texts", image_shape=(50,))
+    assert [texts.count(split) for split in texts.splits] == [20, 20, 20]
+    assert [set(texts.arrays(split)[0].ravel()) for split in texts.splits] == [{97}, {98}, {99}]
+    (tmp_path / "texts" / "valid.txt").unlink()
+    texts = kdata.load(tmp_path / "texts", image_shape=(50,))
+    assert [texts.count(split) for split in texts.splits] == [18, 2, 20]
+
+
+def test_sub_folders_of_sounds_are_classes(tmp_path):
+    for i, name in enumerate(("bark9", "bark10")):
+        (tmp_path / name).mkdir()
+        for j in range(2):
+            wavfile.write(tmp_path / name / f"{j}.wav", 8000, np.full(2000, 1000 * i, "int16"))
+    data = kdata.load(tmp_path, image_shape=(100,))
+    assert data.class_names == ("bark9", "bark10")
+    for split in data.splits:
+        x, label = data.arrays(split)
+        assert (np.rint(x[:, 0] * 32768) == 1000 * label).all() and set(label) == {0, 1}
+
+
+def test_floats_that_are_no_sounds_name_the_file(tmp_path):
+    x = np.sin(np.arange(3000) / 9).astype("float32")
+    wavfile.write(tmp_path / "good.wav", 8000, x)
+    for value, why in ((np.nan, "not finite"), (32767.0, "values up to 32767, where 1 is the loudest")):
+        wavfile.write(tmp_path / "bad.wav", 8000, np.where(np.arange(3000) == 70, np.float32(value), x))
+        with pytest.raises(
+            ValueError, match=rf"1 of 2 sounds cannot be read, the first is \S*bad.wav \(.*{why}"
+        ):
+            kdata.load(tmp_path, image_shape=(100,))
+    wavfile.write(tmp_path / "bad.wav", 8000, 1.5 * x)
+    with pytest.warns(
+        UserWarning, match="1 of 2 sounds have values above 1, which are cut off, the first is bad"
+    ):
+        assert kdata.load(tmp_path, image_shape=(100,)).arrays("train")[0].max() == 1
 
 
 @pytest.mark.parametrize("name", ["python_topics", "plucked_strings"])
@@ -137,8 +225,12 @@ def test_a_model_learns_from_data_of_its_kind(text_model, tmp_path):
     model.compile(optimizer="adam")
     history = model.fit(data.train, epochs=12, validation_data=data.validation, verbose=0).history
     assert history["val_bits_per_dim"][-1] < history["val_bits_per_dim"][0] - 1
-    with pytest.raises(ValueError, match="x: expected values in"):
+    line = r"x: expected bytes in \[0, 127\], got 200 to 200 .*; symbols=256 takes every byte"
+    with pytest.raises(ValueError, match=line):
         model.fit(np.full((4, 12), 200), verbose=0)
+    (tmp_path / "a.txt").write_text("größe größe!" * 200)
+    with pytest.raises(ValueError, match=line.replace("200 to 200", ".* to 195")):
+        model.fit(kdata.load(tmp_path / "a.txt", image_shape=(12,)).train, verbose=0)
 
 
 def test_texts_are_written_as_text_and_as_a_page(text_model, tmp_path):

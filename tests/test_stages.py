@@ -17,6 +17,7 @@ X = np.random.default_rng(0).normal(size=(24, 2)).astype("float32")
 class Means(GenerativeModel):
     """The mean of the data, then the mean distance from it."""
 
+    kinds = ("vector",)
     players = ("mean", "spread")
     reports = ("loss", "progress", "bias")
 

@@ -1,4 +1,4 @@
-"""Data: embedded sets, image folders, arrays, keras.datasets and TFDS, all described and batched alike.
+"""Data: embedded sets, folders, arrays, keras.datasets and TFDS, all described and batched alike.
 
 `load(source)` gives a `Data`; `names()` lists what needs no download. Importing this package is light:
 TensorFlow, Keras, scikit-learn and Pillow are imported by the functions that need them.
@@ -6,6 +6,7 @@ TensorFlow, Keras, scikit-learn and Pillow are imported by the functions that ne
 
 import difflib
 import os
+import warnings
 
 from kerasgen.data import described, embedded, photographs, remote, sequences
 from kerasgen.data.checks import check_batch_size
@@ -35,13 +36,17 @@ def load(
 ):
     """Load data by name, folder, file or array, as one description with three splits in batches.
 
-    The source is one of: an embedded name (`names()`); a folder of pictures, whose sub-folders, if it has
-    two or more and no picture beside them, are the classes; a folder of texts (.txt) or sounds (.wav); one
-    such file; a NumPy array x or a pair (x, label); "keras:mnist", "keras:fashion_mnist", "keras:cifar10",
-    "keras:cifar100"; "tfds:<name>" (needs tensorflow-datasets).
+    The source is one of: an embedded name (`names()`); a folder of pictures, of sounds (.wav) or of texts (.txt); one
+    such file, or one of arrays (.npy, .npz); a NumPy array x or a pair (x, label); "keras:mnist",
+    "keras:fashion_mnist", "keras:cifar10", "keras:cifar100"; "tfds:<name>" (needs tensorflow-datasets). Where a path
+    has an embedded name, "./flower" is the path and "embedded:flower" the name.
 
-    Pictures are float32 NHWC in [0, 1]; everything else is float32 as given. Published splits are kept (the
-    last tenth of a published training set is validation); folders and arrays are split 80/10/10 by `seed`.
+    Folders called train, val (valid, validation) and test are published splits. Other sub-folders of pictures and
+    sounds, if there are two or more and no file beside them, are the classes, numbered in natural order ("img2" before
+    "img10"). Of other files a warning tells how many there are.
+
+    Pictures are float32 NHWC in [0, 1]; everything else is float32 as given. Published splits are kept, and
+    those that are missing are a tenth each of the training set; all else is split 80/10/10 by `seed`.
 
     Args:
         source: what to load.
@@ -52,15 +57,15 @@ def load(
             May be left out where all pictures are of one size.
         labels: None keeps labels where there are any, True insists on them, False drops them; for an array
             source, the label array.
-        on_error: "raise" stops at unreadable pictures of a folder, "skip" leaves them out with one warning.
+        on_error: "raise" stops at unreadable files of a folder, "skip" leaves them out with one warning.
         max_pixels: a folder picture whose header claims more is refused before it is decoded.
 
     Returns:
         A `Data`.
 
     Raises:
-        ValueError: unknown name (the nearest is suggested), unreadable pictures, sizes that differ without
-            `image_shape`.
+        ValueError: unknown name (the nearest is suggested) or one that is a path too, unreadable files, sizes that
+            differ without `image_shape`.
         ImportError: "tfds:" without tensorflow-datasets.
         OSError: a download failed.
 
@@ -74,11 +79,13 @@ def load(
         from kerasgen.data.arrays import from_arrays
 
         data = from_arrays(source, labels, image_shape, seed)
+        _say_what_is_empty(data)
     else:
         if labels is not None and not isinstance(labels, bool):
             got = type(labels).__name__
             raise ValueError(f"labels: expected None, True or False for a named source, got {got}")
-        data = _load_named(os.fspath(source), seed, image_shape, on_error, max_pixels)
+        data = _load_named(os.fspath(source), seed, image_shape, labels, on_error, max_pixels)
+        _say_what_is_empty(data)
     if image_shape is not None and tuple(image_shape) != data.shape:
         raise ValueError(f"image_shape: expected {data.shape} for {data.name}, got {tuple(image_shape)}")
     if labels is False:
@@ -96,33 +103,73 @@ def of(about):
     """
     data = about.get("data")
     shape = data and (data.get("image_shape") or about.get("image_shape"))
-    return load(data["name"], image_shape=shape and tuple(shape)) if data else None
+    if not data:
+        return None
+    # There an embedded name is that of the embedded data, whatever lies in the folder of the day.
+    source = f"embedded:{data['name']}" if data["name"] in FIXED | CUT else data["name"]
+    return load(source, image_shape=shape and tuple(shape))
 
 
-def _load_named(source, seed, image_shape, on_error, max_pixels):
+def _load_named(source, seed, image_shape, labels, on_error, max_pixels):
     """Load by name or path."""
-    collection, _, name = source.partition(":")
-    plain = source.lower().replace("-", "_")
-    if plain in FIXED:
-        return FIXED[plain](seed)
-    if plain in CUT:
-        return CUT[plain](seed, image_shape)
-    if collection == "keras" and name in remote.KERAS:
-        return remote.from_keras(name, seed)
-    if collection == "tfds":
-        return remote.from_tfds(name, seed, image_shape)
-    if os.path.exists(source):
-        from kerasgen.data.folder import SUFFIXES, from_folder, walk
-
-        root = os.path.abspath(source)
-        paths = [root] if os.path.isfile(root) else list(walk(root))
-        ends = {os.path.splitext(path)[1].lower() for path in paths}
-        if ends & {".txt", ".wav"} and not ends & set(SUFFIXES):
-            paths = [path for path in paths if path.lower().endswith((".txt", ".wav"))]
-            return sequences.from_files(root, paths, seed, image_shape)
-        return from_folder(source, seed, image_shape, on_error, max_pixels)
+    make, there = _named(source, seed, image_shape), os.path.exists(os.path.expanduser(source))
+    if make and there and ":" not in source:
+        what = "a folder" if os.path.isdir(source) else "a file"
+        text = f"{source!r} is both embedded data and {what} here"
+        raise ValueError(f"source: {text}; write 'embedded:{source}' or {os.path.join('.', source)!r}")
+    if make:
+        return make()
+    if there:
+        return _from_path(source, seed, image_shape, labels, on_error, max_pixels)
     if os.sep in source or os.path.splitext(source)[1]:
-        raise ValueError(f"source: expected a folder or picture, got {source!r}, which does not exist")
+        raise ValueError(f"source: expected a folder or file, got {source!r}, which does not exist")
     known = [*names(), *(f"keras:{name}" for name in remote.KERAS)]
     nearest = difflib.get_close_matches(source.lower(), known, n=1, cutoff=0.0)[0]
     raise ValueError(f"source: unknown data {source!r}; did you mean {nearest!r}? known: {', '.join(known)}")
+
+
+def _named(source, seed, image_shape):
+    """What makes the data of a name; None for what is no name."""
+    collection, _, name = source.partition(":")
+    plain = _plain(name if collection == "embedded" else source)
+    if plain in FIXED:
+        return lambda: FIXED[plain](seed)
+    if plain in CUT:
+        return lambda: CUT[plain](seed, image_shape)
+    if collection == "keras" and name in remote.KERAS:
+        return lambda: remote.from_keras(name, seed)
+    if collection == "tfds":
+        return lambda: remote.from_tfds(name, seed, image_shape)
+    return None
+
+
+def _from_path(source, seed, image_shape, labels, on_error, max_pixels):
+    """Load a file or folder."""
+    from kerasgen.data import arrays, folder, paths
+
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f"on_error: expected 'raise' or 'skip', got {on_error!r}")
+    root = os.path.abspath(os.path.expanduser(source))
+    kind, files = paths.look(root)
+    name = os.path.basename(root)
+    if _plain(name) in FIXED | CUT:  # it is not taken for the embedded data, by nobody
+        name = os.path.join(".", name)
+    if kind == "array":
+        return arrays.from_file(root, labels, image_shape, seed, name)
+    if kind == "sound":
+        return sequences.sounds(name, root, files, seed, image_shape, labels, on_error)
+    if kind == "text":
+        return sequences.from_texts(name, root, files, seed, image_shape, on_error)
+    return folder.from_folder(name, root, files, seed, image_shape, labels, on_error, max_pixels)
+
+
+def _plain(name):
+    return name.lower().replace("-", "_")
+
+
+def _say_what_is_empty(data):
+    """Warn about splits without examples; a single example is meant for systems that learn from one."""
+    count, empty = data.count("train"), [split for split in data.splits if not data.count(split)]
+    if empty and count > 1:
+        text = f"{' and '.join(empty)} {'is' if len(empty) == 1 else 'are'} empty"
+        warnings.warn(f"source: {text}, since {count} examples have no tenth to give", stacklevel=3)

@@ -13,7 +13,7 @@ import numpy as np
 ROUNDING = 1e-6  # how far float32 arithmetic may carry a value over a bound
 
 
-def check_examples(x, shape, minimum=None, maximum=None, name="x", *, slack=0.0):
+def check_examples(x, shape, minimum=None, maximum=None, name="x", *, slack=0.0, kind="picture"):
     """Check a batch of examples and return it as float32.
 
     Args:
@@ -23,6 +23,7 @@ def check_examples(x, shape, minimum=None, maximum=None, name="x", *, slack=0.0)
         name: of the argument, for the message.
         slack: how far x may exceed the maximum. Dequantised levels reach levels / (levels - 1): slack 1 /
             (levels - 1).
+        kind: what an example is, "picture", "vector", "text" or "sound", for the hint.
 
     Returns:
         float32 array (N, *shape).
@@ -43,7 +44,7 @@ def check_examples(x, shape, minimum=None, maximum=None, name="x", *, slack=0.0)
     _check_shape(x.shape, shape, name)
     if not len(x):
         raise ValueError(f"{name}: expected at least one example, got shape {x.shape}")
-    if x.dtype == np.uint8 and maximum is not None and x.max() > maximum:
+    if x.dtype == np.uint8 and kind != "text" and maximum is not None and x.max() > maximum:
         formula = "x / 255" if minimum == 0 else "x / 127.5 - 1"
         bounds = f"[{_bound(minimum)}, {_bound(maximum)}]"
         raise TypeError(f"{name}: expected floats in {bounds}, got uint8 up to {x.max()}; use {formula}")
@@ -51,23 +52,65 @@ def check_examples(x, shape, minimum=None, maximum=None, name="x", *, slack=0.0)
     if bad.any():
         count = f"{bad.sum()} of {x.size} are not finite"
         raise ValueError(f"{name}: expected finite values, got {x[bad][0]} at {_first(bad)} ({count})")
-    low = -np.inf if minimum is None else minimum - ROUNDING
-    high = np.inf if maximum is None else maximum + slack + ROUNDING
+    low, high = limits(minimum, maximum, slack)
     bad = (x < low) | (x > high)
     if bad.any():
+        what = "bytes" if kind == "text" else "values"
         bounds = f"[{_bound(minimum)}, {_bound(maximum, slack)}]"
         got = f"{x.min():g} to {x.max():g} (first at {_first(bad)})"
-        raise ValueError(f"{name}: expected values in {bounds}, got {got}{_range_hint(x, minimum, maximum)}")
+        hint = _range_hint(x, minimum, maximum, kind)
+        raise ValueError(f"{name}: expected {what} in {bounds}, got {got}{hint}")
     if len(x) > 1 and (x == x[:1]).all():
         warnings.warn(f"{name}: all {len(x)} examples are equal", stacklevel=2)
     return x.astype("float32", copy=False)
+
+
+def limits(minimum, maximum, slack=0.0):
+    """The smallest and the largest value that pass, infinite where there is no bound."""
+    low = -np.inf if minimum is None else minimum - ROUNDING
+    return low, np.inf if maximum is None else maximum + slack + ROUNDING
+
+
+def pair(x, label=None):
+    """(x, label) of a tuple of both, or a list of both, whose shapes differ; else what is given.
+
+    Example:
+        >>> pair([np.zeros((2, 8, 8, 1)), [0, 1]])[1]
+        [0, 1]
+        >>> pair([[0.0, 1.0], [2.0, 3.0]])
+        ([[0.0, 1.0], [2.0, 3.0]], None)
+    """
+    if label is None and isinstance(x, (tuple, list)) and len(x) == 2:
+        if isinstance(x, tuple) or (hasattr(x[0], "shape") and np.shape(x[0]) != np.shape(x[1])):
+            return tuple(x)
+    return x, label
+
+
+def plain_labels(label, expected, name="label"):
+    """Labels as words or numbers, those of a column, of objects, of truth values and whole floats among them.
+
+    Example:
+        >>> plain_labels([[0.0], [2.0]], "class numbers").tolist()
+        [0, 2]
+    """
+    label = _array(label, name, expected)
+    if label.dtype.kind == "O":  # as pandas stores words
+        words = np.array([isinstance(one, str) for one in label.flat], bool).reshape(label.shape)
+        if words.any() and not words.all():
+            other = label[~words][0]
+            raise ValueError(f"{name}: expected {expected}, got words and {other!r} at {_first(~words)}")
+        label = _array(label.tolist(), name, expected)
+    if label.ndim == 2 and label.shape[1] == 1:  # a column, as CIFAR has
+        label = label[:, 0]
+    whole = label.dtype.kind == "f" and np.isfinite(label).all() and (label == np.round(label)).all()
+    return label.astype("int64") if label.dtype.kind == "b" or whole else label
 
 
 def check_labels(label, num_classes, count=None, name="label"):
     """Check class numbers and return them as int32; one number alone stands for the whole batch.
 
     Args:
-        label: array-like (N,) of integers in [0, num_classes).
+        label: array-like (N,) or (N, 1) of whole numbers in [0, num_classes).
         num_classes: of the model.
         count: examples that the labels belong to, None when unknown.
         name: of the argument, for the message.
@@ -76,7 +119,7 @@ def check_labels(label, num_classes, count=None, name="label"):
         int32 array (N,).
 
     Raises:
-        TypeError: not integers.
+        TypeError: not whole numbers.
         ValueError: missing, not wanted, one-hot, of another length or out of range.
 
     Example:
@@ -89,11 +132,12 @@ def check_labels(label, num_classes, count=None, name="label"):
     expected = f"class numbers in [0, {num_classes})"
     if label is None:
         raise ValueError(f"{name}: expected {expected}, got None")
-    label = _array(label, name, expected)
+    label = plain_labels(label, expected, name)
     if label.ndim == 2 and label.shape[1] == num_classes > 1:
         raise ValueError(f"{name}: expected {expected}, got one-hot {label.shape}; use label.argmax(-1)")
     if label.dtype.kind not in "iu":
-        raise TypeError(f"{name}: expected {expected}, got dtype {label.dtype}")
+        hint = "; kerasgen.data.load((x, label)) numbers words" if label.dtype.kind in "US" else ""
+        raise TypeError(f"{name}: expected {expected}, got dtype {label.dtype}{hint}")
     if label.ndim == 0 and count is not None:
         label = np.full(count, label)
     if label.ndim != 1:
@@ -106,14 +150,14 @@ def check_labels(label, num_classes, count=None, name="label"):
     return label.astype("int32", copy=False)
 
 
-def check_dataset(dataset, shape, minimum=None, maximum=None, num_classes=0, name="x", *, slack=0.0):
+def check_dataset(dataset, shape, minimum=None, maximum=None, num_classes=0, name="x", *, kind="picture"):
     """Check a `tf.data.Dataset` of batches x or (x, label): its element spec, then its first batch.
 
     Reading the first batch starts an iterator, so a shuffled dataset moves on by one epoch's order.
 
     Args:
         dataset: batched.
-        shape, minimum, maximum, name, slack: as in `check_examples`.
+        shape, minimum, maximum, name, kind: as in `check_examples`.
         num_classes: labels are required and checked where it is not 0, ignored otherwise.
 
     Raises:
@@ -138,7 +182,7 @@ def check_dataset(dataset, shape, minimum=None, maximum=None, num_classes=0, nam
     if first is None:
         raise ValueError(f"{name}: expected at least one batch, got an empty dataset")
     first = first if isinstance(first, tuple) else (first,)
-    x = check_examples(first[0], shape, minimum, maximum, name, slack=slack)
+    x = check_examples(first[0], shape, minimum, maximum, name, kind=kind)
     if num_classes:
         check_labels(first[1], num_classes, len(x))
 
@@ -201,8 +245,10 @@ def _shape_hint(got, shape, unbatched):
     return ""
 
 
-def _range_hint(x, minimum, maximum):
+def _range_hint(x, minimum, maximum, kind):
     """How values of a usual other range become the expected one."""
+    if kind == "text":
+        return "; symbols=256 takes every byte" if x.min() >= 0 and x.max() <= 255 else ""
     if (minimum, maximum) == (0, 1):
         if -1 <= x.min() < 0 and x.max() <= 1:
             return "; from [-1, 1] use (x + 1) / 2"
@@ -212,6 +258,8 @@ def _range_hint(x, minimum, maximum):
             return "; from grey levels use x / (levels - 1)"
     if (minimum, maximum) == (-1, 1) and x.min() >= 0 and x.max() <= 255:
         return "; from 0..255 use x / 127.5 - 1"
+    if kind == "sound" and 255 < np.abs(x).max() <= 32768:
+        return "; from 16 bits use x / 32768"
     return ""
 
 

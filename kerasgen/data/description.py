@@ -8,6 +8,7 @@ import numpy as np
 from kerasgen.runtime import to_text
 
 SHOWN = 36  # descriptions that a bundle shows
+NAMED = 12  # classes that the line of some data names
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -164,9 +165,18 @@ class Data:
         parts = [f"{'/'.join(str(self.count(s)) for s in self.splits)} examples of {self.shape}"]
         parts[0] += "" if self.minimum is None else f" in [{self.minimum:g}, {self.maximum:g}]"
         parts += [f"{self.levels} levels"] if self.levels else []
-        parts += [f"{self.num_classes} classes"] if self.class_names else []
+        parts += [f"{self.num_classes} classes{self._mapping}"] if self.class_names else []
         parts += [] if self.entropy is None else [f"entropy {self.entropy:.4f} nats"]
         return f"Data({self.name}: {', '.join(parts)}, batches of {self.batch_size})"
+
+    @property
+    def _mapping(self):
+        """Which number is which class, where names are not the numbers: " (0 cat, 1 dog)"."""
+        pairs = [f"{i} {name}" for i, name in enumerate(self.class_names)]
+        if all(str(i) == name for i, name in enumerate(self.class_names)):
+            return ""
+        shown = pairs if len(pairs) <= NAMED else [*pairs[: NAMED - 1], "...", pairs[-1]]
+        return f" ({', '.join(shown)})"
 
     @property
     def _train_batch(self):

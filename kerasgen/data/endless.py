@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -56,12 +57,17 @@ def source(x, y=None, *, batch_size=32, batches=1, shuffle=True, seed=0, steps=N
         replay: other datasets too, by repeating them and skipping forward.
 
     Raises:
-        ValueError: a dataset to be replayed of unknown length, or one that says that its order is not deterministic.
+        ValueError: what is to be replayed is a dataset of unknown length, or one that says that its order is not
+            deterministic, or can be gone through once only.
 
     Example:
         >>> source(np.zeros((10, 2), "float32"), batch_size=4).steps
         3
     """
+    if isinstance(x, keras.utils.PyDataset) or hasattr(x, "kerasgen_first"):
+        if replay:
+            raise ValueError("x: expected an array or a dataset, to be resumed, got a generator or PyDataset")
+        return None
     if not isinstance(x, tf.data.Dataset):
         batch_size = min(batch_size * batches, len(x))
         arrays = (x,) if y is None else (x, y)

@@ -6,21 +6,17 @@ is cropped at the centre to the wanted aspect, then resized with antialiasing. S
 before anything is decoded.
 """
 
-import concurrent.futures
 import contextlib
 import os
-import warnings
 
 import numpy as np
 
-from kerasgen.data.arrays import split
+from kerasgen.data import paths as files
 from kerasgen.data.description import Data
 
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # the only readers let near a file
-SUFFIXES = (".bmp", ".gif", ".jpg", ".jpeg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # the only readers let near a file
 GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L")
 IN_MEMORY = 256 * 2**20  # decoded bytes up to which a folder is decoded once instead of at every epoch
-THREADS = 4  # each may hold one picture of max_pixels
 ROTATED = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 
 
@@ -42,45 +38,39 @@ class Pictures:
         try:
             return decode(path, self.shape, self.max_pixels)
         except Exception as error:
-            raise ValueError(f"{path}: {_reason(error)}") from None
+            raise ValueError(f"{path}: {files.reason(error)}") from None
 
 
-def from_folder(root, seed, image_shape=None, on_error="raise", max_pixels=50_000_000):
-    """Describe the pictures in a folder, or one picture file; `kerasgen.data.load` states the rules."""
+def from_folder(
+    name, root, paths, seed, image_shape=None, labels=None, on_error="raise", max_pixels=50_000_000
+):
+    """Describe the picture files of a folder, or one of them; `kerasgen.data.load` states the rules."""
     from PIL import Image
 
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error: expected 'raise' or 'skip', got {on_error!r}")
     if image_shape is not None and (len(image_shape) != 3 or image_shape[2] not in (1, 3)):
         raise ValueError(f"image_shape: expected (height, width, 1 or 3), got {tuple(image_shape)}")
-    root = os.path.abspath(root)
-    files = [root] if os.path.isfile(root) else walk(root)
-    paths = [path for path in files if path.lower().endswith(SUFFIXES)]
-    if not paths:
-        name = os.path.basename(root)
-        raise ValueError(f"source: expected pictures ({' '.join(SUFFIXES)}), got none in {name!r}")
-
     Image.init()  # loads Pillow's readers, which threads must not do at the same time
-    headers, bad = _attempt(lambda path: header(path, max_pixels), paths)
+    headers, bad = files.attempt(lambda path: header(path, max_pixels), paths)
     shape = tuple(image_shape or _common_shape(set(headers.values())))
     small = len(headers) * np.prod(shape) <= IN_MEMORY
     if small or on_error == "skip":  # pictures decoded on demand must be tried once to skip the damaged
         read = decode if small else lambda *args: decode(*args).size
-        decoded, worse = _attempt(lambda path: read(path, shape, max_pixels), list(headers))
+        decoded, worse = files.attempt(lambda path: read(path, shape, max_pixels), list(headers))
         bad |= worse
-    _report(bad, root, len(paths), on_error)
+    files.report(bad, root, len(paths), on_error)
 
     paths = [path for path in paths if path not in bad]
     x = np.stack([decoded[path] for path in paths]) if small else None
-    label, class_names = _classes(paths, root)
+    where, names = files.places(paths, root)
+    label, class_names = files.classes(names, labels)
 
     def part(indices):
         pictures = x[indices] if small else Pictures([paths[i] for i in indices], shape, max_pixels)
         return pictures, None if label is None else label[indices]
 
     return Data(
-        name=os.path.basename(root),
-        splits={name: part(indices) for name, indices in split(len(paths), seed).items()},
+        name=name,
+        splits={split: part(indices) for split, indices in files.divide(where, seed).items()},
         shape=shape,
         minimum=0.0,
         maximum=1.0,
@@ -90,21 +80,6 @@ def from_folder(root, seed, image_shape=None, on_error="raise", max_pixels=50_00
         origin="a folder of pictures",
         seed=seed,
     )
-
-
-def walk(folder, above=()):
-    """Yield files of a folder tree by name, through links but never around a loop, without hidden ones."""
-    real = os.path.realpath(folder)
-    if real in above:
-        return
-    for name in sorted(os.listdir(folder)):
-        path = os.path.join(folder, name)
-        if name.startswith("."):
-            continue
-        if os.path.isdir(path):
-            yield from walk(path, (*above, real))
-        elif os.path.isfile(path) or os.path.islink(path):  # a broken link is reported; a pipe would block
-            yield path
 
 
 def header(path, max_pixels):
@@ -171,44 +146,3 @@ def _common_shape(shapes):
             f"from {sizes[0]} to {sizes[-1]}; got None"
         )
     return max(shapes, default=(1, 1, 1))
-
-
-def _classes(paths, root):
-    """Class numbers and names from the first sub-folders; (None, ()) if under two or files beside them."""
-    names = [os.path.relpath(path, root).split(os.sep) for path in paths]
-    class_names = sorted({name[0] for name in names})
-    if len(class_names) < 2 or any(len(name) == 1 for name in names):
-        return None, ()
-    return np.array([class_names.index(name[0]) for name in names], "int32"), tuple(class_names)
-
-
-def _attempt(function, paths):
-    """Apply a function to each file: ({path: result}, {path: reason})."""
-
-    def call(path):
-        try:
-            return path, function(path), None
-        except Exception as error:  # Pillow's readers raise whatever a damaged file makes them raise
-            return path, None, _reason(error)
-
-    with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-        results = list(pool.map(call, paths))
-    good = {path: result for path, result, reason in results if reason is None}
-    return good, {path: reason for path, _, reason in results if reason is not None}
-
-
-def _reason(error):
-    """Why a file cannot be read, in one line without its path."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return " ".join(text.split())
-
-
-def _report(bad, root, count, on_error):
-    """Raise or warn, once, about the files that cannot be read."""
-    above = os.path.dirname(root)
-    files = [f"{os.path.relpath(path, above)} ({reason})" for path, reason in sorted(bad.items())]
-    text = f"{len(files)} of {count} pictures cannot be read"
-    if files and (on_error == "raise" or len(files) == count):
-        raise ValueError(f"source: {text}, the first is {files[0]}; on_error='skip' leaves them out")
-    if files:
-        warnings.warn(f"source: {text} and are left out: {', '.join(files)}", stacklevel=5)

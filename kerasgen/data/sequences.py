@@ -1,9 +1,12 @@
 """Texts and sounds: examples of one length, cut out of files or made from a formula."""
 
+import codecs
 import os
+import warnings
 
 import numpy as np
 
+from kerasgen.data import paths as files
 from kerasgen.data.description import Data
 
 TEXT_LENGTH, SOUND_LENGTH = 256, 1000  # of an example, where nothing else is asked for
@@ -14,6 +17,7 @@ RATE, BINS, DECAY, SIGMA = (
     0.03,
 )  # of the plucked strings: values per second, levels, and the law
 PERIODS = {"C3": 31, "D3": 27, "E3": 24, "F3": 23, "G3": 20, "A3": 18, "B3": 16, "C4": 15}
+LOUDEST, LEAST = 2.0, 1e-3  # float sounds above that are no sounds; what is over 1 by less is rounding
 STRINGS = {"train": 1024, "validation": 128, "test": 128}
 
 
@@ -26,15 +30,46 @@ def python_topics(seed, image_shape):
     return texts("python_topics", [text.encode()], seed, image_shape, **about)
 
 
-def texts(name, contents, seed, image_shape, licence="yours", origin="text files"):
-    """Cut texts (bytes) into examples; the last tenth of each is the test split, the tenth before it validation."""
+MARKS = {  # at the beginning of a text; the longer ones first, since one begins with another
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+def read_text(path):
+    """The bytes of a text file in UTF-8; a mark tells its encoding and is dropped, without one bytes are as they are.
+
+    Raises:
+        ValueError: the byte 0, which no text holds, but UTF-16 without a mark does.
+    """
+    with open(path, "rb") as file:
+        content = file.read()
+    encoding = next((encoding for mark, encoding in MARKS.items() if content.startswith(mark)), None)
+    if encoding:
+        content = content.decode(encoding).encode()
+    if b"\0" in content:
+        raise ValueError("holds the byte 0; save it as UTF-8")
+    return content
+
+
+def texts(name, contents, seed, image_shape, where=None, licence="yours", origin="text files"):
+    """Cut texts (bytes) into examples; the last tenth of each is the test split, the tenth before it validation.
+
+    Texts that lie in a published split go there as a whole; splits that are not published are cut off those of train.
+    """
     length = _length(name, image_shape, TEXT_LENGTH)
+    where = where or [None] * len(contents)
     parts = {"train": [], "validation": [], "test": []}
-    for content in contents:
+    for content, place in zip(contents, where, strict=True):
+        ends = files.missing(where) if place in (None, "train") else []
         tenth = len(content) // 10
-        cuts = np.split(np.frombuffer(content, np.uint8), [len(content) - 2 * tenth, len(content) - tenth])
-        for rows, cut in zip(parts.values(), cuts, strict=True):
-            rows.append(cut[: len(cut) // length * length].reshape(-1, length))
+        cuts = [len(content) - tenth * (len(ends) - i) for i in range(len(ends))]
+        places = [place or "train", *ends]
+        for split, cut in zip(places, np.split(np.frombuffer(content, np.uint8), cuts), strict=True):
+            parts[split].append(cut[: len(cut) // length * length].reshape(-1, length))
     splits = {split: (np.concatenate(rows), None) for split, rows in parts.items()}
     _enough(name, splits, length, "bytes")
     return Data(
@@ -81,49 +116,63 @@ def _mass(level, mean):
     return ndtr((high - mean) / SIGMA) - ndtr((low - mean) / SIGMA)
 
 
-def sounds(name, paths, seed, image_shape):
-    """Cut WAV files of one sample rate into examples; several channels become one."""
+def read_sound(path):
+    """(values per second, values in [-1, 1], the largest before it was cut to that); several channels become one.
+
+    Raises:
+        ValueError: no WAV file, or floats that are not finite or far above 1.
+    """
     from scipy.io import wavfile
 
-    from kerasgen.data.arrays import split
-
-    length, rows, rates = _length(name, image_shape, SOUND_LENGTH), [], set()
-    for path in paths:
-        try:
-            rate, x = wavfile.read(path)
-        except ValueError as error:
-            raise ValueError(f"{path}: expected a WAV file, got one that cannot be read ({error})") from None
-        rates.add(rate)
-        if x.dtype.kind == "u":
-            x = (x.astype("float32") - 128) / 128
-        elif x.dtype.kind == "i":
-            x = x.astype("float32") / -np.float32(np.iinfo(x.dtype).min)
-        x = x.reshape(len(x), -1).mean(1, dtype="float32").clip(-1, 1)
-        rows.append(x[: len(x) // length * length].reshape(-1, length))
-    if len(rates) > 1:
+    rate, x = wavfile.read(path)
+    if x.dtype.kind == "u":
+        x = (x.astype("float32") - 128) / 128
+    elif x.dtype.kind == "i":
+        x = x.astype("float32") / -np.float32(np.iinfo(x.dtype).min)
+    elif not np.isfinite(x).all():
+        raise ValueError("values that are not finite")
+    largest = float(np.abs(x).max(initial=0))
+    if largest > LOUDEST:
         raise ValueError(
-            f"{name}: expected sounds of one sample rate, got {', '.join(map(str, sorted(rates)))}"
+            f"values up to {largest:g}, where 1 is the loudest; of 16 bits, they divide by 32768"
         )
+    return rate, x.reshape(len(x), -1).mean(1, dtype="float32").clip(-1, 1), largest
+
+
+def sounds(name, root, paths, seed, image_shape, labels, on_error):
+    """Cut WAV files of one sample rate into examples; class folders are as those of pictures."""
+    length = _length(name, image_shape, SOUND_LENGTH)
+    read, bad = files.attempt(read_sound, paths)
+    files.report(bad, root, len(paths), on_error, "sounds")
+    paths = list(read)
+    rates = {rate: path for path, (rate, _, _) in reversed(read.items())}
+    if len(rates) > 1:
+        got = " and ".join(f"{rate} ({os.path.relpath(rates[rate], root)})" for rate in sorted(rates))
+        raise ValueError(f"{name}: expected sounds of one sample rate, got {got}")
+    loud = [os.path.relpath(path, root) for path, (_, _, largest) in read.items() if largest > 1 + LEAST]
+    if loud:
+        text = f"{len(loud)} of {len(paths)} sounds have values above 1, which are cut off, the first is {loud[0]}"
+        warnings.warn(f"source: {text}", stacklevel=5)
+    where, names = files.places(paths, root, stems=True)
+    label, class_names = files.classes(names, labels)
+    rows = [x[: len(x) // length * length].reshape(-1, length) for _, x, _ in read.values()]
+    of = np.repeat(np.arange(len(rows)), [len(pieces) for pieces in rows])  # the file of each piece
     x = np.concatenate(rows)
-    splits = {part: (x[i], None) for part, i in split(len(x), seed).items()}
+    indices = files.divide([where[i] for i in of], seed)
+    splits = {part: (x[i], None if label is None else label[of[i]]) for part, i in indices.items()}
     _enough(name, splits, length, "values")
     return Data(
-        name=name, splits=splits, shape=(length,), minimum=-1.0, maximum=1.0, sample_rate=rates.pop(),
-        licence="yours", origin="WAV files", seed=seed,
+        name=name, splits=splits, shape=(length,), minimum=-1.0, maximum=1.0, sample_rate=next(iter(rates)),
+        class_names=class_names, licence="yours", origin="WAV files", seed=seed,
     )  # fmt: skip
 
 
-def from_files(root, paths, seed, image_shape):
-    """Describe text or WAV files; the suffix of the first tells which."""
-    name = os.path.basename(root)
-    if paths[0].lower().endswith(".wav"):
-        return sounds(name, [path for path in paths if path.lower().endswith(".wav")], seed, image_shape)
-    contents = []
-    for path in paths:
-        if path.lower().endswith(".txt"):
-            with open(path, "rb") as file:
-                contents.append(file.read())
-    return texts(name, contents, seed, image_shape)
+def from_texts(name, root, paths, seed, image_shape, on_error):
+    """Describe text files; sub-folders are no classes."""
+    read, bad = files.attempt(read_text, paths)
+    files.report(bad, root, len(paths), on_error, "texts")
+    where, _ = files.places(list(read), root, stems=True)
+    return texts(name, list(read.values()), seed, image_shape, where)
 
 
 def _length(name, image_shape, default):

@@ -21,6 +21,12 @@ import numpy as np
 from scipy.special import softmax
 
 WEIGHTS = pathlib.Path(__file__).with_name("digits_classifier.safetensors")
+DIGITS = (
+    "digits",
+    "digits_binary",
+    "digits_half_contrast",
+    "captioned_digits",
+)  # data of which it knows the classes
 PART = 512  # pictures per forward pass, which bounds its memory
 
 
@@ -91,8 +97,7 @@ def features_for(data):
         >>> features_for(kerasgen.data.load("digits")).name, features_for(kerasgen.data.load("moons"))
         ('digits_features', None)
     """
-    of_digits = data.name.startswith(("digits", "captioned_digits"))
-    return DigitsClassifier() if of_digits and tuple(data.shape) == DigitsClassifier.shape else None
+    return DigitsClassifier() if data.name in DIGITS and tuple(data.shape) == DigitsClassifier.shape else None
 
 
 def raw_values(x):

@@ -263,6 +263,8 @@ def test_the_decoder_keeps_its_digits_far_from_the_mean():
 class Exact(denoising.Denoising):
     """The best denoiser as a model: data that are N(m, s^2) over [-1, 1] are N((m + 1) / 2, s^2 / 4) over [0, 1]."""
 
+    kinds = ("vector",)
+
     def __init__(self, levels=None, **kwargs):
         super().__init__(**kwargs)
         self.image_shape, self.levels = (1,), levels

@@ -24,6 +24,7 @@ class LinearGaussian(elbo.Elbo):
     """`shift` and `stretch` move the posterior away from the exact one."""
 
     density = True
+    kinds = ("vector",)
 
     def __init__(self, shift=0.0, stretch=1.0, levels=None, **kwargs):
         super().__init__(**kwargs)

@@ -18,6 +18,8 @@ CENTRES = tf.constant([-1.0, 1.0])
 class Exact(guidance.Guided):
     """Points on a line in the scale of [-1, 1]; of the label 2 nothing is known."""
 
+    kinds = ("vector",)
+
     def __init__(self, guide="free", share=0.0, drop=0.25, **kwargs):
         super().__init__(**kwargs)
         self.image_shape, self.levels, self.num_classes = (1,), None, 2

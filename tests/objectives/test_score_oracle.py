@@ -282,6 +282,8 @@ def test_a_density_of_two_dimensions_has_mass_one():
 class Exact(score.Score):
     """The best guess of the noise as a model: data that are N(m, s^2) in the inner scale."""
 
+    kinds = ("picture", "vector")
+
     def __init__(self, kind="vp", shape=(1,), levels=None, **kwargs):
         super().__init__(**kwargs)
         self.image_shape, self.levels, self.latent_dim = shape, levels, int(np.prod(shape))

@@ -42,7 +42,7 @@ class CharRNN(autoregressive.Autoregressive):
         ((3, 12), (3,))
     """
 
-    kind = "text"
+    kinds = ("text",)
     scale = levels.Symbols
 
     def __init__(

@@ -47,7 +47,7 @@ class WaveNet(autoregressive.Autoregressive):
         ((3, 32), (3,))
     """
 
-    kind = "sound"
+    kinds = ("sound",)
 
     def __init__(
         self, image_shape=(16_000,), sample_rate=16_000, levels=256, num_classes=0, width=32, skip=512, depth=10,

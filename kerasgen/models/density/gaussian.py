@@ -32,6 +32,7 @@ class Gaussian(flow.Flow):
         -1.838
     """
 
+    kinds = ("picture", "vector")
     adapts = True
 
     def __init__(self, image_shape=(2,), levels=None, **kwargs):

@@ -36,6 +36,7 @@ class GaussianMixture(likelihood.Likelihood):
         (5, 2)
     """
 
+    kinds = ("picture", "vector")
     adapts = True
 
     def __init__(self, image_shape=(2,), components=8, floor=0.03, levels=None, **kwargs):

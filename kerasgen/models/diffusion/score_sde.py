@@ -55,6 +55,8 @@ class ScoreSDE(score.Score):
         (2, 2)
     """
 
+    kinds = ("picture", "vector")
+
     def __init__(
         self, image_shape=(32, 32, 3), levels=None, sde="vp", sampler="predictor_corrector", steps=1000, width=128,
         multipliers=(1, 2, 2, 2), blocks=4, attention=(16,), dropout=0.1, largest=50.0, ema=0.9999, **kwargs,

@@ -66,6 +66,7 @@ class Glow(flow.Flow):
     """
 
     adapts = True
+    kinds = ("picture", "vector")
 
     def __init__(
         self, image_shape=(32, 32, 3), levels=None, scales=3, steps=32, width=512, dropout=0.0, alpha=None, **kwargs

@@ -63,6 +63,8 @@ class RealNVP(flow.Flow):
         (3,)
     """
 
+    kinds = ("picture", "vector")
+
     def __init__(
         self,
         image_shape=(32, 32, 3),

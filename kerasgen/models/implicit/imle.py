@@ -40,6 +40,8 @@ class IMLE(matching.Matching):
         (3, 8, 8, 1)
     """
 
+    kinds = ("picture", "vector")
+
     def __init__(
         self, image_shape=(28, 28, 1), latent_dim=64, widths=(1024, 128, 64), candidates=1000, jitter=0.01, **kwargs
     ):  # fmt: skip
