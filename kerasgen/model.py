@@ -265,6 +265,10 @@ class GenerativeModel(keras.Model):
     def metrics(self):
         return list(self._means.values()) if self.compiled else []
 
+    def player_optimizers(self) -> dict:
+        """player -> its optimiser, of a compiled model."""
+        return {player: getattr(self, _join(player, "optimizer")) for player in self.players}
+
     def player_networks(self, player: str) -> tuple:
         """Hook: the networks that a player's optimiser moves; if a model says nothing, the attribute of its name."""
         return (getattr(self, player) if player else self,)
@@ -349,7 +353,7 @@ class GenerativeModel(keras.Model):
         source = endless.source(x, y, **options, replay=resume is not None)
         step = 0
         if resume:
-            initial_epoch, step = resume.open(self, callbacks, source)
+            initial_epoch, step = resume.open(self, callbacks, source, epochs)
         if source:  # the steps of this run, or, as `clock` counts, those of all runs
             done = initial_epoch * source.steps + step if resume else int(self.clock.numpy())
             x, y, steps_per_epoch = source.start(done), None, source.steps
@@ -414,10 +418,23 @@ class GenerativeModel(keras.Model):
             x, y = self._checked(x, y)
         return super().evaluate(x, y, **kwargs)
 
+    def check(self, data):
+        """Refuse kerasgen's data that the model does not fit, as `fit` does: what both state, then the first batch.
+
+        Args:
+            data: `kerasgen.data.Data`.
+
+        Raises:
+            ValueError: the line says what arrived and which argument of the model would fit.
+        """
+        self._checked(data.train)
+
     def _checked(self, x, y=None, batch_size=None):
         """The data as Keras takes them, or one line saying what is wrong with them."""
         port = self.port("x")
         if isinstance(x, tf.data.Dataset):
+            if hasattr(x, "kerasgen_data"):
+                checks.check_match(x.kerasgen_data, self)
             checks.check_dataset(x, self.image_shape, port.minimum, port.maximum, self.num_classes)
             return x, y
         x = checks.check_examples(x, self.image_shape, port.minimum, port.maximum)
