@@ -15,7 +15,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import importlib.util
 import inspect
 import json
@@ -24,32 +23,19 @@ import shlex
 import tempfile
 from math import isfinite as finite
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 import kerasgen
-from kerasgen import catalog, files, hub, recipes, run_folder
-from kerasgen.run_folder import CHECKPOINTS, CONFIG
+from kerasgen import catalog, files, hub, plans, recipes, run_folder
+from kerasgen.plans import Start, begin, parse, plan  # noqa: F401  (beside what runs them)
+from kerasgen.run_folder import CHECKPOINTS
 
 GRIDS = 20  # sample pictures in a run, about
 GRID = 16  # samples in each, of those that are drawn as a grid
 DRAWING = 0.1  # share of a run that may go into them
 STEPS = 50  # of a sampler that can take fewer than its own number
 MONITORED = 256  # examples that the collapse monitor looks at
-
-
-class Start(NamedTuple):
-    """How a run begins."""
-
-    plan: dict  # the preset with its overrides
-    folder: Path
-    record: dict | None  # config.json of the run that goes on, None for a new one
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to do."""
-        return bool(self.record and "finished" in self.record and self.record["preset"] == self.plan)
 
 
 class Undone(ArithmeticError):
@@ -109,59 +95,6 @@ def train(
     return run(start, *prepare(start.plan, strategy, deterministic, say), progress=progress)
 
 
-def begin(preset, *, epochs=None, seed=None, out=None, overrides=None, resume=False, strategy=None) -> Start:
-    """What is to be run, and where; no new run is begun and no TensorFlow is imported.
-
-    A run that goes on takes its plan from its own `config.json`. Options that differ from it are refused, but for more
-    epochs, which extend the run. Where there is no run to go on with, a new one begins.
-
-    Args: those of `train`.
-
-    Raises: as `train`.
-    """
-    base = _preset(preset)
-    given = {"recipe.epochs": epochs, "recipe.seed": seed}
-    given = {key: value for key, value in given.items() if value is not None} | (overrides or {})
-    if out and strategy != "multiworker":  # whose chief may be here already
-        run_folder.mend(Path(out))
-    folder = run_folder.unfinished(base["preset"], out) if resume else None
-    record = run_folder.record(folder) if folder else None
-    if record:
-        _check_same(folder, base["preset"], record["preset"], given)
-    resolved = plan(record["preset"] if record else base, overrides=given)
-    folder = folder or run_folder.place(resolved["preset"], out)
-    if (folder / CONFIG).is_file() and strategy != "multiworker":
-        with files.lock(folder):  # another process is told of before TensorFlow is imported
-            pass
-    return Start(resolved, folder, record)
-
-
-def plan(preset, *, overrides=None) -> dict:
-    """A preset, by name, by folder or as it is, with its overrides, checked; no TensorFlow is imported.
-
-    Data in files are known by their absolute path, so that the run can be gone on with from anywhere. The size that is
-    given for the data is the model's too, unless another is given for it.
-    """
-    resolved = copy.deepcopy(preset if isinstance(preset, dict) else _preset(preset))
-    overrides = overrides or {}
-    for key, value in overrides.items():
-        _put(resolved, key, value)
-    hub.check_preset(resolved, resolved["preset"])
-    hints = {
-        "data": "; --set data.name=FOLDER trains on your pictures",
-        "recipe": "; --epochs 10 trains that long, with the paper's optimisers",
-    }
-    for part, hint in hints.items():
-        if not resolved.get(part):
-            raise ValueError(f"{resolved['preset']}: expected a preset with {part!r}, got none{hint}")
-    if not resolved["data"].get("name"):
-        raise ValueError(f"{resolved['preset']}: expected data with a 'name', got none{hints['data']}")
-    resolved["data"]["name"] = _located(resolved["data"]["name"])
-    if overrides.get("data.image_shape") and "arguments.image_shape" not in overrides:
-        resolved["arguments"]["image_shape"] = overrides["data.image_shape"]
-    return resolved
-
-
 def prepare(
     resolved: dict, strategy: str | None = None, deterministic: bool = False, log=lambda line: None
 ) -> tuple:
@@ -205,44 +138,30 @@ def prepare(
     return data, model
 
 
-def _preset(source) -> dict:
-    """A preset to be trained."""
-    try:
-        return hub.read_preset(source)
-    except hub.NotPreset as error:
-        command = f"kerasgen train {error.presets[0]} --set data.name=FOLDER --epochs 10"
-        raise ValueError(f"{error}; on your own pictures: {command}") from None
-
-
-def _located(name: str) -> str:
-    """The name of data, an absolute path if it is that of a file or folder."""
-    known = name in kerasgen.data.names() or name.startswith(("keras:", "tfds:"))
-    path = os.path.expanduser(name)
-    return os.path.abspath(path) if not known and os.path.exists(path) else name
-
-
 def _load(resolved, seed):
     """The data of a plan; what can be cut to a size is cut to the model's, if no other is given."""
     options = {key: value for key, value in resolved["data"].items() if value is not None}
     name = options.pop("name")
-    fixed = name.lower().replace("-", "_") in kerasgen.data.FIXED or name.startswith("keras:")
-    if "image_shape" not in options and not fixed:
-        signature = inspect.signature(catalog.find(resolved["system"]).load().__init__)
-        default = (
-            signature.parameters["image_shape"].default if "image_shape" in signature.parameters else None
-        )
-        shape = resolved["arguments"].get("image_shape") or default
-        options |= {"image_shape": shape} if shape else {}
+    fixed = plans.plain(name) in kerasgen.data.FIXED or name.startswith("keras:")
+    lent = {} if fixed or "image_shape" in options else _size(resolved)
     kerasgen.data.check_here(name)
     try:
-        return kerasgen.data.load(name, seed=seed, **options)
-    except ValueError as error:  # says it for Python
-        if str(error).startswith("image_shape") and not resolved["data"].get("image_shape"):
-            options.pop(
-                "image_shape", None
-            )  # of other kind than the model's: it is told of when both are there
-            return kerasgen.data.load(name, seed=seed, **options)
+        try:
+            return kerasgen.data.load(name, seed=seed, **options, **lent)
+        except ValueError as error:
+            if not lent or not str(error).startswith("image_shape"):
+                raise
+            return kerasgen.data.load(name, seed=seed, **options)  # of another kind, as `check` will say
+    except ValueError as error:  # which speaks to Python
         raise ValueError(str(error).replace("on_error='skip'", "--set data.on_error=skip")) from error
+
+
+def _size(resolved) -> dict:
+    """The `image_shape` of a plan's model, before it is built; empty where it has none."""
+    parameters = inspect.signature(catalog.find(resolved["system"]).load().__init__).parameters
+    default = parameters["image_shape"].default if "image_shape" in parameters else None
+    shape = resolved["arguments"].get("image_shape") or default
+    return {"image_shape": shape} if shape else {}
 
 
 def run(start: Start, data, model, *, progress=True) -> Path:
@@ -363,62 +282,6 @@ def _run(start, data, model, checkpoint_folder, progress):
     if distribute.is_chief(model.distribute_strategy):
         for old in checkpoints.find(checkpoint_folder)[1:]:
             old.unlink()
-
-
-def parse(settings) -> dict:
-    """`key=value` texts as overrides; a value is JSON where it can be read so, else text.
-
-    Example:
-        >>> parse(["recipe.epochs=3", "arguments.widths=[32, 16]", "data.name=digits"])
-        {'recipe.epochs': 3, 'arguments.widths': [32, 16], 'data.name': 'digits'}
-    """
-    overrides = {}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not key or not equals:
-            raise ValueError(f"--set: expected key=value, got {setting!r}")
-        try:
-            overrides[key] = json.loads(text)
-        except json.JSONDecodeError:
-            overrides[key] = text
-    return overrides
-
-
-def _put(preset, key, value):
-    """Set a dotted key; the check of the whole preset finds the keys that do not exist."""
-    *parents, last = key.split(".")
-    for parent in parents:
-        if preset.get(parent) is None:
-            preset[parent] = {}
-        preset = preset[parent]
-        if not isinstance(preset, dict):
-            raise ValueError(f"{key}: expected a key of the preset, but {parent!r} holds a value")
-    preset[last] = value
-
-
-def _get(preset, key):
-    """The value of a dotted key, None where there is none."""
-    for part in key.split("."):
-        preset = preset.get(part) if isinstance(preset, dict) else None
-    return preset
-
-
-def _check_same(folder, name, saved, given):
-    """Refuse options that are not those of the run in a folder."""
-    if saved["preset"] != name:
-        raise ValueError(f"{folder}: expected a run of {name}, got one of {saved['preset']}")
-    for key, value in given.items():
-        before = _get(saved, key)
-        if key == "recipe.epochs" and value >= (before or 1):
-            continue
-        if key == "data.name":
-            value = _located(value)
-        if value != before:
-            least = " or more" if key == "recipe.epochs" else ""
-            before, value = json.dumps(before), json.dumps(value)
-            raise ValueError(
-                f"{folder}: expected {key} = {before}{least} of the run to go on with, got {value}"
-            )
 
 
 def _drawable(model):

@@ -307,6 +307,9 @@ def test_a_size_is_stated_once(own, monkeypatch, stated):
     changes |= {f"{part}.image_shape": size for part in parts}
     data, model = kerasgen.training.prepare(kerasgen.training.plan("dcgan_64", overrides=changes))
     assert list(data.shape) == list(model.image_shape) == size
+    if len(parts) == 1:  # a preset of data that are cut
+        plan = kerasgen.training.plan("char_rnn_python_topics", overrides={f"{stated}.image_shape": [32]})
+        assert plan["data"]["image_shape"] == plan["arguments"]["image_shape"] == [32]
 
 
 def test_a_run_knows_its_data_from_anywhere(run, own, preset, tmp_path, monkeypatch):
