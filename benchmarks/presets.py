@@ -57,22 +57,20 @@ def keep(run: pathlib.Path, seconds: float | None = None):
 
 
 def steps(name: str):
-    """State beside every optimiser with a schedule or an average the steps that it has in the recipe's own run."""
+    """State beside every optimiser with a schedule or an average the steps that it has in the recipe's own run.
+
+    The manifest is brought up to date with `preset.json`, whatever was edited there.
+    """
     preset = hub.read_preset(name)
-    entries = (preset.get("recipe") or {}).get("optimizers") or {}
-    if not any(map(recipes.counts, entries.values())):
-        return
-    plan = training.plan(preset)
-    about = plan["data"]
-    data = kerasgen.data.load(
-        about["name"], batch_size=about["batch_size"], image_shape=about.get("image_shape")
-    )
-    run = recipes.length(plan["recipe"], data, kerasgen.build(preset["system"], **preset["arguments"]))
-    for optimizer, entry in entries.items():
-        if recipes.counts(entry):
-            entry["steps"] = run.steps[
-                "" if optimizer == "optimizer" else optimizer.removesuffix("_optimizer")
-            ]
+    optimizers = (preset.get("recipe") or {}).get("optimizers") or {}
+    counted = {key: entry for key, entry in optimizers.items() if recipes.counts(entry)}
+    about = preset.get("data") or {}
+    if counted and about.get("name"):
+        options = {key: about.get(key) for key in ("batch_size", "image_shape") if about.get(key)}
+        model = kerasgen.build(preset["system"], **preset["arguments"])
+        run = recipes.length(preset["recipe"], kerasgen.data.load(about["name"], **options), model)
+        for key, entry in counted.items():
+            entry["steps"] = run.steps["" if key == "optimizer" else key.removesuffix("_optimizer")]
     content, path = hub.dumps(preset).encode(), HOME / name / hub.MANIFEST
     files.atomic_write(HOME / name / hub.PRESET, content)
     if path.is_file():  # there are weights

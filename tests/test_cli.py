@@ -273,6 +273,13 @@ def test_what_data_and_model_both_state_is_compared(run, own, monkeypatch, argv,
     assert sorted(own.iterdir()) == before
 
 
+def test_what_was_told_of_is_the_cure(own):
+    changes = {"data.name": str(own / "rec"), "arguments.num_classes": 0, "arguments.sample_rate": 44100}
+    plan = kerasgen.training.plan("wavenet_plucked_strings_quick", overrides=changes)
+    data, model = kerasgen.training.prepare(plan)
+    assert model.sample_rate == data.sample_rate == 44100 and model.num_classes == data.num_classes == 0
+
+
 @pytest.mark.parametrize(
     "argv, message",
     [
@@ -588,6 +595,35 @@ def test_a_second_interrupt_does_not_wait_for_a_long_call():
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.mark.slow
+def test_a_second_interrupt_ends_a_run_and_leaves_the_trained_one(run, preset, trained, tmp_path):
+    """In one execution of a million steps, after the old run was set aside."""
+    folder = shutil.copytree(trained, tmp_path / "run")
+    many = ["--set", "recipe.steps_per_epoch=1000000", "--set", "recipe.compile.steps_per_execution=1000000"]
+    command = [sys.executable, "-m", "kerasgen", "train", preset, "--out", folder, *many]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    while not (folder / files.ASIDE / "config.json").exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    time.sleep(20)  # until the step is traced
+    process.send_signal(signal.SIGINT)
+    time.sleep(3)
+    assert process.poll() is None
+    asked = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()[1]
+    assert process.returncode == 130 and time.monotonic() - asked < 8
+    assert (
+        "stopping after the call at hand; Ctrl-C again stops at once\n" in said
+        and "stopped at once\n" in said
+    )
+    assert np.array_equal(kerasgen.load(folder).sample(2, seed=1), kerasgen.load(trained).sample(2, seed=1))
+    assert run("train", preset, "--out", folder, *RATES)[0] == 2
+    assert sha(folder) == sha(trained) and not (folder / files.ASIDE).exists()
 
 
 @pytest.mark.parametrize(
