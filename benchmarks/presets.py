@@ -4,6 +4,7 @@
     python benchmarks/presets.py keep runs/vae_digits/20260101-120000   # the same from a run that is there
     python benchmarks/presets.py keep kerasgen/presets/vae_digits       # measure shipped weights again
     python benchmarks/presets.py time vae_digits                        # how long its recipe takes on this machine
+    python benchmarks/presets.py steps vae_digits                       # state the steps that its recipe is written for
     python benchmarks/presets.py table                                  # docs/results.md from what is recorded
 
 `train` is how every `model.safetensors` of the package was made; the command, the seconds and the machine are recorded
@@ -13,11 +14,13 @@ with the figures. Weights are kept in half precision, and the figures are those 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import pathlib
 import tempfile
 
 import kerasgen
-from kerasgen import files, hub, training
+from kerasgen import files, hub, recipes, training
 
 HOME = pathlib.Path(kerasgen.__file__).parent / "presets"
 TABLE = pathlib.Path(__file__).resolve().parents[1] / "docs" / "results.md"
@@ -51,6 +54,29 @@ def keep(run: pathlib.Path, seconds: float | None = None):
     folder = hub.save_preset(model, HOME / name, preset=name, results=results, **options, **about)
     (folder / files.MARK).unlink()  # it says that a program may replace the folder; these are ours to keep
     print(name, results, flush=True)
+
+
+def steps(name: str):
+    """State beside every optimiser with a schedule or an average the steps that it has in the recipe's own run.
+
+    The manifest is brought up to date with `preset.json`, whatever was edited there.
+    """
+    preset = hub.read_preset(name)
+    optimizers = (preset.get("recipe") or {}).get("optimizers") or {}
+    counted = {key: entry for key, entry in optimizers.items() if recipes.counts(entry)}
+    about = preset.get("data") or {}
+    if counted and about.get("name"):
+        options = {key: about.get(key) for key in ("batch_size", "image_shape") if about.get(key)}
+        model = kerasgen.build(preset["system"], **preset["arguments"])
+        run = recipes.length(preset["recipe"], kerasgen.data.load(about["name"], **options), model)
+        for key, entry in counted.items():
+            entry["steps"] = run.steps["" if key == "optimizer" else key.removesuffix("_optimizer")]
+    content, path = hub.dumps(preset).encode(), HOME / name / hub.MANIFEST
+    files.atomic_write(HOME / name / hub.PRESET, content)
+    if path.is_file():  # there are weights
+        manifest = json.loads(path.read_text("utf-8"))
+        manifest["files"][hub.PRESET] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        files.atomic_write(path, hub.dumps(manifest).encode())
 
 
 def time(name: str, runs: pathlib.Path):
@@ -97,16 +123,21 @@ def table():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("action", choices=("train", "keep", "time", "table"))
-    parser.add_argument("names", nargs="*", help="presets to train or to time, or run folders to keep")
+    parser.add_argument("action", choices=("train", "keep", "time", "steps", "table"))
+    parser.add_argument(
+        "names", nargs="*", help="presets to train, to time or to state the steps of, or run folders to keep"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         for name in options.names:
-            if options.action == "time":
+            if options.action == "steps":
+                steps(name)
+            elif options.action == "time":
                 time(name, pathlib.Path(scratch))
             else:
                 keep(train(name, pathlib.Path(scratch)) if options.action == "train" else pathlib.Path(name))
-    table()
+    if options.action != "steps":
+        table()
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ OPSET = 18  # what the converter writes; every runtime of today has it
 MAX_NODES, MAX_BYTES = 100_000, 2**31 - 1
 LICENCE = "Apache-2.0"
 LIBRARIES = ("tensorflow", "keras", "tensorflow-probability", "numpy", "onnx", "tf2onnx", "onnxruntime")
+FACTS = ("name", "licence", "origin", "class_names", "entropy", "descriptions")  # of the data, in a bundle
 STREAMS = ("latent", "noise", "choice", "label", "dequantize", "time")  # of `kerasgen.random`, served ones
 
 
@@ -186,8 +187,7 @@ def _describe(model, preset, data, opset) -> dict:
             "parity": None,
         }
     if data is not None and not isinstance(data, dict):
-        names = ("name", "licence", "origin", "class_names", "entropy", "descriptions")
-        data = {key: getattr(data, key) for key in names}
+        data = {key: getattr(data, key) for key in FACTS}
     if data is not None:
         data = {"licence": "unknown", "origin": "unknown", **data}
     return {

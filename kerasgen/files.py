@@ -17,6 +17,7 @@ MARK = ".kerasgen"  # an empty file in each folder that was written here and may
 LOCK = (
     ".lock"  # a file in each folder that one process at a time may write to; it names the last one that did
 )
+ASIDE = ".replaced"  # in a run's folder: the run before, until a checkpoint of the new one is saved
 
 
 class Locked(RuntimeError):
@@ -134,6 +135,13 @@ def lock(folder):
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()
         yield
+
+
+def discard(folder):
+    """Remove a folder at once: a kill in between leaves a temporary one, which `sweep` removes."""
+    hidden = _sibling(os.path.abspath(folder))
+    os.rename(folder, hidden)
+    shutil.rmtree(hidden)
 
 
 def sweep(folder):

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import kerasgen
 from kerasgen import catalog
-from kerasgen.files import atomic_folder, atomic_write
+from kerasgen.files import ASIDE, atomic_folder, atomic_write
 
 FORMAT = 1
 SHIPPED = Path(__file__).parent / "presets"
@@ -35,24 +35,35 @@ SCHEMA = {
     "system": str,
     "description": str,
     "arguments": dict,  # the constructor checks the names
-    "data": {"name": str, "batch_size": int, "image_shape": list, "labels": bool},
+    "data": {
+        "name": str,
+        "batch_size": int,
+        "image_shape": list,
+        "labels": bool,
+        "on_error": str,
+        "max_pixels": int,
+    },
     "recipe": {
         "epochs": int,
         "steps_per_epoch": int,
         "seed": int,
         "compile": {"jit_compile": bool, "steps_per_execution": int},
-        "optimizers": dict,  # attribute -> {"class_name", "config"}
+        "optimizers": dict,  # attribute -> OPTIMIZER
         "monitor": str,
     },
+    "about": dict,  # what the data of a run are: `kerasgen.data.Data.about`
     "parameters": dict,
     "results": dict,
 }
+# `steps`: the training steps that rates and averages are written for; see `kerasgen.recipes`.
+OPTIMIZER = {"class_name": str, "config": dict, "steps": int}
 REQUIRED = ("format", "preset", "system", "arguments")
 POSITIVE = (
     "recipe.epochs",
     "recipe.steps_per_epoch",
     "recipe.compile.steps_per_execution",
     "data.batch_size",
+    "data.max_pixels",
 )
 LIMITS = {"bytes": 2**20, "depth": 32}
 TYPES = {int: "a whole number", str: "text", dict: "an object", list: "a list", bool: "true or false"}
@@ -60,6 +71,18 @@ TYPES = {int: "a whole number", str: "text", dict: "an object", list: "a list", 
 
 class Damaged(ValueError):
     """Files of a preset are not what its manifest or its model says."""
+
+
+class NotPreset(ValueError):
+    """The name of a system, which has presets.
+
+    Attributes:
+        presets: their names.
+    """
+
+    def __init__(self, system, presets):
+        self.presets = presets
+        super().__init__(f"{system} is a system; expected one of its presets, {', '.join(presets)}")
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -93,13 +116,18 @@ def find_preset(source) -> Path:
     if name:
         return SHIPPED / name
     path = Path(source)
-    for folder in (path, path / "model"):
+    for folder in (path, path / "model", path / ASIDE / "model"):  # the last while a run replaces another
         if (folder / PRESET).is_file():
             return folder
     if (path / "bundle.json").is_file():
         raise ValueError(f"{source}: expected a preset or run folder, got a bundle; runtime.Bundle opens it")
     if path.is_dir():
         raise ValueError(f"{source}: expected a preset or run folder, got a folder without {PRESET}")
+    system = next((id for id in catalog.SYSTEMS if catalog.plain(id) == catalog.plain(str(source))), None)
+    if system:
+        raise NotPreset(
+            system, [name for name in by_plain.values() if _read(SHIPPED / name)["system"] == system]
+        )
     raise ValueError(f"unknown preset {str(source)!r}{catalog.nearest(str(source), by_plain.values())}")
 
 
@@ -140,12 +168,13 @@ def check_preset(preset, name="preset") -> dict:
     for key, value in preset["arguments"].items():
         if not _plain(value):
             raise ValueError(f"{name}: expected 'arguments.{key}' to be a scalar or a list, got an object")
-    for key in POSITIVE:
+    players = (preset.get("recipe") or {}).get("optimizers") or {}
+    for player, optimizer in players.items():
+        _check_keys(optimizer, OPTIMIZER, name, f"recipe.optimizers.{player}.")
+    for key in (*POSITIVE, *(f"recipe.optimizers.{player}.steps" for player in players)):
         value = functools.reduce(lambda value, part: (value or {}).get(part), key.split("."), preset)
         if value is not None and value < 1:
             raise ValueError(f"{name}: expected {key!r} to be at least 1, got {value}")
-    for player, optimizer in ((preset.get("recipe") or {}).get("optimizers") or {}).items():
-        _check_keys(optimizer, {"class_name": str, "config": dict}, name, f"recipe.optimizers.{player}.")
     return preset
 
 
@@ -471,7 +500,9 @@ def versions() -> dict:
 def card(preset: dict, serves=("sample",)) -> str:
     """A preset's README.md: what it is, how to use it, what was measured."""
     system, data = catalog.find(preset["system"]), preset.get("data")
-    trained = f", trained on `{data['name']}`" if data else ""
+    name = data["name"] if data else ""
+    name = os.path.basename(name) if os.path.isabs(name) else name  # a card tells no paths of this machine
+    trained = f", trained on `{name}`" if data else ""
     call = "x = model.sample(16, seed=7)" if "sample" in serves else f"help(model.{serves[0]})"
     measured = [f"| {key} | {_shown(value)} |" for key, value in (preset.get("results") or {}).items()]
     text = f"""

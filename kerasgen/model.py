@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from kerasgen import averages, contract, distribute, hub, random
 from kerasgen.contract import FUNCTIONS, SCALARS
-from kerasgen.data import checks, endless, incoming
+from kerasgen.data import Data, checks, endless, incoming
 from kerasgen.runtime import BATCH, SIZES, Port, Ports, bind
 from kerasgen.stages import Schedule, Stage, count_on, ends
 
@@ -301,6 +301,10 @@ class GenerativeModel(keras.Model):
     def metrics(self):
         return list(self._means.values()) if self.compiled else []
 
+    def player_optimizers(self) -> dict:
+        """player -> its optimiser, of a compiled model."""
+        return {player: getattr(self, _join(player, "optimizer")) for player in self.players}
+
     def player_networks(self, player: str) -> tuple:
         """Hook: the networks that a player's optimiser moves; if a model says nothing, the attribute of its name."""
         return (getattr(self, player) if player else self,)
@@ -398,7 +402,7 @@ class GenerativeModel(keras.Model):
         source = endless.source(x, y, **options, batches=self.batches, replay=resume is not None)
         step = 0
         if resume:
-            initial_epoch, step = resume.open(self, callbacks, source)
+            initial_epoch, step = resume.open(self, callbacks, source, epochs)
         if source:  # the steps of this run, or, as `clock` counts, those of all runs
             done = initial_epoch * source.steps + step if resume else int(self.clock.numpy())
             x, y, steps_per_epoch = source.start(done), None, source.steps
@@ -467,8 +471,22 @@ class GenerativeModel(keras.Model):
         with incoming.plainly():
             return super().evaluate(x, y, **kwargs)
 
+    def check(self, data):
+        """Refuse kerasgen's data that the model does not fit, as `fit` does: what both state, then the first batch.
+
+        Args:
+            data: `kerasgen.data.Data`.
+
+        Raises:
+            ValueError: the line says what arrived and which argument of the model would fit.
+        """
+        self._checked(data, None, "train")
+
     def _checked(self, x, y, split, batch_size=None):
         """The data as Keras takes them, or one line saying what is wrong with them."""
+        data = x if isinstance(x, Data) else getattr(x, "kerasgen_data", None)
+        if data is not None:
+            checks.check_match(data, self)
         port = self.port("x")
         wanted = incoming.Wanted(self.image_shape, port.minimum, port.maximum, self.kind, self.num_classes)
         x, y = incoming.read(x, y, wanted, split, batch_size)

@@ -251,8 +251,59 @@ def test_the_history_is_a_table(tmp_path):
     path = tmp_path / "history.csv"
     model = fit(Point(), [CSVHistory(path)], epochs=2)
     rows = list(csv.DictReader(path.open()))
-    assert list(rows[0]) == ["epoch", "seconds", "loss", "val_loss"]
+    assert list(rows[0]) == ["epoch", "seconds", "loss", "val_loss", "learning_rate"]
     assert [float(row["loss"]) for row in rows] == model.history.history["loss"]
+
+
+def test_the_table_has_the_learning_rate_of_every_player(tmp_path):
+    path, rate = tmp_path / "history.csv", keras.optimizers.schedules.PolynomialDecay
+    model, steps = Pair(), -(-len(FAR) // 8)
+    left, right = keras.optimizers.SGD(rate(0.4, 2 * steps, 0.2)), keras.optimizers.SGD(0.5)
+    model.compile(run_eagerly=True, left_optimizer=left, right_optimizer=right)
+    model.fit(FAR, batch_size=8, epochs=2, verbose=0, callbacks=[CSVHistory(path)])
+    rows = list(csv.DictReader(path.open()))
+    assert [float(row["left_learning_rate"]) for row in rows] == pytest.approx([0.3, 0.2])
+    assert [float(row["right_learning_rate"]) for row in rows] == [0.5, 0.5]
+
+
+class Slow(Point):
+    """Its samples and its epochs take ten seconds each, by a clock of its own."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.now = [0.0]
+
+    def sample(self, count, **ports):
+        self.now[0] += 10.0
+        return super().sample(count, **ports)
+
+
+@pytest.mark.parametrize("share, most", [(None, 40), (0.1, 5), (0.25, 14)])
+def test_drawing_takes_a_share_of_the_time(share, most, tmp_path, monkeypatch):
+    """At most that share after the first picture; 40 epochs of 10 s."""
+    model = Slow()
+    monkeypatch.setattr("kerasgen.callbacks.sample_grid.time.perf_counter", lambda: model.now[0])
+    tick = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: model.now.__setitem__(0, model.now[0] + 10)
+    )
+    grid = SampleGrid(tmp_path / "samples", count=4, share=share)
+    fit(model, [tick, grid], epochs=40)
+    assert grid.paths[0].name == "epoch_0001.png" and len(grid.paths) <= most
+    assert share is None or grid.spent - 10 <= share * model.now[0]
+    assert len(grid.paths) > 1
+
+
+def test_the_bar_says_that_a_picture_is_drawn(tmp_path):
+    text, seen = io.StringIO(), []
+
+    class Told(Point):
+        def sample(self, count, **ports):
+            seen.append(bar.bar.tasks[0].fields["figures"])
+            return super().sample(count, **ports)
+
+    bar = Progress(Console(file=text, force_terminal=True, width=120))
+    fit(Told(), [bar, SampleGrid(tmp_path / "samples", count=4, progress=bar)], epochs=2)
+    assert seen == ["drawing", "drawing"] and "drawing" in text.getvalue() and "loss" in text.getvalue()
 
 
 def test_progress_without_a_terminal_is_a_few_lines():

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 
+import kerasgen
 from kerasgen.data.checks import check_batch_size, check_dataset, check_examples, check_labels
 
 SHAPE = (8, 8, 1)
@@ -283,3 +284,31 @@ def test_datasets():
 )
 def test_batch_sizes(arguments, text):
     fails(lambda: check_batch_size(*arguments), text)
+
+
+@pytest.mark.parametrize(
+    "system, arguments, line",
+    [
+        (
+            "gaussian",
+            {"levels": 256},
+            "levels: expected 17, that of digits, got 256; build the model with levels=17",
+        ),
+        (
+            "gaussian",
+            {"image_shape": (8, 8, 3)},
+            "image_shape: expected (8, 8, 1), that of digits, got (8, 8, 3); "
+            "build the model with image_shape=(8, 8, 1)",
+        ),
+        (
+            "pixel_cnn",
+            {"levels": 17, "num_classes": 12, "width": 3, "depth": 1, "hidden": 3},
+            "num_classes: expected 10, that of digits, got 12; build the model with num_classes=10",
+        ),
+    ],
+)
+def test_fit_compares_what_our_data_and_a_model_state(system, arguments, line):
+    model = kerasgen.build(system, **{"image_shape": (8, 8, 1), **arguments})
+    model.compile()
+    with pytest.raises(ValueError, match="^" + re.escape(line) + "$"):
+        model.fit(kerasgen.data.load("digits").train, verbose=0)

@@ -1,6 +1,8 @@
 """The command line, run in this process: what is asked for, the exit code, and what is said where."""
 
 import contextlib
+import csv
+import hashlib
 import io
 import json
 import re
@@ -15,7 +17,7 @@ import numpy as np
 import pytest
 
 import kerasgen
-from kerasgen import callbacks, files, hub
+from kerasgen import callbacks, exporting, files, hub
 from kerasgen.cli import main
 
 ROOT = Path(kerasgen.__file__).parents[1]
@@ -141,6 +143,213 @@ def test_a_fault_of_ours_is_one_line_unless_debugging(run, preset, tmp_path, mon
         run(*argv)
 
 
+def sha(folder):
+    return hashlib.sha256((folder / "model" / hub.WEIGHTS).read_bytes()).hexdigest()
+
+
+HOT = '{"class_name":"SGD","config":{"learning_rate":1e38}}'
+RATES = [f"--set=recipe.optimizers.{player}_optimizer={HOT}" for player in ("generator", "discriminator")]
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (
+            ["--set", "arguments.image_shape=[16,16,1]"],
+            "error: arguments.image_shape: expected (8, 8, 1), that of digits, got (16, 16, 1); "
+            "--set 'arguments.image_shape=[8,8,1]'",
+        ),
+        (RATES, "error: step "),
+    ],
+)
+@pytest.mark.parametrize("new", [False, True])
+def test_a_run_that_fails_leaves_the_trained_one(run, preset, trained, tmp_path, options, message, new):
+    folder = tmp_path / "run"
+    if not new:
+        shutil.copytree(trained, folder)
+        (folder / "bundle").mkdir(exist_ok=True)
+        (folder / "bundle" / "kept.txt").write_text("exported into it")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    code, out, error = run("train", preset, "--out", folder, *options)
+    (line,) = [line for line in error.splitlines() if line.startswith("error: ")]
+    assert code == 2 and out == "" and line.startswith(message)
+    if new:
+        assert list(tmp_path.iterdir()) == []
+        return
+    lock = folder / files.LOCK
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path != lock} == {
+        path: content for path, content in before.items() if path != lock
+    }
+    assert sha(folder) == sha(trained) and kerasgen.load(folder).sample(2).shape == (2, 8, 8, 1)
+
+
+def test_a_run_that_is_interrupted_before_it_has_learned_leaves_the_trained_one(
+    run, preset, trained, tmp_path, monkeypatch
+):
+    class Impatient(callbacks.CSVHistory):
+        def on_epoch_begin(self, epoch, logs=None):
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(callbacks, "CSVHistory", Impatient)
+    folder = shutil.copytree(trained, tmp_path / "a run")
+    code, out, error = run("train", preset, "--out", folder)
+    assert code == 130 and out == "" and sha(folder) == sha(trained)
+    assert error.splitlines()[-2:] == [
+        f"interrupted; nothing was saved, and {folder} is as it was",
+        f"next: kerasgen train {preset} --out '{folder}'",
+    ]
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A folder with data of a user's own: pictures, three classes of pictures, sounds, a text."""
+    from PIL import Image
+    from scipy.io import wavfile
+
+    folder, random = tmp_path_factory.mktemp("own"), np.random.default_rng(0)
+    for i in range(40):
+        for name in (f"photos/{i}.png", f"pets/{('ant', 'bee', 'cat')[i % 3]}/{i}.png"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(random.integers(0, 256, (9 + i % 3, 12, 3), "uint8")).save(folder / name)
+    (folder / "rec").mkdir()
+    for i in range(2):
+        wavfile.write(folder / "rec" / f"{i}.wav", 44100, random.integers(-999, 999, (20_000, 2), "int16"))
+    (folder / "book.txt").write_text("It was a dark and stormy night. " * 400)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (
+            "biggan_digits_quick --set data.name=pets --set arguments.image_shape=[8,8,3]",
+            "arguments.num_classes: expected 3, that of pets, got 10; --set arguments.num_classes=3",
+        ),
+        (
+            "biggan_digits_quick --set data.name=photos --set data.image_shape=[8,8,3]",
+            "arguments.num_classes: expected 0, that of photos, got 10; --set arguments.num_classes=0",
+        ),
+        (
+            "wavenet_plucked_strings_quick --set data.name=rec",
+            "arguments.num_classes: expected 0, that of rec, got 8; --set arguments.num_classes=0",
+        ),
+        (
+            "wavenet_plucked_strings_quick --set data.name=rec --set arguments.num_classes=0",
+            "arguments.sample_rate: expected 44100, that of rec, got 4000; --set arguments.sample_rate=44100",
+        ),
+        (
+            "pixel_cnn_digits_quick --set data.name=photos",
+            "arguments.levels: expected 256, that of photos, got 17; --set arguments.levels=256",
+        ),
+        (
+            "dcgan_digits_quick --set data.name=plucked_strings",
+            "data: expected pictures, got sounds from plucked_strings",
+        ),
+        ("dcgan_digits_quick --set data.name=book.txt", "data: expected pictures, got texts from book.txt"),
+        (
+            "gan_cls_digits_quick --set data.name=captioned_digits --set arguments.text_length=16",
+            "arguments.text_length: expected 32, that of captioned_digits, got 16; --set arguments.text_length=32",
+        ),
+        (
+            "gan_cls_digits_quick --set data.name=digits",
+            "data: expected a text with each example, got label from digits",
+        ),
+        (
+            "layout2im_scenes_quick --set data.name=digit_scenes --set arguments.objects=2",
+            "arguments.objects: expected 3, that of digit_scenes, got 2; --set arguments.objects=3",
+        ),
+        (
+            "dcgan_digits_quick --set data.name=digit_scenes",
+            "arguments.image_shape: expected (24, 24, 1), that of digit_scenes, got (8, 8, 1); "
+            "--set 'arguments.image_shape=[24,24,1]'",
+        ),
+    ],
+)
+def test_what_data_and_model_both_state_is_compared(run, own, monkeypatch, argv, message):
+    monkeypatch.chdir(own)
+    before = sorted(own.iterdir())
+    code, out, error = run("train", *argv.split(), "--out", "r")
+    assert (code, out, error.splitlines()[-1]) == (2, "", f"error: {message}")
+    assert sorted(own.iterdir()) == before
+
+
+def test_what_was_told_of_is_the_cure(own):
+    changes = {"data.name": str(own / "rec"), "arguments.num_classes": 0, "arguments.sample_rate": 44100}
+    plan = kerasgen.training.plan("wavenet_plucked_strings_quick", overrides=changes)
+    data, model = kerasgen.training.prepare(plan)
+    assert model.sample_rate == data.sample_rate == 44100 and model.num_classes == data.num_classes == 0
+
+
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        ("dcgan", "dcgan is a system; expected one of its presets, dcgan_64, dcgan_digits, dcgan_digits_quick, "),
+        ("dcgan", "; on your own pictures: kerasgen train dcgan_64 --set data.name=FOLDER --epochs 10"),
+        ("dcgan_64", "expected a preset with 'data', got none; --set data.name=FOLDER trains on your pictures"),
+        (
+            "dcgan_64 --set data.name=photos",
+            "dcgan_64: expected a preset with 'recipe', got none; --epochs 10 trains that long, with the paper's ",
+        ),
+        ("dcgan_64 --set data.batch_size=8 --epochs 1", "expected data with a 'name', got none"),
+    ],
+)  # fmt: skip
+def test_the_way_to_train_on_own_pictures_is_told(run, own, monkeypatch, argv, message):
+    monkeypatch.chdir(own)
+    code, out, error = run("train", *argv.split())
+    assert code == 2 and out == "" and message in error and error.count("\n") == 1
+
+
+def test_mistakes_are_told_before_tensorflow_is_imported(tmp_path):
+    program = "import sys; from kerasgen.cli import main; assert main(['train', 'dcgan_64']) == 2; "
+    program += "sys.exit(bool({'tensorflow', 'keras'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("stated", ["data", "arguments", "both", "neither"])
+def test_a_size_is_stated_once(own, monkeypatch, stated):
+    monkeypatch.chdir(own)
+    parts = {"both": ["data", "arguments"], "neither": []}.get(stated, [stated])
+    size = [64, 64, 3] if stated == "neither" else [16, 24, 3]  # that of the preset
+    changes = {"data.name": "photos", "recipe.epochs": 1, "arguments.widths": [8, 8]}
+    changes |= {f"{part}.image_shape": size for part in parts}
+    data, model = kerasgen.training.prepare(kerasgen.training.plan("dcgan_64", overrides=changes))
+    assert list(data.shape) == list(model.image_shape) == size
+    if len(parts) == 1:  # a preset of data that are cut
+        plan = kerasgen.training.plan("char_rnn_python_topics", overrides={f"{stated}.image_shape": [32]})
+        assert plan["data"]["image_shape"] == plan["arguments"]["image_shape"] == [32]
+
+
+def test_a_run_knows_its_data_from_anywhere(run, own, preset, tmp_path, monkeypatch):
+    """A damaged picture is left out when asked; export needs no data, and says of them what it said with them."""
+    home = shutil.copytree(own, tmp_path / "home")
+    monkeypatch.chdir(home)
+    (home / "pets" / "cat" / "damaged.png").touch()
+    options = ("--set", "data.name=pets", "--set", "data.image_shape=[8,8,3]", "--set", "data.batch_size=8")
+    code, _, error = run("train", preset, *options, "--out", "r")
+    assert code == 2 and "damaged.png (empty file); --set data.on_error=skip leaves them out" in error
+    with pytest.warns(UserWarning, match="1 of 41 pictures cannot be read and are left out"):
+        assert run("train", preset, *options, "--set", "data.on_error=skip", "--out", "r")[0] == 0
+    about = hub.read_preset("r")["about"]
+    assert about["class_names"] == ["ant", "bee", "cat"] and about["shape"] == [8, 8, 3]
+    assert about["levels"] == 256 and about["sample_rate"] is None and about["name"] == "pets"
+    config = json.loads(Path("r", "config.json").read_text())
+    assert config["preset"]["data"]["name"] == str(home / "pets")
+    assert str(home) not in Path("r", "model", "README.md").read_text()
+    data = kerasgen.data.of(hub.read_preset("r"))
+    assert sum(map(data.count, data.splits)) == 40 and data.class_names == ("ant", "bee", "cat")
+    kept = json.loads(json.dumps({key: getattr(data, key) for key in exporting.FACTS}))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    shutil.rmtree(home / "pets")
+    assert run("export", home / "r", "--out", "b")[0] == 0
+    assert json.loads(Path("b", "bundle.json").read_text())["data"] == kept
+    for argv in (("evaluate", home / "r"), ("train", preset, "--out", home / "r", "--resume", "--epochs", 2)):
+        code, _, error = run(*argv)
+        assert (code, error.splitlines()[-1]) == (2, f"error: data: '{home / 'pets'}' is not here")
+    code, _, error = run("evaluate", "b")
+    assert (code, error.splitlines()[-1]) == (2, "error: data: 'pets' is not here")
+
+
 # --- looking --------------------------------------------------------------------------------------------------------
 
 
@@ -234,6 +443,7 @@ def test_interrupting_saves_what_was_learned_in_the_place_of_an_older_run(
     assert code == 130 and out == f"{folder}\n" and "interrupted; what was learned so far is saved" in error
     assert hub.read_preset(folder)["results"]["epochs"] == 1 and not (folder / "samples" / "old.png").exists()
     assert kerasgen.load(folder).sample(2).shape == (2, 8, 8, 1)
+    assert not (folder / "samples.png").exists() and not (folder / files.ASIDE).exists()
     assert signal.getsignal(signal.SIGINT) is before
     assert error.splitlines()[-1] == f"next: kerasgen train {preset} --out {folder} --resume"
 
@@ -320,6 +530,100 @@ def test_a_finished_run_is_left_alone_and_can_be_extended(run, preset, trained, 
     config = json.loads((folder / "config.json").read_text())
     assert config["preset"]["recipe"]["epochs"] == 3 and "finished" in config
     assert len((folder / "history.csv").read_text().splitlines()) == 4
+
+
+def rates(folder):
+    return [float(row["learning_rate"]) for row in csv.DictReader((folder / "history.csv").open())]
+
+
+def test_an_extended_run_goes_on_learning(run, tmp_path):
+    """Its schedule is that of the longer run from there on."""
+    folder = tmp_path / "run"
+    options = ("gaussian_digits", "--out", folder, "--set", "recipe.compile.steps_per_execution=1")
+    assert run("train", *options, "--epochs", 2)[0] == 0
+    before, first = sha(folder), rates(folder)
+    assert first[1] == pytest.approx(0.0, abs=1e-9)
+    code, _, error = run("train", *options, "--epochs", 4, "--resume")
+    assert code == 0 and "what is written for 400 steps is stretched to the 16 of this run" in error
+    assert sha(folder) != before
+    assert rates(folder) == pytest.approx([*first, 0.03 * (1 + np.cos(0.75 * np.pi)) / 2, 0.0], abs=1e-8)
+
+
+def test_a_recipe_ends_at_the_same_rate_on_twice_the_data(run, tmp_path):
+    for size in (256, 128):  # half the batch is twice the steps
+        options = ("--set", f"data.batch_size={size}", "--set", "recipe.compile.steps_per_execution=1")
+        assert run("train", "gaussian_digits", "--epochs", 2, *options, "--out", tmp_path / f"{size}")[0] == 0
+    assert rates(tmp_path / "256") == pytest.approx(rates(tmp_path / "128"), abs=2e-3)
+    assert rates(tmp_path / "128")[-1] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_grids_take_few_steps(preset):
+    model = kerasgen.build(
+        "ddpm", image_shape=(8, 8, 1), width=8, multipliers=(1,), blocks=1, attention=(), steps=60
+    )
+    assert kerasgen.training._fewer_steps(model) == {"steps": 50}
+    assert model.sample(1, steps=50).shape == (1, 8, 8, 1)
+    model = kerasgen.build(
+        "ddpm", image_shape=(8, 8, 1), width=8, multipliers=(1,), blocks=1, attention=(), steps=20
+    )
+    assert kerasgen.training._fewer_steps(model) == {}
+    assert kerasgen.training._fewer_steps(kerasgen.load(preset)) == {}
+
+
+HELD = """
+import hashlib, signal
+from kerasgen.cli.interrupts import heard
+signal.signal(signal.SIGINT, lambda number, frame: print("heard by Python", flush=True))
+with heard():
+    print("held", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)  # one call for some minutes, as TensorFlow makes them
+"""
+
+
+def test_a_second_interrupt_does_not_wait_for_a_long_call():
+    command = dict(cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", HELD], **command)
+    try:
+        assert process.stdout.readline() == "held\n"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.readline() == "stopping after the call at hand; Ctrl-C again stops at once\n"
+        assert process.poll() is None
+        asked = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130 and time.monotonic() - asked < 5
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.slow
+def test_a_second_interrupt_ends_a_run_and_leaves_the_trained_one(run, preset, trained, tmp_path):
+    """In one execution of a million steps, after the old run was set aside."""
+    folder = shutil.copytree(trained, tmp_path / "run")
+    many = ["--set", "recipe.steps_per_epoch=1000000", "--set", "recipe.compile.steps_per_execution=1000000"]
+    command = [sys.executable, "-m", "kerasgen", "train", preset, "--out", folder, *many]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    while not (folder / files.ASIDE / "config.json").exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    time.sleep(20)  # until the step is traced
+    process.send_signal(signal.SIGINT)
+    time.sleep(3)
+    assert process.poll() is None
+    asked = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()[1]
+    assert process.returncode == 130 and time.monotonic() - asked < 8
+    assert (
+        "stopping after the call at hand; Ctrl-C again stops at once\n" in said
+        and "stopped at once\n" in said
+    )
+    assert np.array_equal(kerasgen.load(folder).sample(2, seed=1), kerasgen.load(trained).sample(2, seed=1))
+    assert run("train", preset, "--out", folder, *RATES)[0] == 2
+    assert sha(folder) == sha(trained) and not (folder / files.ASIDE).exists()
 
 
 @pytest.mark.parametrize(

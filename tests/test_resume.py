@@ -331,6 +331,28 @@ def test_another_run_is_refused_in_one_line_and_changes_nothing(model, message, 
         pass  # it was given back
 
 
+def test_lengths_may_be_those_of_a_longer_run():
+    """Of schedules and averages, and nothing else; a run of the same epochs is the same in them too."""
+    cosine, adam = "optimizer.config.learning_rate.config.", "optimizer.config."
+    saved = {
+        "epochs": 3,
+        "seed": 0,
+        f"{cosine}decay_steps": 9,
+        f"{adam}ema_momentum": 0.9,
+        f"{adam}beta_1": 0.5,
+    }
+    longer = {f"{cosine}decay_steps": 18, f"{adam}ema_momentum": 0.95}
+    checkpoints.check_run("run", saved, {**saved, "epochs": 6, **longer})
+    checkpoints.check_run("run", saved, {**saved, "epochs": 2})
+    for key, value in {**longer, f"{cosine}boundaries": [3, 6]}.items():
+        with pytest.raises(ValueError, match=f"run: expected {key} = .* of the run to go on with"):
+            checkpoints.check_run("run", saved, {**saved, key: value})
+    with pytest.raises(
+        ValueError, match="expected optimizer.config.beta_1 = 0.5 of the run to go on with, got 0.4"
+    ):
+        checkpoints.check_run("run", saved, {**saved, "epochs": 6, f"{adam}beta_1": 0.4})
+
+
 def changed(folder, change):
     """Rewrite the newest checkpoint, with a digest that fits."""
     newest = checkpoints.newest(folder)

@@ -17,12 +17,13 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from kerasgen import hub
+from kerasgen import hub, recipes
 from kerasgen.files import atomic_write
 
 FORMAT = 1
 NAME = re.compile(r"(\d{10,})-([0-9a-f]{16})\.safetensors")
 STATE = "state"  # the array that holds the JSON
+LENGTHS = (*recipes.LENGTHS, recipes.MOMENTUM)  # settings of an optimiser that follow the length of the run
 NOTHING = {"dict": []}  # what a callback without state packs
 
 
@@ -147,18 +148,20 @@ def _optimizers(model):
 # --- the run --------------------------------------------------------------------------------------------------------
 
 
-def describe(model, source) -> dict:
+def describe(model, source, epochs) -> dict:
     """What makes a run the same run, as plain values by dotted names.
 
     Args:
         model: compiled.
         source: its data; see `kerasgen.data.endless`.
+        epochs: how long it is to be.
     """
     about = {
         "system": type(model).__name__,
         "arguments": model.arguments,
         "dtype": model.dtype_policy.name,
         "seed": model.seed,
+        "epochs": epochs,
         **{name: keras.optimizers.serialize(optimizer) for name, optimizer in _optimizers(model).items()},
         "steps_per_epoch": source.steps,
         "first_batch": source.fingerprint(),
@@ -169,12 +172,15 @@ def describe(model, source) -> dict:
 def check_run(directory, saved: dict, now: dict):
     """Compare two descriptions.
 
+    A run of other epochs is a run that is extended: lengths of schedules and averages may be those of the longer run.
+
     Raises:
         ValueError: the line names the first difference.
     """
+    extended = saved.get("epochs") != now["epochs"]
     for key in [*now, *saved]:
         before, after = saved.get(key), now.get(key)
-        if before == after:
+        if before == after or key == "epochs" or (extended and key.rpartition(".")[2] in LENGTHS):
             continue
         if key == "first_batch":
             raise ValueError(

@@ -10,7 +10,10 @@ from kerasgen.files import atomic_write
 
 
 class CSVHistory(keras.callbacks.Callback):
-    """Write the history as CSV after each epoch, whole or not at all: `epoch`, `seconds` since the start, every figure.
+    """Write the history as CSV after each epoch, whole or not at all.
+
+    Columns are `epoch`, `seconds` since the start, every figure, and the learning rate at the end of the epoch, of each
+    player: `learning_rate`, or `generator_learning_rate`, ...
 
     With `Resume`, the table goes on with the rows and the seconds of before. Keras' `CSVLogger` appends to an open file
     and adds empty `val_` columns where there is no validation.
@@ -38,7 +41,13 @@ class CSVHistory(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         seconds = round(time.perf_counter() - self.start, 3)
         figures = {name: float(value) for name, value in (logs or {}).items()}
-        self.rows.append({"epoch": epoch, "seconds": seconds, **figures})
+        rates = {
+            f"{player}_learning_rate" if player else "learning_rate": float(
+                keras.ops.convert_to_tensor(optimizer.learning_rate)
+            )
+            for player, optimizer in self.model.player_optimizers().items()
+        }
+        self.rows.append({"epoch": epoch, "seconds": seconds, **figures, **rates})
         text = io.StringIO()
         writer = csv.DictWriter(text, list(dict.fromkeys(key for row in self.rows for key in row)))
         writer.writeheader()

@@ -1,5 +1,6 @@
 """One line of progress for a whole run."""
 
+import contextlib
 import math
 import time
 
@@ -61,6 +62,18 @@ class Progress(keras.callbacks.Callback):
         elif done % self.every == 0 or done == self.epochs:
             line = f"epoch {done}/{self.epochs}  {figures}  {time.perf_counter() - self.start:.0f} s"
             self.console.print(line, highlight=False, soft_wrap=True)
+
+    @contextlib.contextmanager
+    def saying(self, what):
+        """Inside, the bar says this, and not the last losses."""
+        bar, figures = self.bar, self.bar.tasks[0].fields["figures"] if self.bar else ""
+        if bar:
+            bar.update(self.task, figures=what, refresh=True)
+        try:
+            yield
+        finally:
+            if bar:
+                bar.update(self.task, figures=figures)
 
     def on_train_end(self, logs=None):
         self.close()

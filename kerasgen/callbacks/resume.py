@@ -33,10 +33,11 @@ class Resume(keras.callbacks.Callback):
     order of the data, the other callbacks, and the history, which has the earlier epochs too. A checkpoint may fall
     into the middle of an epoch. It is written whole or not at all, and only if all of it is finite.
 
-    Ctrl-C saves after the step at hand and raises `Stopped`, a KeyboardInterrupt; a second one stops at once. SIGTERM
-    and the end of the terminal save and exit with 128 and the number of the signal, such as 143. One process at a time
-    uses a directory. Over several workers all of them read `directory`, the chief writes, saves follow epochs and
-    `steps` (clocks differ), and signals are not handled.
+    Ctrl-C saves after the step at hand and raises `Stopped`, a KeyboardInterrupt; a second one does not wait for the
+    step, but where one call of TensorFlow takes long, for that. SIGTERM and the end of the terminal save and exit with
+    128 and the number of the signal, such as 143. One process at a time uses a directory. Over several workers all of
+    them read `directory`, the chief writes, saves follow epochs and `steps` (clocks differ), and signals are not
+    handled.
 
     Of other callbacks the plain attributes that changed in training are kept: numbers, text, arrays, and lists or
     dictionaries of these. One with the methods `state()` and `restore(state)` says itself what to keep.
@@ -70,7 +71,7 @@ class Resume(keras.callbacks.Callback):
 
     # --- what `fit` calls -------------------------------------------------------------------------------------------
 
-    def open(self, model, callbacks, source) -> tuple:
+    def open(self, model, callbacks, source, epochs=1) -> tuple:
         """Take the directory and give the model the state of the last checkpoint, if there is one.
 
         Args:
@@ -78,6 +79,7 @@ class Resume(keras.callbacks.Callback):
             callbacks: of this `fit`. The history joins them, and this callback becomes the last, so that it saves what
                 all others made of a step.
             source: the data; see `kerasgen.data.endless`.
+            epochs: of the whole run.
 
         Returns:
             (epoch, step): where to go on. `step` may be all of the epoch's; its end is still to come then.
@@ -95,14 +97,14 @@ class Resume(keras.callbacks.Callback):
             if self._chief:
                 self._holds.enter_context(lock(self.directory))
                 sweep(self.directory)
-            self._open(model, source)
+            self._open(model, source, epochs)
         except BaseException:
             self.close()
             raise
         return self._epoch, self._step
 
-    def _open(self, model, source):
-        self._epoch_steps, self._run = source.steps, checkpoints.describe(model, source)
+    def _open(self, model, source, epochs):
+        self._epoch_steps, self._run = source.steps, checkpoints.describe(model, source, epochs)
         self._epoch = self._step = 0
         self.signal, self._learned, seconds = None, False, 0.0
         self._found = checkpoints.newest(self.directory)

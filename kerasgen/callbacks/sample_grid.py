@@ -1,5 +1,7 @@
 """Pictures of how a model learns."""
 
+import contextlib
+import time
 from pathlib import Path
 
 import keras
@@ -7,6 +9,7 @@ import keras
 from kerasgen import averages, pictures
 
 FRAMES = 200  # of the animation, at most; the last ones
+FREE = 5.0  # seconds of drawing that a run of any length may take
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -17,23 +20,34 @@ class SampleGrid(keras.callbacks.Callback):
 
     Args:
         directory: for the files; it is made.
-        every: epochs between two pictures; the last epoch is always drawn.
+        every: epochs between two pictures; the last epoch is drawn too.
         count: samples; left out, 64 pictures or 1,000 points.
         seed: of the samples.
         tensorboard: directory for the same pictures as TensorBoard summaries, if any.
+        share: of the time since training began, at most, that goes into drawing; a picture that would take more is
+            left out, unless it is the first. None draws them all.
+        progress: a `Progress`, whose bar says so while a picture is drawn.
         **ports: further inputs of `sample`, such as `label` or `steps`.
 
     Example:
         >>> model.fit(data.train, epochs=40, callbacks=[SampleGrid("runs/dcgan/samples", every=5)])    # doctest: +SKIP
     """
 
-    def __init__(self, directory, every=1, count=None, seed=0, tensorboard=None, **ports):
+    def __init__(
+        self, directory, every=1, count=None, seed=0, tensorboard=None, share=None, progress=None, **ports
+    ):
         super().__init__()
         self.directory, self.every, self.tensorboard = Path(directory), every, tensorboard
         self.count, self.seed, self.ports = count, seed, ports
+        self.share, self.progress = share, progress
 
     def on_train_begin(self, logs=None):
         self.paths, self.epoch, self.drawn, self.writer = [], None, None, None
+        self.begun, self.spent, self.last = (
+            time.perf_counter(),
+            0.0,
+            0.0,
+        )  # seconds in all pictures, in the last
         if self.tensorboard:
             import tensorflow as tf
 
@@ -62,6 +76,15 @@ class SampleGrid(keras.callbacks.Callback):
             pictures.animate(self.directory / "samples.gif", frames)
 
     def _draw(self):
+        start = time.perf_counter()
+        if self.share is not None and self.spent + self.last > max(FREE, self.share * (start - self.begun)):
+            return
+        with self.progress.saying("drawing") if self.progress else contextlib.nullcontext():
+            self._draw_now()
+        self.last = time.perf_counter() - start
+        self.spent += self.last
+
+    def _draw_now(self):
         kind = self.model.kind
         count = self.count or pictures.COUNTS[kind]
         with averages.averaged(self.model):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -56,21 +58,21 @@ def export(
     if layout:
         log(f"{size}, {', '.join(report['models'])}; next: {out / 'README.md'} says how to serve them")
     else:
-        log(f"{size}, all runtimes agree with Keras; next: kerasgen demo {out}")
+        log(f"{size}, all runtimes agree with Keras; next: kerasgen demo {shlex.quote(str(out))}")
 
 
 def _export(source, out, overwrite, opset, variants):
     """Write a bundle and show what was measured."""
     with usage():
         model, about = open_source(source)
-    from kerasgen import data, exporting
+    from kerasgen import exporting
     from kerasgen import variants as smaller
 
     opset = exporting.OPSET if opset is None else opset
     with usage():
         exporting.check_opset(opset)
         names = smaller.check_names(variants.split(",") if variants else ())
-    used = data.of(about)
+    used = _facts(model, about)
     try:
         report = exporting.export(
             model, out, preset=about.get("preset"), data=used, overwrite=overwrite, progress=log,
@@ -82,6 +84,20 @@ def _export(source, out, overwrite, opset, variants):
     if names:
         console(stderr=True).print(_variants(report["variants"]))
     return report
+
+
+def _facts(model, about):
+    """What a bundle says of the data: what a run has kept of them, so that it is not needed; of a preset, the data."""
+    from kerasgen import data, exporting
+
+    kept = about.get("about")
+    given = {port.name for ports in model.ports().values() for port in ports.inputs}
+    if not kept:
+        return data.of(about)
+    if "picture" in given and "sample" not in model.serves:  # the card's picture shows what becomes of theirs
+        with contextlib.suppress(ValueError, OSError):
+            return data.of(about)
+    return {key: kept.get(key) for key in exporting.FACTS}
 
 
 def verify(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +43,7 @@ def train(
 ):
     """Train a preset into a run folder: model, history, pictures. Ctrl-C stops and saves, for --resume to go on."""
     from kerasgen import training
+    from kerasgen.cli import interrupts
 
     with usage():
         changes = training.parse(set or [])
@@ -60,19 +62,27 @@ def train(
             f"{plan['preset']}: {plan['system']} on {plan['data']['name']}, {epochs} epochs; loading TensorFlow"
         )
         tensorflow(operate=strategy is None)
-        prepared = training.prepare(plan, strategy, deterministic)
+        prepared = training.prepare(plan, strategy, deterministic, log)
     try:
-        training.run(start, *prepared)
+        with interrupts.heard():
+            training.run(start, *prepared)
+    except training.Undone as error:
+        raise Usage(str(error)) from error
     except (KeyboardInterrupt, SystemExit) as end:  # Ctrl-C, and other signals
-        saved = isinstance(end, training.Interrupted)
-        log(f"interrupted; {'what was learned so far is saved' if saved else 'the last checkpoint is kept'}")
-        print(folder)
-        log(f"next: kerasgen train {preset} --out {folder} --resume")
+        learned, undone = isinstance(end, training.Interrupted), getattr(end, "undone", False)
+        state = "what was learned so far is saved" if learned else "the last checkpoint is kept"
+        log(f"interrupted; {f'nothing was saved, and {folder} is as it was' if undone else state}")
+        if not undone:
+            print(folder)
+        command = shlex.join(
+            ["kerasgen", "train", preset, "--out", str(folder), *["--resume"] * (not undone)]
+        )
+        log(f"next: {command}")
         raise typer.Exit(getattr(end, "code", 130)) from None
     print(folder)
     pictures = folder / "samples.png"
     seen = f"pictures: {pictures}; " if pictures.exists() else ""
-    log(f"{seen}next: kerasgen export {folder} --out {folder / 'bundle'}")
+    log(f"{seen}next: kerasgen export {shlex.quote(str(folder))} --out {shlex.quote(str(folder / 'bundle'))}")
 
 
 def sample(

@@ -102,12 +102,31 @@ def of(about):
         about: the contents of `preset.json` or `bundle.json`.
     """
     data = about.get("data")
-    shape = data and (data.get("image_shape") or about.get("image_shape"))
     if not data:
         return None
+    name = data["name"]
+    check_here(name, yours=data.get("licence") == "yours")
+    known = (data, about, about.get("arguments") or {})
+    shape = next((part["image_shape"] for part in known if part.get("image_shape")), None)
+    options = {key: data[key] for key in ("labels", "on_error", "max_pixels") if data.get(key) is not None}
+    seed = (about.get("recipe") or {}).get("seed") or 0  # of the splits
     # There an embedded name is that of the embedded data, whatever lies in the folder of the day.
-    source = f"embedded:{data['name']}" if data["name"] in FIXED | CUT else data["name"]
-    return load(source, image_shape=shape and tuple(shape))
+    source = f"embedded:{name}" if name in FIXED | CUT else name
+    return load(source, image_shape=shape and tuple(shape), seed=seed, **options)
+
+
+def check_here(name, yours=False):
+    """Refuse the path of data that are not there, as a path.
+
+    Args:
+        name: of data, or the path of files.
+        yours: a name that is not a path is that of files, too.
+
+    Raises:
+        ValueError: see above.
+    """
+    if (yours or os.path.isabs(name)) and not os.path.exists(name):
+        raise ValueError(f"data: {name!r} is not here")
 
 
 def _load_named(source, seed, image_shape, labels, on_error, max_pixels):

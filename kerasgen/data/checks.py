@@ -187,6 +187,62 @@ def check_dataset(dataset, shape, minimum=None, maximum=None, num_classes=0, nam
         check_labels(first[1], num_classes, len(x))
 
 
+class Mismatch(ValueError):
+    """A fact that data and model both state, and differently.
+
+    Attributes:
+        argument: of the model, that states it.
+        value: what the argument should be.
+        said: the line, without what to do.
+    """
+
+    def __init__(self, argument, value, whose, got):
+        self.argument, self.value = argument, value
+        self.said = f"{argument}: expected {value}, that of {whose}, got {got}"
+        super().__init__(f"{self.said}; build the model with {argument}={value!r}")
+
+
+def check_match(data, model):
+    """Compare what kerasgen's data and a model both state: kind, shape, labels or descriptions, levels, sample rate.
+
+    Args:
+        data: `kerasgen.data.Data`.
+        model: a `GenerativeModel`.
+
+    Raises:
+        Mismatch: a fact that an argument of the model states.
+        ValueError: examples or descriptions of another kind.
+
+    Example:
+        >>> import kerasgen
+        >>> model = kerasgen.build("gaussian", image_shape=(8, 8, 1), levels=256)
+        >>> check_match(kerasgen.data.load("digits"), model)
+        Traceback (most recent call last):
+        kerasgen.data.checks.Mismatch: levels: expected 17, that of digits, got 256; build the model with levels=17
+    """
+    if model.kind not in (data.kind, "vector"):  # whose values may be anything
+        raise ValueError(f"data: expected {model.kind}s, got {data.kind}s from {data.name}")
+    shape, classes = tuple(data.shape), data.num_classes
+    if len(shape) != len(model.image_shape) or not _agree(model.image_shape, shape):
+        raise Mismatch("image_shape", shape, data.name, tuple(model.image_shape))
+    wanted, given = model.described, data.described or ("label" if classes else "")
+    if wanted == "label" and not data.described and classes != model.num_classes:
+        raise Mismatch("num_classes", classes, data.name, model.num_classes)
+    if wanted and wanted != given:
+        raise ValueError(
+            f"data: expected a {wanted} with each example, got {given or 'nothing'} from {data.name}"
+        )
+    if wanted in ("text", "layout"):
+        argument = {"text": "text_length", "layout": "objects"}[wanted]
+        size, own = data.splits["train"][1].shape[1], getattr(model, argument)
+        if size != own:
+            raise Mismatch(argument, size, data.name, own)
+    if data.levels and model.levels and data.levels != model.levels:
+        raise Mismatch("levels", data.levels, data.name, model.levels)
+    if data.sample_rate and model.sample_rate and data.sample_rate != model.sample_rate:
+        raise Mismatch("sample_rate", data.sample_rate, data.name, model.sample_rate)
+
+
 def check_batch_size(batch_size, count=None):
     """Check that a batch size is a positive integer and, where `count` is given, that the data fill one
     batch.

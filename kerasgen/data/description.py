@@ -86,6 +86,13 @@ class Data:
         return to_text(chosen) if self.described == "text" else np.round(chosen.astype("float64"), 4).tolist()
 
     @property
+    def about(self):
+        """What there is to say of the data, as plain values: what a run and a bundle keep of them."""
+        words = {key: getattr(self, key) for key in ("name", "licence", "origin", "entropy", "descriptions")}
+        facts = {"shape": list(self.shape), "levels": self.levels, "sample_rate": self.sample_rate}
+        return {**words, "class_names": list(self.class_names), **facts}
+
+    @property
     def image_shape(self):
         """(height, width, channels) of a picture, (length,) of a text or sound."""
         if self.kind == "vector":
