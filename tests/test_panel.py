@@ -496,9 +496,9 @@ def test_boxes_are_drawn(page, tmp_path):
     np.testing.assert_allclose(brightness(page), expected, atol=0.01)
     # A third one, from the middle of the upper right quarter to its corner, of another class.
     page.select_option(".kg-board-row select", "9")
-    board = page.locator(".kg-board").bounding_box()
 
     def drag(*way):
+        board = page.locator(".kg-board").bounding_box()  # the page may have been scrolled
         spots = [(board["x"] + x * board["width"], board["y"] + y * board["height"]) for x, y in way]
         page.mouse.move(*spots[0])
         page.mouse.down()
