@@ -894,8 +894,8 @@ def build(bundle_dirs):
         @gr.render(inputs=picker, concurrency_limit=2)
         def page(key):
             entry = shelf.find(key)
-            gr.HTML(_heading(key, entry))
             shown = [(name, content) for name, content, fits in TABS if fits(entry)]
+            gr.HTML(_heading(key, entry, [name for name, _ in shown]))
             if not shown:
                 gr.HTML("<p>This bundle has no function that the page can show; see its README.md.</p>")
             with gr.Tabs(selected=shown[0][0] if shown else None):
@@ -968,7 +968,7 @@ def _label(key, entry):
     return " · ".join(filter(None, (entry.info["class"], key, entry.info.get("family"))))
 
 
-def _heading(key, entry):
+def _heading(key, entry, tabs):
     info = entry.info
     data = f"data: {info['data']['name']}" if info["data"] else ""
     size = " × ".join(map(str, entry.shape))
@@ -977,7 +977,8 @@ def _heading(key, entry):
     image = f'<img src="{entry.thumbnail}" alt="">' if entry.thumbnail else ""
     title = html.escape(f"{info['class']} · {key}").replace("_", "_<wbr>")
     text = f"<h2>{title}</h2>" + "".join(f"<p>{line}</p>" for line in lines)
-    return f'<div class="kg-head">{image}<div>{text}</div></div>'
+    tabs = html.escape(json.dumps(tabs))  # all of them, also those without room
+    return f'<div class="kg-head" data-tabs="{tabs}">{image}<div>{text}</div></div>'
 
 
 def _cards(entries):
