@@ -1,4 +1,4 @@
-"""Every system in the demo and on the static page, as wide as a desk and as a phone: nothing fails, nothing is cut off."""
+"""Every system in the demo and on the static page, at a desk and on a phone: nothing fails, nothing is cut off."""
 
 import functools
 import json
@@ -118,5 +118,5 @@ def test_page(page, bundles, site):
                     page.inner_text("#error"),
                 )
                 assert nothing_is_wider(page, page.viewport_size["width"]) == [], (system, name)
-                drawn = "import('./app.js').then(({ shown: { output } }) => Array.from(output.data).every(Number.isFinite))"
+                drawn = "import('./app.js').then(({ shown: { output } }) => [...output.data].every(Number.isFinite))"
                 assert page.evaluate(drawn), (system, name)
