@@ -12,6 +12,7 @@ VENV ?= .venv
 PRESET ?= vae_digits_quick
 RUN ?= runs/quickstart
 WORKERS ?= 2
+DEMO ?= vae_digits dcgan_digits real_nvp_digits pixel_cnn_digits_classes ddpm_digits
 ARGS ?=
 
 BIN := $(VENV)/bin
@@ -73,8 +74,8 @@ bundles: setup  ## export every preset that ships with weights into exports/bund
 	  $(BIN)/kerasgen export $$preset --out exports/bundles/$$preset; \
 	done
 
-demo: bundles  ## open the demo on these bundles
-	shopt -s nullglob; $(BIN)/kerasgen demo exports/bundles/*
+demo: setup  ## open the demo on a few models; DEMO="dcgan_digits ..." chooses others
+	$(BIN)/kerasgen demo $(DEMO)
 
 site: bundles  ## put the web page and these bundles together in build/site
 	npm install --prefix exports/clients/node --ignore-scripts --no-audit --no-fund

@@ -32,6 +32,7 @@ def build(out, bundles, library=LIBRARY):
         FileNotFoundError: onnxruntime-web is not installed.
         FileExistsError: `out` is a folder with something else in it.
     """
+    import kerasgen
     from kerasgen import files
     from kerasgen.runtime import Bundle
 
@@ -48,6 +49,7 @@ def build(out, bundles, library=LIBRARY):
         site = pathlib.Path(site)
         for name in PAGE:
             shutil.copy(HERE / "clients" / "web" / name, site)
+        shutil.copy(pathlib.Path(kerasgen.__file__).with_name("boxes.js"), site)  # shared with the demo
         (site / "ort").mkdir()
         for name in ORT:
             shutil.copy(library / name, site / "ort")

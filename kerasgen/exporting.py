@@ -196,6 +196,7 @@ def _describe(model, preset, data, opset) -> dict:
         "system": system.id if system else name.lower(),
         "class": name,
         "preset": preset,
+        "family": system.family if system else None,
         "title": system.title if system else name,
         "paper": f"{system.authors}, {system.reference}" if system else None,
         "year": system.year if system else None,

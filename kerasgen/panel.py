@@ -9,13 +9,18 @@ Visitors choose numbers, never files; every number is checked here again, since 
 """
 
 import base64
+import contextlib
 import dataclasses
+import errno
 import functools
 import html
 import io
 import json
 import math
 import os
+import pathlib
+import socket
+import threading
 import wave
 
 # Read when Gradio and ONNX Runtime are imported: nothing leaves the machine.
@@ -37,7 +42,23 @@ SPANS = {"steps": 250, "guidance": 10, "temperature": 2}  # where these end, if 
 SEEDS = 2**31 - 1
 FAR = 10  # how far from the prior's mean a latent may lie
 WALK = 12  # pictures from one point to another
-CHANGES = "translate", "refine", "complete", "upscale", "colorize"  # functions of pictures
+NUMBERS = "seed", "last", "count"  # fields of numbers, which are empty while another one is typed
+STROKES = "strokes drawn here"
+CHANGES = (
+    "reconstruct",
+    "translate",
+    "refine",
+    "complete",
+    "upscale",
+    "colorize",
+    "denoise",
+)  # example to example
+LOOKS = {  # what is shown beside an example
+    "encode": "Their latents or codes: as curves, on one scale, or, square ones, in grey",
+    "logits": "How unsure it is of each element: the brighter or higher, the more bits",
+    "score": "Gradient of the log-density: where it is grey, nothing pulls",
+}
+TITLES = {"score": "Gradient"}  # of tabs that are not called like their function
 SCORES = {"log_prob": "nats", "bound": "nats", "energy": "no unit"}
 
 EVENT = dict(preprocess=False, trigger_mode="always_last", show_progress="hidden", api_visibility="private")
@@ -56,6 +77,12 @@ LOOK = {
     "input_border_color": "*neutral_200",
     "input_shadow": "none",
 }
+# A text that was chosen is marked when its field is entered, so that typing replaces it.
+MARK = """
+document.addEventListener("focusin", event => {
+  if (event.target.matches("input[role=listbox], [role=combobox]")) setTimeout(() => event.target.select?.());
+});
+"""
 TOP = "<div class='kg-top'><h1>kerasgen</h1><p>generative models, run from exported files</p></div>"
 PICK = """
 element.addEventListener("click", event => {
@@ -63,6 +90,13 @@ element.addEventListener("click", event => {
   if (card) trigger("click", {key: card.dataset.key});
 });
 """
+BOXES = """
+const about = JSON.parse(props.about);
+boxes(element.querySelector(".kg-boxes"), about, rows => {
+  props.value = JSON.stringify(rows);
+});
+"""
+BOXES = pathlib.Path(__file__).with_name("boxes.js").read_text("utf-8").replace("export ", "") + BOXES
 CSS = """
 .gradio-container {max-width: 1120px !important; width: 100%; margin: 0 auto; overflow: clip !important}
 .kg-top h1 {font-size: 1.25rem; margin: 0}
@@ -70,15 +104,20 @@ CSS = """
 .kg-note, .kg-top p, .kg-head p {font-size: .85rem}
 .kg-head {display: flex; gap: 1rem; align-items: center; line-height: 1.5}
 .kg-head h2 {margin: 0; font-size: 1.5rem}
+.kg-head > div {min-width: 0; overflow-wrap: anywhere}
 .kg-head img {height: 96px; border-radius: 8px}
 .kg-head img, .kg-cards img, .kg-grid img {image-rendering: pixelated}
 .kg-cards {display: flex; gap: .6rem; overflow-x: auto; padding: .2rem}
-.kg-cards button {flex: none; width: 104px; padding: .4rem; border-radius: 10px; font-size: .75rem; line-height: 1.3;
-  overflow-wrap: anywhere; background: var(--block-background-fill); border: 1px solid var(--border-color-primary)}
+.kg-cards button {flex: none; width: 124px; padding: .4rem; border-radius: 10px; font-size: .75rem; line-height: 1.3;
+  background: var(--block-background-fill); border: 1px solid var(--border-color-primary)}
 .kg-cards button:hover, .kg-cards button:focus-visible {border-color: var(--color-accent)}
+.kg-cards b {display: block; font-size: .85rem}
 .kg-cards img {width: 100%; display: block; aspect-ratio: 1; object-fit: contain; border-radius: 6px; margin: 0 0 .3rem}
 .kg-seed {align-items: end}
 .kg-seed button {margin-bottom: 11px; font-size: .85rem; font-weight: 500}
+.kg-stop {margin-left: 12px; align-self: start}
+.kg-out {min-height: 3rem}
+.kg-out [data-testid=status-tracker] {overflow: visible !important} /* else cut to nothing */
 .kg-stay {position: sticky; top: 1rem; align-self: start}
 .kg-grid {display: grid; grid-template-columns: repeat(auto-fill, minmax(70px, 1fr)); gap: .6rem}
 .kg-grid figure {margin: 0}
@@ -92,16 +131,24 @@ CSS = """
 .kg-plane {width: 100%; max-width: 480px; display: block}
 .kg-plane circle {fill: var(--color-accent); fill-opacity: .6}
 .kg-plane path {stroke: var(--border-color-primary); stroke-width: .004}
+.kg-plane .kg-arrow {stroke: var(--color-accent); stroke-width: .006}
+.kg-label {font-size: .875rem; font-weight: 500}
 .kg-plane text {fill: var(--body-text-color-subdued); font-size: .06px}
 .kg-curve {width: 100%; height: 76px}
 .kg-curve polyline {fill: none; stroke: var(--color-accent); stroke-width: 1.5px; vector-effect: non-scaling-stroke}
 @media (max-width: 640px) { /* the picture stays in sight while its sliders are moved */
   .kg-stay {order: -1; top: 0; z-index: 100; align-self: stretch; background: var(--body-background-fill)}
   .kg-stay .kg-grid, .kg-stay .kg-plane {max-width: 200px; margin: 0 auto}
-  .kg-grid:not(.kg-large) {grid-template-columns: repeat(auto-fill, minmax(60px, 1fr))}
+  .kg-first {order: -1}
+  .kg-grid:not(.kg-large):not(:has(audio)) {grid-template-columns: repeat(auto-fill, minmax(60px, 1fr))}
   .kg-head img {display: none}
 }
 """
+
+
+class Stopped(Exception):
+    """The visitor stopped what was computed."""
+
 
 # --- what is shown -----------------------------------------------------------------------------------------
 
@@ -114,6 +161,7 @@ class Shelf:
             how = "make one with `kerasgen export vae_digits --out DIR`"
             raise ValueError(f"demo: expected at least one bundle, got none; {how}")
         self._open = functools.lru_cache(OPEN)(runtime.Bundle)
+        self._mine, self._running = threading.local(), {}  # options of this thread's run; of each visitor's
         self.entries = {}
         for directory in map(os.path.abspath, directories):
             name = os.path.basename(directory)
@@ -127,10 +175,38 @@ class Shelf:
             raise _error(f"bundle: expected one of {', '.join(self.entries)}, got {str(name)[:40]!r}")
         return self.entries[name]
 
-    def makers(self, shape: tuple, first: str) -> list:
-        """The names of bundles that draw pictures of a shape, and need to be told nothing; `first` comes first."""
-        found = [name for name, entry in self.entries.items() if entry.shape == shape and entry.draws]
-        return sorted(found, key=lambda name: name != first)
+    def makers(self, name: str) -> list:
+        """Where examples as a bundle takes them come from: itself, others that need to be told nothing, strokes."""
+        entry = self.find(name)
+        own = [name] * entry.samples
+        if not entry.pictures:
+            return own
+        others = [
+            key for key, e in self.entries.items() if e.draws and e.shape == entry.shape and key != name
+        ]
+        return [*own, *others, STROKES]
+
+    @contextlib.contextmanager
+    def stoppable(self, visitor):
+        """What runs in here is ended by `stop` of the same visitor."""
+        import onnxruntime
+
+        options = self._mine.options = onnxruntime.RunOptions()
+        options.log_severity_level = 4  # nothing is written where a run is stopped
+        running = self._running.setdefault(visitor, set())
+        running.add(options)
+        try:
+            yield
+        finally:
+            self._mine.options = None
+            running.discard(options)
+            if not running:
+                self._running.pop(visitor, None)
+
+    def stop(self, visitor):
+        """End what runs for a visitor, at the next node of the graph."""
+        for options in list(self._running.get(visitor, ())):
+            options.terminate = True
 
     def run(self, name: str, function: str, given: dict) -> np.ndarray:
         """Run a function on inputs that come from outside."""
@@ -138,13 +214,20 @@ class Shelf:
         if function not in entry.ports:
             raise _error(f"{function}: expected one of {', '.join(entry.ports)}, as {name} serves no other")
         try:
-            values = runtime.bind(function, entry.ports[function], (), given)
+            values = runtime.bind(function, entry.ports[function], (), given, entry.said("class_names") or ())
         except (TypeError, ValueError) as error:
             raise _error(str(error)) from None
         rows = max((len(value) for value in values.values() if value.ndim), default=0)
         if rows > entry.most:
             raise _error(f"{function}: expected at most {entry.most} rows, got {rows}")
-        result = self._open(entry.directory).run(function, **values)
+        options = getattr(self._mine, "options", None)
+        try:
+            feeds = {port: np.asarray(value) for port, value in values.items()}
+            result = self._open(entry.directory).session(function).run(None, feeds, options)[0]
+        except Exception:
+            if options is None or not options.terminate:
+                raise
+            raise Stopped from None
         if not np.isfinite(result).all():
             raise _error(f"{function}: {name} gave values that are not finite for these inputs")
         return result
@@ -164,7 +247,7 @@ class Entry:
         self.directory, self.shape = bundle.directory, tuple(info["image_shape"])
         self.most = MOST_POINTS if info["kind"] == "vector" else MOST_PICTURES
         self.ports = {name: tuple(map(self._end, ports.inputs)) for name, ports in bundle.ports.items()}
-        self.thumbnail = _thumbnail(os.path.join(self.directory, "samples.png"))
+        self.thumbnail = _thumbnail(os.path.join(self.directory, "samples.png"), self.pictures)
 
     @property
     def pictures(self) -> bool:
@@ -176,9 +259,15 @@ class Entry:
         """Whether it makes examples out of a count and a seed."""
         return self.offers("sample", "count")
 
-    def changes(self, function: str) -> bool:
-        """Whether it serves a function of pictures, and of a mask at most."""
-        return self.pictures and self.offers(function, "picture", "mask") and self.port(function, "picture")
+    def said(self, name: str):
+        """What the bundle says of its data under a name, None where it says nothing."""
+        return (self.info["data"] or {}).get(name)
+
+    def looks(self, function: str) -> bool:
+        """Whether it serves a function of examples that come from itself or, pictures, from elsewhere."""
+        inputs = ("x", "picture", "mask", "noise_level", "code")
+        coded = self.port(function, "code") is None or self.offers("encode", "x")
+        return (self.samples or self.pictures) and coded and self.offers(function, *inputs)
 
     @property
     def draws(self) -> bool:
@@ -234,9 +323,53 @@ def draw(entry: Entry, x: np.ndarray, captions=None, large=False, fade=False) ->
         return _plane(x, fade)
     else:
         marks = [_curve(values.ravel()) for values in x]
-    titles = [f"<figcaption>{_title(captions, i)}</figcaption>" for i in range(len(marks))]
+    return _figures(marks, [_title(captions, i) for i in range(len(marks))], large)
+
+
+def _figures(marks, titles, large):
+    """Marks of HTML in a grid, each with its title below."""
+    titles = [f"<figcaption>{title}</figcaption>" for title in titles]
     figures = "".join(f"<figure>{mark}{title}</figure>" for mark, title in zip(marks, titles, strict=True))
     return f'<div class="kg-grid{" kg-large" if large else ""}">{figures}</div>'
+
+
+def show_values(entry: Entry, function: str, values: np.ndarray, x: np.ndarray) -> str:
+    """What a function says of examples x: a picture for each where it has the shape of one, else a curve."""
+    if function == "score" and entry.shape == (2,):
+        return _plane(x, False, values)
+    if function == "logits":  # entropy in bits over the last axis
+        shares = np.exp(values - values.max(-1, keepdims=True))
+        shares /= shares.sum(-1, keepdims=True)
+        values = -(shares * np.log2(shares + 1e-12)).sum(-1)
+    titles = [f"{value:.3g} bits in the mean" for value in values.reshape(len(values), -1).mean(1)]
+    titles = titles if function == "logits" else [""] * len(values)
+    side = math.isqrt(values[0].size)
+    square = side**2 == values[0].size and (function == "logits" or values.dtype.kind == "i")
+    if not entry.pictures or not (square or values.shape[1:] == entry.shape):
+        ends = float(values.min()), float(values.max())
+        return _figures([_curve(row.ravel(), *ends) for row in values], titles, False)
+    shown = values if values.shape[1:] == entry.shape else values.reshape(-1, side, side, 1)
+    low = -np.abs(shown).max() if function == "score" else 0
+    high = np.abs(shown).max() or 1
+    shown = (shown - low) / (high - low)
+    return _figures([f'<img src="{png(picture)}" alt="">' for picture in shown], titles, False)
+
+
+def strokes(count: int, seed: int, shape: tuple) -> np.ndarray:
+    """Pictures (count, *shape) in [0, 1] to begin with where no model draws any: three bright lines on black each."""
+    y, x = (np.mgrid[: shape[0], : shape[1]] + 0.5) / max(shape[:2])
+    pictures = np.zeros((count, *shape), "float32")
+    for i, picture in enumerate(pictures):  # each a function of its index and the seed alone
+        draws = np.random.default_rng([seed, i])
+        points = draws.uniform(0.15, 0.85, (4, 2)) * np.array(shape[:2]) / max(shape[:2])
+        colours = draws.uniform(0.5, 1, (3, shape[2])) if shape[2] > 1 else np.ones((3, 1))
+        for (top, left), (bottom, right), colour in zip(points, points[1:], colours, strict=False):
+            down, across = bottom - top, right - left
+            along = ((y - top) * down + (x - left) * across) / (down**2 + across**2 + 1e-9)
+            far = np.hypot(y - top - along.clip(0, 1) * down, x - left - along.clip(0, 1) * across)
+            line = np.clip(1.5 - far / 0.08, 0, 1)[..., None] * colour
+            np.maximum(picture, line, out=picture)
+    return pictures
 
 
 def png(picture: np.ndarray) -> str:
@@ -266,10 +399,13 @@ def _data(media, file):
     return f"data:{media};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def _thumbnail(path):
+def _thumbnail(path, pictures):
+    """A bundle's picture, small; of a grid of pictures the first few, or all grids of one kind would look alike."""
     try:
         with Image.open(path) as image:
             image = image.convert("RGB")
+            if pictures:
+                image = image.crop((0, 0, *(max(1, 2 * side // 5) for side in image.size)))
             image.thumbnail((128, 128))
             return _address(image)
     except (OSError, Image.DecompressionBombError):  # a bundle may come without one
@@ -280,8 +416,11 @@ def _title(captions, i):
     return html.escape(captions[i] if captions else f"#{i}")
 
 
-def _plane(points, fade):
-    """A diagram of points, in a frame that is the same for most models, so that seeds can be compared."""
+def _plane(points, fade, arrows=None):
+    """A diagram of points, in a frame that is the same for most models, so that seeds can be compared.
+
+    Arrows, one for each point, are drawn as lines, the longest of them a quarter of the frame.
+    """
     end, radius = max(3, math.ceil(np.abs(points).max())), 0.012 + 0.03 / len(points)
     dots = [f'cx="{x / end:.4f}" cy="{-y / end:.4f}" r="{radius:.4f}"' for x, y in points]
     shades = [
@@ -289,6 +428,12 @@ def _plane(points, fade):
     ]
     circles = "".join(f"<circle {dot}{shade}/>" for dot, shade in zip(dots, shades, strict=True))
     lines = "".join(f'<path d="M-1 {k / 3:.3f}H1M{k / 3:.3f} -1V1"/>' for k in range(-3, 4))
+    if arrows is not None:
+        ways = arrows / (np.linalg.norm(arrows, axis=1).max() or 1) / 4
+        lines += "".join(
+            f'<path class="kg-arrow" d="M{x / end:.4f} {-y / end:.4f}l{u:.4f} {-v:.4f}"/>'
+            for (x, y), (u, v) in zip(points, ways, strict=True)
+        )
     ends = f'<text x="-1" y="1.09">−{end}</text><text x="1" y="1.09" text-anchor="end">{end}</text>'
     return (
         f'<svg class="kg-plane" viewBox="-1.05 -1.05 2.1 2.2" role="img" aria-label="{len(points)} points">'
@@ -296,8 +441,9 @@ def _plane(points, fade):
     )
 
 
-def _curve(values):
-    low, high = float(values.min()), float(values.max())
+def _curve(values, *ends):
+    """Values as a line, from their lowest to their highest or between given ends."""
+    low, high = ends or (float(values.min()), float(values.max()))
     y = 1 - (values - low) / ((high - low) or 1)
     points = " ".join(f"{i / max(1, len(y) - 1):.4f},{v:.4f}" for i, v in enumerate(y))
     line = f'<polyline points="{points}"/>'
@@ -311,7 +457,7 @@ class Tab:
     """A tab of a bundle's page: its widgets, and handlers that check what they are given.
 
     Handlers get the values of a request raw, since Gradio's own checks answer a wrong type with a traceback; so every
-    value goes through `Shelf.run` or `_point`.
+    value goes through `Shelf.run`, `_check` or `_point`.
     """
 
     def __init__(self, shelf: Shelf, key: str, name: str, first: bool):
@@ -320,30 +466,57 @@ class Tab:
         self.shelf, self.key, self.name, self.entry, self.first = shelf, key, name, shelf.find(key), first
         self.shell = gr.Tab(name, id=name)
 
-    def run(self, function: str, **given) -> np.ndarray:
+    def run(self, function: str, given: dict, **more) -> np.ndarray:
         """Run a function of the bundle, leaving out the inputs that it does not take."""
         taken = {port.name for port in self.entry.ports[function]}
-        return self.shelf.run(self.key, function, {k: v for k, v in given.items() if k in taken})
+        given = {name: value for name, value in {**given, **more}.items() if name in taken}
+        if isinstance(given.get("layout"), str):
+            given["layout"] = _layout(given["layout"])
+        return self.shelf.run(self.key, function, given)
 
-    def draw_own(self, function: str, count, seed, label) -> np.ndarray:
-        """The model's own examples, as another of its functions takes them."""
-        x, port = self.run("sample", count=count, seed=seed, label=label), self.entry.port(function, "x")
-        return np.clip(x, port.minimum, port.maximum)
-
-    def live(self, handler, inputs, outputs, on=None):
+    def live(self, handler, widgets: dict, outputs, on=None, progress="minimal"):
         """Call the handler when the tab is opened and when an input changes; while it runs, the last change waits.
 
         Args:
-            handler, inputs, outputs: as in Gradio.
-            on: the inputs whose change counts, by default all.
+            handler: function of one dictionary, name -> value.
+            widgets: name -> widget.
+            outputs: as in Gradio.
+            on: the events that call it, by default that the tab is opened, and every change.
+            progress: as in Gradio: "minimal" says what runs and for how long, "hidden" nothing.
         """
         import gradio as gr
 
-        if self.first and on is None:
-            triggers = None  # Gradio's word for: when the page is there, and at every change
-        else:
-            triggers = [self.shell.select, *(widget.change for widget in on or inputs)]
-        gr.on(triggers, handler, inputs, outputs, **EVENT)
+        outputs = outputs if isinstance(outputs, list) else [outputs]
+
+        def handle(request, *values):
+            given = dict(zip(widgets, values, strict=True))
+            nothing = [gr.skip()] * len(outputs) if len(outputs) > 1 else gr.skip()
+            if any(
+                given.get(name, 0) is None for name in NUMBERS
+            ):  # a field that was emptied to be filled again
+                return nothing
+            try:
+                with self.shelf.stoppable(request.session_hash):
+                    return handler(given)
+            except Stopped:
+                return nothing
+
+        handle.__annotations__["request"] = gr.Request
+        changes = [widget.change for widget in widgets.values()]
+        # None is Gradio's word for: when the page is there, and at every change.
+        triggers = on or (None if self.first else [self.shell.select, *changes])
+        gr.on(triggers, handle, list(widgets.values()), outputs, **EVENT | {"show_progress": progress})
+
+    def stop(self):
+        """A button that ends what this visitor's page computes."""
+        import gradio as gr
+
+        def stop(request):
+            self.shelf.stop(request.session_hash)
+
+        stop.__annotations__["request"] = gr.Request
+        button = gr.Button("Stop", elem_id=self.id("stop"), size="sm", scale=0, elem_classes="kg-stop")
+        button.click(stop, None, None, queue=False, show_progress="hidden", api_visibility="private")
 
     def seed(self, name="seed", value=0):
         """A seed, and a button that draws another one in the browser."""
@@ -359,20 +532,11 @@ class Tab:
     def count(self, pictures=16, points=512):
         """How many examples."""
         value = {"vector": points, "text": 4, "sound": 4}.get(self.entry.info["kind"], pictures)
-        return self.slider(dataclasses.replace(self.entry.port("sample", "count"), default=value))
-
-    def words(self, port):
-        """A line to write in for a text, some for a layout as JSON."""
-        import gradio as gr
-
-        names = dict(label=port.name, info=port.meaning, elem_id=self.id(port.name))
-        known = (self.entry.info["data"] or {}).get("descriptions") or [""]
-        if not port.text:
-            return gr.Textbox(json.dumps(known[0]), lines=3, max_length=2000, interactive=True, **names)
-        return gr.Textbox(known[0], max_length=port.shape[1], interactive=True, **names)
+        meaning = "how many examples"
+        return self.slider(runtime.Port("count", (), "int32", meaning, 1, self.entry.most, value))
 
     def slider(self, port):
-        """A slider for a scalar port."""
+        """A slider for a port of one number."""
         import gradio as gr
 
         step = 1 if port.dtype == "int32" else 0.05
@@ -383,30 +547,96 @@ class Tab:
         """A slider for one dimension of a latent."""
         import gradio as gr
 
-        names = dict(label=f"z{i}", elem_id=self.id(f"z{i}"), min_width=130, buttons=[])
+        names = dict(label=f"z{i}", elem_id=self.id(f"z{i}"), min_width=180, buttons=[])
         return gr.Slider(low, high, 0, step=0.01, interactive=True, **names)
 
-    def labels(self, *functions):
-        """A choice of classes, if one of the functions takes a label; "any" is one if all of those can draw it.
+    def conditions(self, *functions) -> dict:
+        """Widgets for what examples can be asked to be, name -> widget: a choice of classes, a text, boxes.
 
-        Returns: a list of that one widget, or of none.
+        "any" is a class if all of the functions that take one can draw it.
         """
+        ports = [port for function in functions for port in self.entry.ports.get(function, ())]
+        makers = {"label": self.choice, "text": self.text, "layout": self.boxes}
+        found = {name: [port for port in ports if port.name == name] for name in makers}
+        return {name: makers[name](ports) for name, ports in found.items() if ports}
+
+    def choice(self, ports):
+        """A choice of classes."""
         import gradio as gr
 
-        ports = [port for port in (self.entry.port(function, "label") for function in functions) if port]
-        if not ports:
-            return []
         choices = [("any", -1)] * all(port.minimum < 0 for port in ports)
-        names = (self.entry.info["data"] or {}).get("class_names") or range(int(ports[0].maximum) + 1)
+        names = self.entry.said("class_names") or range(int(ports[0].maximum) + 1)
         choices += [(str(name), i) for i, name in enumerate(names)]
+        # Pictures that are translated are mostly of the first domain: it shows nothing to lead them there.
+        first = min(1, len(choices) - 1) if self.name == "Translate" else 0
         names = dict(label="label", elem_id=self.id("label"))
-        return [gr.Dropdown(choices, value=choices[0][1], interactive=True, **names)]
+        return gr.Dropdown(choices, value=choices[first][1], interactive=True, **names)
+
+    def text(self, ports):
+        """A line to write in, with some that the data have."""
+        import gradio as gr
+
+        known = self.entry.said("descriptions") or [""]
+        info = f"{ports[0].meaning}; choose one, or write your own and press Enter"
+        names = dict(label="text", info=info, elem_id=self.id("text"))
+        return gr.Dropdown(known, value=known[0], allow_custom_value=True, interactive=True, **names)
+
+    def boxes(self, ports):
+        """Boxes to be drawn; the value is a list of rows as JSON."""
+        import gradio as gr
+
+        known, most = self.entry.said("descriptions") or [[]], int(ports[0].shape[1])
+        classes = max((int(row[0]) for rows in known for row in rows), default=9) + 1
+        names = self.entry.said("class_names") or [str(i) for i in range(classes)]
+        first = next((rows for rows in known if sum(row[0] >= 0 for row in rows) > 1), known[0])
+        ratio = self.entry.shape[0] / self.entry.shape[1]
+        about = dict(rows=first, most=most, names=list(names), ratio=ratio)
+        label = "<span class='kg-label'>layout</span><div class='kg-boxes'></div>"
+        return gr.HTML(
+            json.dumps(first), html_template=label, js_on_load=BOXES, about=json.dumps(about),
+            elem_id=self.id("layout"),
+        )  # fmt: skip
+
+    def source(self, function: str, count=8) -> dict:
+        """Widgets for the examples that a function looks at: of this model, of another one, or drawn by this page."""
+        import gradio as gr
+
+        makers = self.makers(function)
+        widgets = {"seed": self.seed(), "count": self.count(count, 200)}
+        names = dict(label="pictures of", visible=len(makers) > 1, elem_id=self.id("pictures"))
+        widgets["pictures"] = gr.Dropdown(makers, value=makers[0], interactive=True, **names)
+        return widgets
+
+    def makers(self, function: str) -> list:
+        """Where examples for a function can come from: the model itself, others that draw such, strokes."""
+        return self.shelf.makers(self.key)
+
+    def examples(self, function: str, given: dict) -> np.ndarray:
+        """The examples that the widgets of `source` stand for, within the range that the function takes."""
+        makers, maker = self.makers(function), given["pictures"]
+        if maker not in makers:
+            raise _error(f"pictures: expected one of {', '.join(makers)}, got {str(maker)[:40]!r}")
+        for name in ("count", "seed"):
+            _check(self.limits(name), given[name])
+        if maker == STROKES:
+            x = strokes(int(given["count"]), int(given["seed"]), self.entry.shape)
+        elif maker == self.key:
+            x = self.run("sample", given)
+        else:
+            x = self.shelf.run(maker, "sample", {name: given[name] for name in ("count", "seed")})
+        port = self.entry.port(function, "picture") or self.entry.port(function, "x")
+        return x if port is None or port.minimum is None else np.clip(x, port.minimum, port.maximum)
+
+    def limits(self, name: str):
+        """The port of a seed or count."""
+        low, high = (0, SEEDS) if name == "seed" else (1, self.entry.most)
+        return runtime.Port(name, (), "int32", name, low, high)
 
     def output(self, name: str, height: int):
         """Where results are shown; empty at first, or those of the model before would stay until the next come."""
         import gradio as gr
 
-        return gr.HTML("", elem_id=name, min_height=height)
+        return gr.HTML("", elem_id=name, min_height=height, elem_classes="kg-out")
 
     def id(self, name: str) -> str:
         return f"{self.name}-{name}".lower().replace(" ", "-")
@@ -420,31 +650,40 @@ def _columns(share=1, **right):
         return gr.Column(scale=share, min_width=260), gr.Column(scale=3, min_width=300, **right)
 
 
-def _sample(tab: Tab):
-    """New examples: seed, count, label, and every control of the sampler."""
+def _note(text):
     import gradio as gr
 
+    return gr.HTML(f"<p class='kg-note'>{html.escape(text)}</p>")
+
+
+def _sample(tab: Tab):
+    """New examples: seed, count, what they are to be, and every control of the sampler."""
     known = ("seed", "count", "label")
     controls = [port for port in tab.entry.ports["sample"] if not port.shape and port.name not in known]
-    texts = [port for port in tab.entry.ports["sample"] if port.text or port.name == "layout"]
-    left, right = _columns()
+    left, right = _columns(elem_classes="kg-first")
     with left:
-        widgets = dict(zip(known, [tab.seed(), tab.count(), *tab.labels("sample")], strict=False))
-        widgets |= {port.name: tab.words(port) for port in texts}
+        widgets = {"seed": tab.seed(), "count": tab.count(), **tab.conditions("sample")}
         widgets |= {port.name: tab.slider(port) for port in controls}
-        gr.HTML(
-            "<p class='kg-note'>The same seed gives the same result, here and wherever the bundle runs.</p>"
-        )
+        _note("The same seed gives the same result, here and wherever the bundle runs.")
+        tab.stop()
     with right:
         output = tab.output("samples", 200)
 
-    def sample(*values):
-        given = dict(zip(widgets, values, strict=True))
-        if "layout" in given:
-            given["layout"] = _layout(given["layout"])
-        return draw(tab.entry, tab.run("sample", **given))
+    def sample(given):
+        x = tab.run("sample", given)
+        return draw(tab.entry, x) + _unheard(tab.entry, given.get("text"))
 
-    tab.live(sample, list(widgets.values()), output)
+    tab.live(sample, widgets, output)
+
+
+def _unheard(entry, text):
+    """A note of the words in a text that no description of the data has, as far as the bundle lists them."""
+    known = (
+        {word for line in entry.said("descriptions") or () for word in line.lower().split()} if text else ()
+    )
+    new = [word for word in str(text).lower().split() if word not in known] if known else []
+    words = html.escape(", ".join(new))
+    return f"<p class='kg-note'>Not among the words that its data are listed with: {words}</p>" if new else ""
 
 
 def _latent(tab: Tab):
@@ -455,151 +694,140 @@ def _latent(tab: Tab):
     shape, size = tuple(port.shape[1:]), math.prod(port.shape[1:])
     low, high = max(-3, port.minimum), min(3, port.maximum)
     moved = min(DIMENSIONS, size)
+    names = [f"z{i}" for i in range(moved)]
 
-    def decode(seed, *values):
-        z = [*values[:moved], *_point(seed, size, low, high)[moved:]]
+    def decode(given):
+        z = [*(given[name] for name in names), *_point(given["seed"], size, low, high)[moved:]]
         try:
             latent = np.reshape(z, (1, *shape))
         except ValueError:  # a value is a list
             raise _error("latent: expected numbers, one for each slider") from None
-        return draw(tab.entry, tab.run("decode", latent=latent, label=_one(values[moved:])), [""], large=True)
+        return draw(tab.entry, tab.run("decode", given, latent=latent), [""], large=True)
 
-    def place(seed, *label):
-        values = [round(float(v), 2) for v in _point(seed, size, low, high)[:moved]]
-        return [*values, decode(seed, *values, *label)]
+    def place(given):
+        values = [round(float(v), 2) for v in _point(given["seed"], size, low, high)[:moved]]
+        return [*values, decode({**given, **dict(zip(names, values, strict=True))})]
 
-    def walk(first, last, *label):
+    def walk(given):
+        first, last = given["seed"], given["last"]
         a, b = _point(first, size, low, high), _point(last, size, low, high)
         z = np.stack([_between(a, b, t) for t in np.linspace(0, 1, WALK)]).reshape(-1, *shape)
         captions = [f"seed {first}", *[""] * (WALK - 2), f"seed {last}"]
-        return draw(tab.entry, tab.run("decode", latent=z, label=_one(label)), captions)
+        return draw(tab.entry, tab.run("decode", given, latent=z), captions)
 
     left, right = _columns(2, elem_classes="kg-stay")
     with left:
-        seed, label = tab.seed(), tab.labels("decode")
+        seed = {"seed": tab.seed()}
+        said = tab.conditions("decode")
         if moved < size:
-            gr.HTML(f"<p class='kg-note'>The first {moved} of {size} dimensions; the seed sets them all.</p>")
+            _note(f"The first {moved} of {size} dimensions; the seed sets them all.")
         with gr.Row():
-            sliders = [tab.dimension(i, low, high) for i in range(moved)]
+            sliders = {name: tab.dimension(i, low, high) for i, name in enumerate(names)}
     with right:
         output = tab.output("decoded", 200)
     left, right = _columns(2)
     with left:
-        last = tab.seed("walk to seed", 1)
+        last = {"last": tab.seed("walk to seed", 1)}
     with right:
         way = tab.output("walk", 80)
-    moves = [*(slider.input for slider in sliders), *(widget.change for widget in label)]
-    gr.on(moves, decode, [seed, *sliders, *label], output, **EVENT)
-    tab.live(place, [seed, *label], [*sliders, output], on=[seed])
-    tab.live(walk, [seed, last, *label], way)
-
-
-def _reconstruct(tab: Tab):
-    """The model's own examples before and after encoding and decoding."""
-    import gradio as gr
-
-    def reconstruct(seed, count, *label):
-        x = tab.draw_own("reconstruct", count, seed, _one(label))
-        after = tab.run("reconstruct", x=x, label=_one(label))
-        return _compared(tab.entry, x, after)
-
-    left, right = _columns()
-    with left:
-        widgets = [tab.seed(), tab.count(8), *tab.labels("sample", "reconstruct")]
-    with right:
-        gr.HTML("<p class='kg-note'>The model's own samples</p>")
-        before = tab.output("before", 100)
-        gr.HTML("<p class='kg-note'>After encoding and decoding, with the mean absolute difference</p>")
-        after = tab.output("after", 100)
-    tab.live(reconstruct, widgets, [before, after])
+    moves = [*(slider.input for slider in sliders.values()), *(widget.change for widget in said.values())]
+    tab.live(decode, {**seed, **sliders, **said}, output, on=moves, progress="hidden")
+    opened = None if tab.first else [tab.shell.select, seed["seed"].change]
+    tab.live(place, {**seed, **said}, [*sliders.values(), output], on=opened)
+    tab.live(walk, {**seed, **last, **said}, way)
 
 
 def _score(tab: Tab):
     """What the model says of its own examples, in the order of the first score."""
-    import gradio as gr
-
     functions = [function for function in SCORES if tab.entry.offers(function, "x")]
     sign, first = (1, "lowest") if functions[0] == "energy" else (-1, "highest")
 
-    def score(seed, count, *label):
-        x = tab.draw_own(functions[0], count, seed, _one(label))
-        values = {function: tab.run(function, x=x, seed=0, label=_one(label)) for function in functions}
+    def score(given):
+        x = tab.examples(functions[0], given)
+        values = {function: tab.run(function, {**given, "x": x, "seed": 0}) for function in functions}
         order = np.argsort(values[functions[0]] * sign)
         captions = [" · ".join(f"{values[function][i]:.4g}" for function in functions) for i in order]
         return draw(tab.entry, x[order], captions, fade=True)
 
     left, right = _columns()
     with left:
-        widgets = [tab.seed(), tab.count(), *tab.labels("sample", *functions)]
+        widgets = tab.source(functions[0], 16) | tab.conditions("sample", *functions)
         units = " · ".join(f"{function} ({SCORES[function]})" for function in functions)
-        gr.HTML(f"<p class='kg-note'>{units}; the {first} first.</p>")
+        _note(f"{units}; the {first} first.")
     with right:
         output = tab.output("scores", 200)
     tab.live(score, widgets, output)
 
 
 def _change(tab: Tab, function: str):
-    """Pictures that a model of the app draws, its own if it does, and what a function makes of them."""
-    import gradio as gr
-
-    port = tab.entry.port(function, "picture")
-    makers = tab.shelf.makers(tuple(port.shape[1:]), tab.key)
-    if not makers:
-        size = " × ".join(map(str, port.shape[1:]))
-        gr.HTML(f"<p class='kg-note'>It changes pictures of {size}; no model of this page draws such.</p>")
-        return
-    count = runtime.Port("count", (), "int32", "how many examples", 1, tab.entry.most, 8)
+    """Examples of the model, of another one of the app or of this page, and what a function makes of them."""
+    ports = tab.entry.ports[function]
+    names = {port.name for port in ports}
     hole = runtime.Port("hole", (), "float32", "share of both sides, in the middle", 0.0, 1.0, 0.5)
+    noise = runtime.Port("noise_level", (), "float32", "standard deviation of the noise added", 0.0, 2.0, 0.3)
 
-    def change(*values):
-        given = dict(zip(widgets, values, strict=True))
-        if given["pictures"] not in makers:
-            raise _error(
-                f"pictures: expected one of {', '.join(makers)}, got {str(given['pictures'])[:40]!r}"
-            )
-        drawn = tab.shelf.run(given["pictures"], "sample", {name: given[name] for name in ("count", "seed")})
-        x = np.clip(drawn, port.minimum, port.maximum)
-        if "hole" in given:
-            given["mask"] = np.repeat(_hole(hole, given["hole"], x.shape[1:3])[None], len(x), 0)
-            x = np.where(given["mask"] > 0, 0.5, x)
-        return _compared(tab.entry, x, tab.run(function, picture=x, **given))
+    def change(given):
+        x, inputs = tab.examples(function, given), dict(given)
+        if "mask" in names:
+            inputs["mask"] = np.repeat(_hole(hole, given["hole"], x.shape[1:3])[None], len(x), 0)
+            x = np.where(inputs["mask"] > 0, 0.5, x)
+        if "noise_level" in names:
+            _check(noise, given["noise_level"])
+            draws = np.random.default_rng(int(given["seed"])).standard_normal(x.shape)
+            x = x + given["noise_level"] * draws.astype("float32")
+            inputs["noise_level"] = np.full(len(x), given["noise_level"])
+        return _compared(tab.entry, x, tab.run(function, {**inputs, "picture": x, "x": x}))
 
     left, right = _columns()
     with left:
-        widgets = {"seed": tab.seed(), "count": tab.slider(count)}
-        names = dict(label="pictures of", visible=len(makers) > 1, elem_id=tab.id("pictures"))
-        widgets["pictures"] = gr.Dropdown(makers, value=makers[0], interactive=True, **names)
-        widgets |= dict(zip(("label",), tab.labels(function), strict=False))
-        widgets |= {
-            each.name: tab.slider(each)
-            for each in tab.entry.ports[function]
-            if each.name != "seed" and each.name != "label" and not each.shape
-        }
-        if tab.entry.port(function, "mask"):
-            widgets["hole"] = tab.slider(hole)
+        widgets = tab.source(function) | tab.conditions(*("sample",) * tab.entry.samples, function)
+        widgets |= {port.name: tab.slider(port) for port in ports if port.name != "seed" and not port.shape}
+        widgets |= {"hole": tab.slider(hole)} if "mask" in names else {}
+        widgets |= {"noise_level": tab.slider(noise)} if "noise_level" in names else {}
+        tab.stop()
     with right:
-        gr.HTML("<p class='kg-note'>Before</p>")
+        _note("Before")
         before = tab.output(tab.id("before"), 100)
-        gr.HTML("<p class='kg-note'>After, with the mean absolute difference</p>")
+        _note("After, with the mean absolute difference")
         after = tab.output(tab.id("after"), 100)
-    tab.live(change, list(widgets.values()), [before, after])
+    tab.live(change, widgets, [before, after])
+
+
+def _look(tab: Tab, function: str):
+    """What a function says of examples, as a picture or curve of its own for each."""
+    coded = tab.entry.port(function, "code") is not None
+
+    def look(given):
+        x = tab.examples("encode" if coded else function, given)
+        inputs = {**given, "x": x, "seed": 0}
+        if coded:
+            inputs["code"] = tab.run("encode", inputs)
+        values = tab.run(function, inputs)
+        return draw(tab.entry, x), show_values(tab.entry, function, values, x)
+
+    left, right = _columns()
+    with left:
+        source = ("sample",) * tab.entry.samples
+        widgets = tab.source(function) | tab.conditions(*source, function)
+        tab.stop()
+    with right:
+        _note("Examples")
+        before = tab.output(tab.id("before"), 100)
+        _note(LOOKS[function])
+        after = tab.output(tab.id("after"), 100)
+    tab.live(look, widgets, [before, after])
 
 
 # name, content, and whether a bundle has what it shows
 TABS = (
     ("Sample", _sample, lambda e: e.samples),
     ("Latent", _latent, lambda e: e.port("decode", "latent") and e.offers("decode", "latent")),
-    ("Reconstruct", _reconstruct, lambda e: e.samples and e.offers("reconstruct", "x")),
     ("Score", _score, lambda e: e.samples and any(e.offers(function, "x") for function in SCORES)),
-    *(
-        (
-            name.title(),
-            functools.partial(_change, function=name),
-            functools.partial(Entry.changes, function=name),
-        )
-        for name in CHANGES
-    ),
-)
+    *((function.title(), functools.partial(_change, function=function),
+       functools.partial(Entry.looks, function=function)) for function in CHANGES),
+    *((TITLES.get(function, function.title()), functools.partial(_look, function=function),
+       functools.partial(Entry.looks, function=function)) for function in LOOKS),
+)  # fmt: skip
 
 
 def build(bundle_dirs):
@@ -650,7 +878,7 @@ def build(bundle_dirs):
         choices = [(_label(key, entry), key) for key, entry in shelf.entries.items()]
         with gr.Row(equal_height=True):
             with gr.Column(min_width=280):
-                gr.HTML(TOP)
+                gr.HTML(TOP, js_on_load=MARK)
             with gr.Column(min_width=280):
                 picker = gr.Dropdown(choices, value=first, label="model", visible=several, elem_id="picker")
         pictures = several and any(entry.thumbnail for entry in shelf.entries.values())
@@ -666,8 +894,8 @@ def build(bundle_dirs):
         @gr.render(inputs=picker, concurrency_limit=2)
         def page(key):
             entry = shelf.find(key)
-            gr.HTML(_heading(key, entry))
             shown = [(name, content) for name, content, fits in TABS if fits(entry)]
+            gr.HTML(_heading(key, entry, [name for name, _ in shown]))
             if not shown:
                 gr.HTML("<p>This bundle has no function that the page can show; see its README.md.</p>")
             with gr.Tabs(selected=shown[0][0] if shown else None):
@@ -682,8 +910,9 @@ def build(bundle_dirs):
 
 
 def launch(
-    bundle_dirs, port=7860, *, server_name="127.0.0.1", share=False, auth=None, inbrowser=False, wait=True
-):
+    bundle_dirs, port=7860, *, server_name="127.0.0.1", share=False, auth=None, inbrowser=False, wait=True,
+    announce=None,
+):  # fmt: skip
     """Serve the app: to this machine alone, unless told otherwise.
 
     Args:
@@ -694,38 +923,68 @@ def launch(
         auth: (name, password) that visitors must give.
         inbrowser: open the page.
         wait: return when the app is stopped (Ctrl-C) rather than at once.
+        announce: function called with the address when the page answers there.
+
+    Raises:
+        ValueError: no bundles, a damaged one, or a port that something else listens on.
 
     Returns: the app; `close()` stops it.
     """
+    _check_port(server_name, port)
+    # Gradio asks its own page whether it is there; a proxy for the world outside must not be asked for it.
+    for variable in ("no_proxy", "NO_PROXY"):
+        known = os.environ.get(variable, "")
+        os.environ[variable] = ",".join(filter(None, (known, "localhost,127.0.0.1", server_name)))
     app = build(bundle_dirs)
 
     import gradio as gr
 
     app.launch(
         server_name=server_name, server_port=port, share=share, auth=auth, inbrowser=inbrowser,
-        prevent_thread_lock=not wait, theme=gr.themes.Soft(font=FONT, font_mono=FONT_MONO).set(**LOOK), css=CSS, **SAFE,
+        prevent_thread_lock=True, theme=gr.themes.Soft(font=FONT, font_mono=FONT_MONO).set(**LOOK), css=CSS, **SAFE,
     )  # fmt: skip
+    if announce:
+        announce(f"http://{server_name}:{port}")
+    if wait:
+        app.block_thread()
     return app
 
 
+def _check_port(host, port):
+    """One line for an address that cannot be listened on, before anything is loaded."""
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        why = f"port {port} is in use" if taken else f"{host}:{port}: {error.strerror or error}"
+        raise ValueError(f"{why}; --port, or port=, takes another") from None
+    except OverflowError:
+        raise ValueError(f"port: expected a whole number from 0 to 65535, got {port}") from None
+
+
 def _label(key, entry):
-    return f"{entry.info['class']} · {key}"
+    """The class, the name, and, so that typing it finds its models, the family."""
+    return " · ".join(filter(None, (entry.info["class"], key, entry.info.get("family"))))
 
 
-def _heading(key, entry):
+def _heading(key, entry, tabs):
     info = entry.info
     data = f"data: {info['data']['name']}" if info["data"] else ""
     size = " × ".join(map(str, entry.shape))
     lines = [[info["title"]], [info["paper"], info["year"]], [size, data, ", ".join(entry.ports)]]
     lines = [html.escape(" · ".join(str(part) for part in line if part)) for line in lines]
     image = f'<img src="{entry.thumbnail}" alt="">' if entry.thumbnail else ""
-    text = f"<h2>{html.escape(_label(key, entry))}</h2>" + "".join(f"<p>{line}</p>" for line in lines)
-    return f'<div class="kg-head">{image}<div>{text}</div></div>'
+    title = html.escape(f"{info['class']} · {key}").replace("_", "_<wbr>")
+    text = f"<h2>{title}</h2>" + "".join(f"<p>{line}</p>" for line in lines)
+    tabs = html.escape(json.dumps(tabs))  # all of them, also those without room
+    return f'<div class="kg-head" data-tabs="{tabs}">{image}<div>{text}</div></div>'
 
 
 def _cards(entries):
     cards = [
-        f'<button data-key="{html.escape(key)}"><img src="{entry.thumbnail}" alt="">{html.escape(key)}</button>'
+        f'<button data-key="{html.escape(key)}"><img src="{entry.thumbnail}" alt="">'
+        f"<b>{html.escape(entry.info['class'])}</b>{html.escape(key).replace('_', '_<wbr>')}</button>"
         for key, entry in entries.items()
         if entry.thumbnail
     ]
@@ -763,18 +1022,13 @@ def _hole(port, share, sides):
 
 
 def _layout(words):
-    """Rows of numbers out of what was written; what they must be is checked with the port."""
+    """The rows that the editor of boxes wrote; what they must be is checked with the port."""
     try:
-        return np.array(json.loads(words), "float32")
+        return json.loads(words)
     except (TypeError, ValueError, RecursionError):
         raise _error(
             f"layout: expected rows of numbers like [[3, 0, 0, 0.5, 0.5]], got {str(words)[:40]!r}"
         ) from None
-
-
-def _one(label):
-    """The value of the label widget, None where there is none."""
-    return label[0] if label else None
 
 
 def _point(seed, size, low, high):

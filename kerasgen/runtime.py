@@ -7,18 +7,19 @@ installed. `Port` and `bind` live here, since a bundle and a model check their i
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import functools
 import hashlib
 import json
 import os
 import re
-import stat
 from typing import NamedTuple
 
 import numpy as np
 
 FORMAT, VERSION = "kerasgen-bundle", 1  # docs/bundle-format.md says what they mean
 BATCH = "batch"  # the symbolic first axis
+INT32 = (-(2**31), 2**31 - 1)
 SIZES = ("height", "width")  # inputs that say the size of an axis of the output
 MAX_INFO = 2**22  # bytes of `bundle.json`
 
@@ -56,10 +57,11 @@ class Port:
             kind = {"float32": "a number", "int32": "a whole number"}[self.dtype]
         sizes = ["N" if size == BATCH else str(size) for size in self.shape]
         shape = f" of shape ({', '.join(sizes)}{',' * (len(sizes) == 1)})"
+        say = str if self.dtype == "int32" else "{:g}".format
         if self.minimum is not None and self.maximum is not None:
-            limits = f" from {self.minimum:g} to {self.maximum:g}"
+            limits = f" from {say(self.minimum)} to {say(self.maximum)}"
         elif self.minimum is not None:
-            limits = f" of at least {self.minimum:g}"
+            limits = f" of at least {say(self.minimum)}"
         else:
             limits = ""
         return kind + (shape if self.shape else "") + limits
@@ -81,6 +83,8 @@ def check(port: Port, value) -> np.ndarray:
         array = np.asarray(None)
     if array.dtype.kind not in "iuf":
         got = "nothing" if value is None else f"{type(value).__name__} {str(value)[:40]!r}"
+        if type(value) is int:  # too large for any type of NumPy
+            raise ValueError(f"{port.name}: expected {_whole_range(port)}, got {value}")
         raise ValueError(f"{port.name}: expected {port.describe()}, got {got}")
     if len(array.shape) != len(port.shape) or any(
         want not in (BATCH, *SIZES, None, got) for want, got in zip(port.shape, array.shape, strict=True)
@@ -97,9 +101,11 @@ def check(port: Port, value) -> np.ndarray:
         where = f" at {list(first)}" if first else ""
         raise ValueError(f"{port.name}: expected {port.describe()}, all finite, got {array[first]}{where}")
     if port.dtype == "int32":
-        if (array != np.floor(array)).any() or (np.abs(array.astype(np.float64)) >= 2**31).any():
-            bad = array[(array != np.floor(array)) | (np.abs(array.astype(np.float64)) >= 2**31)].flat[0]
-            raise ValueError(f"{port.name}: expected {port.describe()}, got {bad}")
+        broken, far = array != np.floor(array), (array < INT32[0]) | (array > INT32[1])
+        if broken.any() or far.any():
+            bad = array[broken | far].flat[0]
+            expected = _whole_range(port) if far.any() else port.describe()
+            raise ValueError(f"{port.name}: expected {expected}, got {bad}")
     outside = np.zeros(array.shape, bool)
     if port.minimum is not None:
         outside |= array < port.minimum
@@ -108,16 +114,31 @@ def check(port: Port, value) -> np.ndarray:
     if outside.any():
         first = tuple(int(i) for i in np.argwhere(outside)[0])
         where = f" at {list(first)}" if first else ""
-        hint = "; divide levels by their maximum" if port.maximum and port.maximum < 1.1 < array.max() else ""
+        levels = len(port.shape) == 4 and port.maximum and port.maximum < 1.1 < array.max()
+        hint = "; divide levels by their maximum" if levels else ""
         raise ValueError(f"{port.name}: expected {port.describe()}, got {array[first]:g}{where}{hint}")
     return array.astype(port.dtype)
 
 
-def bind(function: str, ports, args: tuple, given: dict) -> dict:
+def _whole_range(port):
+    """What a whole number can be, with the ends of its type where the port has none."""
+    low, high = (
+        own if end is None else end for own, end in zip(INT32, (port.minimum, port.maximum), strict=True)
+    )
+    return dataclasses.replace(port, minimum=low, maximum=high).describe()
+
+
+def bind(function: str, ports, args: tuple, given: dict, class_names=()) -> dict:
     """The inputs of a function by port name: positional and named arguments joined, checked, defaults filled in.
 
     Ports with a batch axis get the same number of rows: that of `count` for a sampler, else that of the first input. A
-    single label, noise level, text or layout stands for all rows.
+    single label, noise level, text or layout stands for all rows. A layout may have fewer boxes than its port.
+
+    Args:
+        function: its name, for error lines.
+        ports: its input ports.
+        args, given: values by position and by name.
+        class_names: what classes are called; a name stands for its position in labels and layouts.
 
     Raises:
         TypeError: a port that the function does not have, or one missing or given twice.
@@ -143,6 +164,10 @@ def bind(function: str, ports, args: tuple, given: dict) -> dict:
             if port.default is None:
                 raise TypeError(f"{function}: expected {takes}, {port.name} is missing")
             value = "" if port.text else port.default
+        if port.name in ("label", "layout"):
+            value = numbered(value, class_names, port.name)
+        if port.name == "layout":
+            value = _padded(port, value)
         if rows is not None and _is_one(port, value):
             value = np.repeat(np.asarray(value)[None], rows, 0)
         result[port.name] = check(port, value)
@@ -181,6 +206,50 @@ def to_text(rows) -> list:
     return [bytes(np.asarray(row, np.uint8)).rstrip(b"\0").decode(errors="replace") for row in rows]
 
 
+def numbered(value, class_names, name="label"):
+    """A class, or classes in lists, with names in the place of numbers replaced by these.
+
+    Raises:
+        ValueError: no class of that name; the line names the nearest.
+
+    Example:
+        >>> numbered(["dog", 0], ("cat", "dog"))
+        [1, 0]
+    """
+    if isinstance(value, np.ndarray):
+        value = value.tolist() if value.dtype.kind in "UO" else value
+    if isinstance(value, list | tuple):
+        return [numbered(each, class_names, name) for each in value]
+    if not isinstance(value, str):
+        return value
+    if value in class_names:
+        return list(class_names).index(value)
+    if not class_names:
+        raise ValueError(
+            f"{name}: expected class numbers, as the model knows no names of classes, got {value!r}"
+        )
+    near = difflib.get_close_matches(value, class_names, 1, 0.5)
+    known = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(map(str, class_names[:20]))}"
+    raise ValueError(f"{name}: unknown class {value!r}; {known}")
+
+
+def _padded(port, value):
+    """A layout, or several, with rows of no object (class -1) after its boxes up to the number that the port has."""
+    try:
+        array = np.asarray(value, np.float64)
+    except ValueError:  # several layouts with different numbers of boxes, or no numbers
+        if isinstance(value, list | tuple) and all(np.ndim(row) == 1 for one in value for row in one):
+            return [_padded(port, one) for one in value]
+        return value
+    if array.size == 0 and array.ndim < 3:  # a layout without boxes
+        array = np.zeros((0, 5))
+    missing = port.shape[1] - array.shape[-2] if array.ndim in (2, 3) and array.shape[-1] == 5 else 0
+    if missing <= 0:
+        return value
+    none = np.broadcast_to([-1.0, 0, 0, 0, 0], (*array.shape[:-2], missing, 5))
+    return np.concatenate([array, none], -2)
+
+
 def _is_one(port, value):
     """Whether a value is that of one row, which stands for all."""
     if isinstance(value, str):
@@ -206,10 +275,14 @@ class Bundle:
     Args:
         directory: the folder that `kerasgen.export` wrote.
         variant: a smaller form, such as "float16"; a function that has none runs as it is.
+        threads: how many ONNX Runtime uses for a call; left out, one for each core. In a pool of processes, 1.
+        providers: where it runs, as ONNX Runtime names it, the first that is there:
+            `("CUDAExecutionProvider", "CPUExecutionProvider")`.
 
     Attributes:
         info: `bundle.json`.
         system: id of the model's system.
+        class_names: what classes are called; a name can be given wherever their numbers can.
         functions: names of the functions that ONNX Runtime can run.
         ports: function -> its `Ports`, for these.
         onnx: function -> the file that it runs, for these.
@@ -217,16 +290,22 @@ class Bundle:
     Raises:
         ValueError: not a bundle, one of a newer version, or one that is not as it was written.
 
+    A bundle can be copied and sent to other processes, which open sessions of their own.
+
     Example:
         >>> bundle = Bundle("exports/bundles/dcgan_digits")     # doctest: +SKIP
         >>> bundle.sample(16, seed=7).shape                     # doctest: +SKIP
         (16, 8, 8, 1)
     """
 
-    def __init__(self, directory, variant=None):
+    def __init__(self, directory, variant=None, *, threads=None, providers=("CPUExecutionProvider",)):
+        if threads is not None and (type(threads) is not int or threads < 1):
+            raise ValueError(f"threads: expected a whole number of at least 1, or None, got {threads!r}")
+        self.threads, self.providers = threads, tuple(providers)
         self.directory = os.path.abspath(directory)
         self.info = _read_info(self.directory)
         self.system = self.info["system"]
+        self.class_names = tuple((self.info.get("data") or {}).get("class_names") or ())
         entries = {name: entry for name, entry in self.info["functions"].items() if entry["onnx"]}
         self.functions = tuple(entries)
         self.ports = {
@@ -253,10 +332,10 @@ class Bundle:
         """
         if function not in self.functions:
             raise ValueError(self._unknown(function))
-        values = bind(function, self.ports[function].inputs, args, ports)
+        values = bind(function, self.ports[function].inputs, args, ports, self.class_names)
         # ONNX Runtime refuses NumPy scalars.
         feeds = {name: np.asarray(value) for name, value in values.items()}
-        return self._session(function).run(None, feeds)[0]
+        return self.session(function).run(None, feeds)[0]
 
     def read(self, path, function=None) -> bytes:
         """The bytes of a file of the bundle, which are those that were written: what is checked is what is used.
@@ -266,7 +345,7 @@ class Bundle:
             function: given, the file must be an ONNX model of this function.
 
         Raises:
-            ValueError: it is not listed, not a plain file, not as it was written, or no such model.
+            ValueError: it is not listed, not a file, not as it was written, or no such model.
         """
         try:
             content = _read(self.directory, path, self.info["files"])
@@ -285,8 +364,9 @@ class Bundle:
         for path in self.info["files"]:
             self.read(path)
         for top in ("onnx", "saved_model"):
-            for folder, _, names in os.walk(os.path.join(self.directory, top)):
-                for name in names:
+            for folder, inside, names in os.walk(os.path.join(self.directory, top)):
+                linked = [name for name in inside if os.path.islink(os.path.join(folder, name))]
+                for name in [*names, *linked]:  # the walk does not go into linked folders
                     path = os.path.relpath(os.path.join(folder, name), self.directory).replace(os.sep, "/")
                     if path not in self.info["files"]:
                         raise ValueError(f"bundle {self.directory!r}: {path} is not listed in bundle.json")
@@ -294,6 +374,9 @@ class Bundle:
     def close(self):
         """Give back the memory of what has run; a function that is called again is opened again."""
         self._sessions.clear()
+
+    def __getstate__(self):
+        return {**self.__dict__, "_sessions": {}}  # which only this process can use
 
     def __getattr__(self, name):
         if name.startswith("_") or name not in self.__dict__.get("functions", ()):
@@ -312,15 +395,20 @@ class Bundle:
             return f"{function}: not in ONNX ({entry['reason']}); use the SavedModel"
         return f"{self.system} does not serve {function!r}; it serves {', '.join(self.functions)}"
 
-    def _session(self, function):
+    def session(self, function: str):
+        """The session of ONNX Runtime that runs a function, for those who call it with options of their own."""
         if function not in self._sessions:
             os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when the library is imported
             import onnxruntime
 
+            known = onnxruntime.get_available_providers()
+            for provider in self.providers:
+                if provider not in known:
+                    raise ValueError(f"providers: expected some of {', '.join(known)}, got {provider!r}")
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = self.threads or 0
             content = self.read(self.onnx[function], function)
-            self._sessions[function] = onnxruntime.InferenceSession(
-                content, providers=["CPUExecutionProvider"]
-            )
+            self._sessions[function] = onnxruntime.InferenceSession(content, options, list(self.providers))
         return self._sessions[function]
 
 
@@ -359,7 +447,7 @@ _INFO = {
     "system": str,
     "class": str,
     "title": str,
-    "data?": ({"name": str, "licence?": str, "origin?": str}, None),
+    "data?": ({"name": str, "licence?": str, "origin?": str, "class_names?": ([str], None)}, None),
     "kind": re.compile("picture|vector|text|sound"),
     "sample_rate?": (int, None),
     "image_shape": [int],
@@ -475,14 +563,10 @@ def _read(directory, path, files):
     if path not in files:
         raise ValueError("is not listed in bundle.json")
     full = os.path.join(directory, *path.split("/"))
-    if os.path.realpath(full) != os.path.join(os.path.realpath(directory), *path.split("/")):
-        raise ValueError("is a link; expected a plain file inside the folder")
     if not os.path.isfile(full):
-        raise ValueError("is missing; expected a plain file")
+        raise ValueError("is missing; expected a file")
     with open(full, "rb") as file:
         about = os.fstat(file.fileno())
-        if about.st_nlink > 1 or not stat.S_ISREG(about.st_mode):
-            raise ValueError(f"is a hard link; expected a file with one name, got {about.st_nlink}")
         size = files[path]["bytes"]
         if about.st_size != size:
             raise ValueError(f"is not as it was written: expected {size} bytes, got {about.st_size}")

@@ -110,7 +110,9 @@ def bundle(trained):
         ("list --family flows", 2, "unknown family 'flows'; did you mean flow?"),
         ("info dcgann", 2, "unknown system or preset 'dcgann'; did you mean dcgan?"),
         ("verify {preset}", 2, "expected a bundle, a folder with bundle.json"),
-        ("demo {preset}", 2, "expected a bundle, a folder with bundle.json"),
+        ("demo {preset}", 2, "expected a bundle; `kerasgen export {preset} --out {preset}/bundle` makes one"),
+        ("demo vae_digitz", 2, "unknown preset 'vae_digitz'; did you mean vae_digits?"),
+        ("demo biggan_128", 2, "biggan_128: a recipe without weights; train it"),
         ("evaluate {preset} -n 1", 2, "count: expected at least 10, got 1"),
     ],
 )
@@ -118,7 +120,12 @@ def test_mistakes_get_one_line(run, preset, tmp_path, argv, code, message):
     before = sorted(preset.iterdir())
     got, out, error = run(*argv.format(preset=preset, tmp=tmp_path).split())
     lines = error.splitlines()
-    assert got == code and message in lines[-1] and lines[-1].startswith("error: ") and out == ""
+    assert (
+        got == code
+        and message.format(preset=preset) in lines[-1]
+        and lines[-1].startswith("error: ")
+        and out == ""
+    )
     assert len(lines) == 1 or lines[0].endswith("loading TensorFlow")
     assert sorted(preset.iterdir()) == before and list(tmp_path.iterdir()) == []
 
@@ -727,13 +734,34 @@ def test_export_and_verify(run, trained, bundle, tmp_path):
 
 def test_demo_opens_what_is_there(run, bundle, tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr("kerasgen.panel.launch", lambda folders, port: opened.append((folders, port)))
-    assert run("demo", bundle, "--port", 7000)[0] == 0
+
+    def launch(folders, port, server_name, announce):
+        opened.append((folders, port, server_name))
+        announce(f"http://{server_name}:{port}")
+
+    monkeypatch.setattr("kerasgen.panel.launch", launch)
+    code, _, error = run("demo", bundle, "--port", 7000, "--host", "0.0.0.0")
+    assert (code, error) == (0, "http://0.0.0.0:7000 shows 1 model; Ctrl-C stops it\n")
     monkeypatch.chdir(tmp_path)
-    assert run("demo")[0] == 2
+    code, _, error = run("demo")
+    assert code == 2 and "`kerasgen demo vae_digits` makes one, and opens it" in error
     shutil.copytree(bundle, tmp_path / "exports" / "bundles" / "tiny")
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "::1")
     assert run("demo")[0] == 0
-    assert opened == [([str(bundle)], 7000), (["exports/bundles/tiny"], 7860)]
+    assert opened == [([str(bundle)], 7000, "0.0.0.0"), (["exports/bundles/tiny"], 7860, "::1")]
+
+
+def test_demo_exports_a_preset_once(run, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("kerasgen.panel.launch", lambda folders, *_, **options: opened.append(folders))
+    monkeypatch.chdir(tmp_path)
+    name, out = "gaussian_mixture_eight_gaussians", tmp_path / "exports" / "bundles"
+    code, _, error = run("demo", name)
+    assert code == 0 and f"{name}: exported once, into exports/bundles/{name}" in error
+    written = (out / name / "bundle.json").stat().st_mtime_ns
+    code, _, error = run("demo", name)
+    assert code == 0 and error == "" and (out / name / "bundle.json").stat().st_mtime_ns == written
+    assert opened == [[f"exports/bundles/{name}"]] * 2
 
 
 def test_doctor(run):

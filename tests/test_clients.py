@@ -382,6 +382,12 @@ def test_page_says_what_is_wrong(page, site, tmp_path):
     settled(page, "failed")
     line = "expected a file bundles/gaussian_mixture/bundle.json, got 404"
     assert page.inner_text("[role=alert]") == line
+    # nothing of the model before stays under the new name
+    assert page.inner_text("#about") == page.inner_text("#fields") == ""
+    assert page.evaluate("import('./app.js').then(({ shown }) => shown.output)") is None
+    assert (
+        page.evaluate("document.getElementById('canvas').width") == 1 and page.locator("#draw").is_disabled()
+    )
 
 
 def test_website_refuses(shelf, tmp_path, capsys, monkeypatch):
@@ -400,7 +406,7 @@ def test_site_holds_what_it_needs_and_no_more(site):
     assert json.loads((site / "bundles" / "index.json").read_text()) == list(MODELS)
     files = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
     rest = {name for name in files if not name.startswith(("ort/", "bundles/"))}
-    assert rest == {"index.html", "app.js", ".kerasgen"}
+    assert rest == {"index.html", "app.js", "boxes.js", ".kerasgen"}
     assert {name.rsplit(".", 1)[1] for name in files if name.startswith("bundles/")} == {"json", "onnx"}
 
 

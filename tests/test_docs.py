@@ -167,6 +167,68 @@ def test_the_commands_of_the_readme_are_those_of_the_command_line():
         assert set(re.findall(r"(?<!\S)\[?(--?[a-z]+)", usage)) <= {f"[{o}" for o in options} | options, name
 
 
+def code_of(page):
+    """The code of a page, a piece a line: its blocks, without continued lines, and its spans."""
+    text = page.read_text("utf-8").replace("\\\n", " ")
+    blocks = re.findall(r"^ *```.*?\n(.*?)^ *```", text, re.M | re.S)
+    spans = re.findall(r"`([^`]+)`", re.sub(r"^ *```.*?^ *```", "", text, flags=re.M | re.S))
+    return [line for piece in (*blocks, *spans) for line in " ".join(piece.split(" ")).splitlines()]
+
+
+def named(lines):
+    """(command, options) of every `kerasgen ...` in lines of code."""
+    for line in lines:
+        found = re.match(
+            r"\W*(?:[A-Z_]+=\S+ )*(?:\S*python3? -m |\S*/|srun )?kerasgen ([a-z]\w*)([^#;&>]*)", line
+        )
+        if found:
+            yield found[1], re.findall(r"(?<![\w-])(--?[a-z][a-z-]*)", found[2])
+
+
+# Hints in error lines, help and cards: `kerasgen X`, "next: kerasgen X", or a line of a card.
+HINTS = [
+    hint
+    for path in (
+        *sorted((ROOT / "kerasgen").rglob("*.py")),
+        *sorted((ROOT / "apps").rglob("*.py")),
+        ROOT / "Makefile",
+    )
+    for hint in re.findall(r"(?:`|next: |^|\$\(BIN\)/)(kerasgen [a-z][^`\n]*)", path.read_text("utf-8"), re.M)
+]
+
+
+@pytest.mark.parametrize("page", [*PAGES, None], ids=[*names(PAGES), "hints"])
+def test_commands_that_are_named_exist(page):
+    import typer
+
+    from kerasgen.cli import app
+
+    commands = typer.main.get_command(app).commands
+    lines = code_of(page) if page else HINTS
+    for command, options in named(lines):
+        assert command in commands, f"kerasgen {command}: no such command"
+        known = {option for parameter in commands[command].params for option in parameter.opts} | {
+            "--help",
+            "-h",
+        }
+        for option in options if command != "launch" else ():  # which hands over those of another
+            assert option in known, f"kerasgen {command} {option}: no such option"
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M)
+    for line in lines:
+        for target in re.findall(r"^make ([a-z-]+)", line):
+            assert target in targets, f"make {target}: no such target"
+
+
+def test_commands_are_found_where_they_are_named():
+    lines = [
+        "kerasgen publish x",
+        "  python -m kerasgen train a --epoch 3 -o b  # then",
+        "kerasgen list 'b*' && ls -l",
+    ]
+    assert list(named(lines)) == [("publish", []), ("train", ["--epoch", "-o"]), ("list", [])]
+    assert len(HINTS) > 15
+
+
 @pytest.mark.parametrize("system", catalog.SYSTEMS.values(), ids=catalog.SYSTEMS)
 def test_a_page_shows_what_the_shipped_recipe_made(system):
     preset, picture = generate.shown(system), ROOT / "docs" / "pictures" / f"{system.id}.png"

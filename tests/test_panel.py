@@ -10,6 +10,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
+import time
 import urllib.error
 import urllib.request
 
@@ -58,13 +60,18 @@ def value_info(port):
     return helper.make_tensor_value_info(port["name"], kind, port["shape"])
 
 
-def write_bundle(folder, name, shape, functions):
-    """A bundle of functions: name -> (input ports, output port, nodes, constants)."""
+def write_bundle(folder, name, shape, functions, said=(), **about):
+    """A bundle of functions: name -> (input ports, output port, nodes, constants); what it says of data and itself."""
     (folder / "onnx").mkdir(parents=True)
     info = {"format": "kerasgen-bundle", "version": 1, "system": name.lower(), "class": name, "preset": None}
-    info |= {"title": "A <b>toy</b> ${1} {{x}}", "paper": "A. Nobody", "year": 1999, "data": {"name": "toys"}}
+    info |= {
+        "title": "A <b>toy</b> ${1} {{x}}",
+        "paper": "A. Nobody",
+        "year": 1999,
+        "data": {"name": "toys"} | dict(said),
+    }
     info |= {"kind": "picture" if len(shape) == 3 else "vector", "image_shape": shape, "levels": None}
-    info |= {"num_classes": 0, "functions": {}, "files": {}}
+    info |= {"num_classes": 0, "functions": {}, "files": {}} | about
     for function, (inputs, output, nodes, constants) in functions.items():
         arrays = [numpy_helper.from_array(np.asarray(value), key) for key, value in constants.items()]
         graph = helper.make_graph(nodes, function, [*map(value_info, inputs)], [value_info(output)], arrays)
@@ -152,18 +159,142 @@ def ring(folder):
     functions = {
         "sample": ([COUNT, SEED, steps], x, draw + scale, drawn | {"hundred": np.float32(100)}),
         "decode": ([port("latent", "batch", 2)], x, [node("Tanh", "latent", "x")], {}),
+        "score": ([x], port("score", "batch", 2), [node("Neg", "x", "score")], {}),
     }
     return write_bundle(folder, "Ring", [2], functions)
+
+
+def scenes(folder, objects=3):
+    """Pictures of the boxes of a layout, the brighter the higher their class: those of class -1 are black."""
+    nodes = [
+        to_float("count", "n"), to_float("seed", "s"),  # read, since a graph must use its inputs
+        node("Gather", "layout zero", "kind", axis=2), node("Slice", "layout from to axis", "boxes"),
+        node("Unsqueeze", "kind far", "k"), node("Add", "k one", "b"), node("Mul", "b tenth", "bright"),  # (N, O, 1, 1)
+    ]  # fmt: skip
+    nodes += [
+        node("Gather", f"layout {side}", f"{side}_", axis=2) for side in ("left", "top", "width", "height")
+    ]
+    nodes += [node("Unsqueeze", f"{side}_ far", f"{side}4") for side in ("left", "top", "width", "height")]
+    nodes += [
+        node("Add", "left4 width4", "right"), node("Add", "top4 height4", "bottom"),
+        node("LessOrEqual", "left4 across", "a"), node("Less", "across right", "c"), node("And", "a c", "ac"),
+        node("LessOrEqual", "top4 down", "d"), node("Less", "down bottom", "e"), node("And", "d e", "de"),
+        node("And", "ac de", "inside"), node("Cast", "inside", "mask", to=TensorProto.FLOAT),
+        node("Mul", "mask bright", "lit"), node("ReduceMax", "lit objects", "most", keepdims=0),
+        node("Unsqueeze", "most last", "x"),
+    ]  # fmt: skip
+    middle = ((np.arange(SIZE) + 0.5) / SIZE).astype("f4")
+    constants = {
+        "zero": np.int64(0), "from": np.array([1]), "to": np.array([5]), "axis": np.array([2]), "far": np.array([2, 3]),
+        "one": np.float32(1), "tenth": np.float32(0.1), "across": middle[None, None, None],
+        "down": middle[None, None, :, None], "objects": np.array([1]), "last": np.array([3]),
+        **{side: np.int64(i + 1) for i, side in enumerate(("left", "top", "width", "height"))},
+    }  # fmt: skip
+    x = port("x", "batch", SIZE, SIZE, 1, low=0.0, high=1.0)
+    layout = port("layout", "batch", objects, 5, low=-1.0)
+    functions = {"sample": ([COUNT, SEED, layout], x, nodes, constants)}
+    rows = [[[2, 0.0, 0.0, 0.5, 0.5], [7, 0.5, 0.5, 0.5, 0.5], [-1, 0, 0, 0, 0]]]
+    said = {"descriptions": rows, "class_names": [f"kind {i}" for i in range(10)]}
+    return write_bundle(folder, "Scenes", [SIZE, SIZE, 1], functions, said)
+
+
+def captions(folder, length=8):
+    """Pictures as bright as the first letter of a text, with a code; noise taken off; levels that it is unsure of."""
+    text = port("text", "batch", length, dtype="int32", low=0, high=255) | {"text": True}
+    letter = [
+        to_float("count", "n"), to_float("seed", "s"), to_float("text", "letters"),
+        node("Gather", "letters zero", "first", axis=1), node("Mul", "first share", "bright"),
+        node("Unsqueeze", "bright axes", "b"), node("Mul", "b canvas", "x"),
+    ]  # fmt: skip
+    canvas = np.ones((1, SIZE, SIZE, 1), "f4")
+    constants = {
+        "zero": np.int64(0),
+        "share": np.float32(1 / 128),
+        "axes": np.array([1, 2, 3]),
+        "canvas": canvas,
+    }
+    x, free = port("x", "batch", SIZE, SIZE, 1, low=0.0, high=1.0), port("x", "batch", SIZE, SIZE, 1)
+    level, code = (
+        port("noise_level", "batch", low=0.0),
+        port("code", "batch", SIZE * SIZE, dtype="int32", low=0, high=9),
+    )
+    denoise = [node("Unsqueeze", "noise_level axes", "l"), node("Sub", "x l", "denoised")]
+    encode = [
+        node("Mul", "x nine", "y"),
+        node("Reshape", "y flat", "z"),
+        node("Cast", "z", "code", to=TensorProto.INT32),
+    ]
+    logits = [
+        to_float("code", "c"), to_float("text", "t"), node("Unsqueeze", "c last", "column"),
+        node("Mul", "column row", "logits"),
+    ]  # fmt: skip
+    functions = {
+        "sample": ([COUNT, SEED, text], x, letter, constants),
+        "reconstruct": ([x], x | {"name": "reconstruction"}, [node("Identity", "x", "reconstruction")], {}),
+        "denoise": ([free, level], free | {"name": "denoised"}, denoise, {"axes": np.array([1, 2, 3])}),
+        "encode": ([x], code, encode, {"nine": np.float32(9), "flat": np.array([-1, SIZE * SIZE])}),
+        "logits": (
+            [code, text], port("logits", "batch", SIZE * SIZE, 4), logits,
+            {"last": np.array([2]), "row": np.arange(4, dtype="f4")[None, None]},
+        ),
+    }  # fmt: skip
+    return write_bundle(folder, "Captions", [SIZE, SIZE, 1], functions, {"descriptions": ["abc", "zebra"]})
+
+
+def bells(folder, size=400):
+    """Sounds; the class is how loud they are."""
+    draw, drawn = wave(size)
+    loud = [
+        to_float("label", "l"),
+        node("Unsqueeze", "l last", "c"),
+        node("Mul", "wave c", "y"),
+        node("Mul", "y half", "x"),
+    ]
+    label = port("label", "batch", dtype="int32", low=0, high=2)
+    x = port("x", "batch", size, low=-1.0, high=1.0)
+    functions = {
+        "sample": (
+            [COUNT, SEED, label],
+            x,
+            draw + loud,
+            drawn | {"half": np.float32(0.5), "last": np.array([1])},
+        )
+    }
+    said = {"class_names": ["silent", "soft", "loud"]}
+    return write_bundle(
+        folder, "BellsWithAVeryLongNameIndeed", [size], functions, said, kind="sound", sample_rate=4000
+    )
+
+
+def domains(folder):
+    """Pictures led to one of two domains: as they are, or dark for bright."""
+    x = port("x", "batch", SIZE, SIZE, 1, low=0.0, high=1.0)
+    label = port("label", "batch", dtype="int32", low=0, high=1)
+    turn = [
+        to_float("label", "l"), node("Unsqueeze", "l axes", "c"), node("Sub", "c picture", "d"),
+        node("Abs", "d", "translated"),
+    ]  # fmt: skip
+    keep = [to_float("label", "l"), node("Identity", "x", "reconstruction")]
+    functions = {
+        "translate": (
+            [x | {"name": "picture"}, label],
+            x | {"name": "translated"},
+            turn,
+            {"axes": np.array([1, 2, 3])},
+        ),
+        "reconstruct": ([x, label], x | {"name": "reconstruction"}, keep, {}),
+    }
+    return write_bundle(folder, "Domains", [SIZE, SIZE, 1], functions, {"class_names": ["bright", "dark"]})
 
 
 # --- server and browser -----------------------------------------------------------------------------------------------
 
 
 class Server:
-    """The app in a process of its own, out of a folder with copies of `panel.py` and `runtime.py` and nothing else."""
+    """The app in a process of its own, out of a folder with copies of its three files and nothing else."""
 
     def __init__(self, folder, *bundles):
-        for name in ("panel.py", "runtime.py"):
+        for name in ("panel.py", "runtime.py", "boxes.js"):
             shutil.copy(pathlib.Path(panel.__file__).parent / name, folder)
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
@@ -201,6 +332,7 @@ def bundles(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shelf")
     pictures = [blobs(folder / "blobs"), ring(folder / "ring")]
     pictures += [negative(folder / "negative"), negative(folder / "small", 8)]
+    pictures += [make(folder / make.__name__) for make in (scenes, captions, bells, domains)]
     Image.new("L", (24, 24), 128).save(folder / "blobs" / "samples.png")
     return pictures
 
@@ -251,18 +383,21 @@ def shoot(page, name, tmp_path):
     assert path.stat().st_size > 10_000
 
 
+CONTENT = (
+    "[...document.querySelectorAll(s + ' .kg-grid, ' + s + ' svg.kg-plane')].map(e => e.outerHTML).join()"
+)
+
+
 def shown(page, selector):
-    """What an output shows."""
-    return page.locator(selector).inner_html()
+    """What an output shows; how long it took may lie above it."""
+    return page.evaluate(f"s => {CONTENT}", selector)
 
 
 def changed(page, selector, action):
     """What an output shows when the action has changed it."""
     before = shown(page, selector)
     action()
-    page.wait_for_function(
-        "([s, b]) => document.querySelector(s).innerHTML !== b", arg=[f"{selector}", before]
-    )
+    page.wait_for_function(f"([s, b]) => {CONTENT} !== b", arg=[selector, before])
     page.wait_for_timeout(300)  # a second redraw may follow
     return shown(page, selector)
 
@@ -307,11 +442,185 @@ def test_latent_sliders_redraw(page, tmp_path):
 
 def test_reconstructions_and_scores(page):
     page.get_by_role("tab", name="Reconstruct").click()
-    page.wait_for_function("document.querySelectorAll('#before img, #after img').length === 16")
+    page.wait_for_function(
+        "document.querySelectorAll('#reconstruct-before img, #reconstruct-after img').length === 16"
+    )
+    assert set(differences(page, "#reconstruct-after")) != {0.0}
     page.get_by_role("tab", name="Score").click()
     page.wait_for_function("document.querySelectorAll('#scores img').length === 16")
     values = [float(text) for text in page.locator("#scores figcaption").all_inner_texts()]
     assert values == sorted(values, reverse=True)
+
+
+def choose(page, name):
+    """Choose a model as a visitor does: enter the field, type, press Enter."""
+    page.click("#picker input")
+    page.wait_for_timeout(100)
+    page.keyboard.type(name)
+    page.keyboard.press("Enter")
+    page.locator(".kg-head h2", has_text=name).wait_for()
+
+
+def toasts(page):
+    return page.locator(".toast-body").all_inner_texts()
+
+
+def test_typing_replaces_what_the_picker_says(page):
+    choose(page, "scenes")
+    choose(page, "ring")
+    page.wait_for_selector("#samples svg")
+
+
+def test_an_emptied_field_is_no_mistake(page):
+    first = shown(page, "#samples")
+    page.locator("#sample-seed input").fill("")
+    page.wait_for_timeout(1000)
+    assert toasts(page) == [] and shown(page, "#samples") == first
+    changed(page, "#samples", lambda: page.locator("#sample-seed input").fill("3"))
+    assert toasts(page) == []
+
+
+def brightness(page, selector="#samples img"):
+    """(16, 16) shares of white of the first picture."""
+    data = base64.b64decode(page.locator(selector).first.get_attribute("src").split(",")[1])
+    picture = np.asarray(Image.open(io.BytesIO(data)), "float64") / 255
+    return picture[4::8, 4::8]
+
+
+def test_boxes_are_drawn(page, tmp_path):
+    choose(page, "scenes")
+    page.wait_for_selector("#samples img")
+    assert page.locator(".kg-box").count() == 2
+    expected = np.zeros((SIZE, SIZE))
+    expected[:8, :8], expected[8:, 8:] = 0.3, 0.8
+    np.testing.assert_allclose(brightness(page), expected, atol=0.01)
+    # A third one, from the middle of the upper right quarter to its corner, of another class.
+    page.select_option(".kg-board-row select", "9")
+
+    def drag(*way):
+        board = page.locator(".kg-board").bounding_box()  # the page may have been scrolled
+        spots = [(board["x"] + x * board["width"], board["y"] + y * board["height"]) for x, y in way]
+        page.mouse.move(*spots[0])
+        page.mouse.down()
+        for spot in spots[1:]:
+            page.mouse.move(*spot, steps=4)
+        page.mouse.up()
+
+    changed(page, "#samples", lambda: drag((0.75, 0.02), (0.98, 0.25)))
+    assert page.locator(".kg-box").count() == 3 and toasts(page) == []
+    drawn = brightness(page) - expected
+    assert (
+        drawn[:4, 12:].max() == pytest.approx(1, abs=0.01)
+        and np.abs(drawn[5:]).max() < 0.01
+        and np.abs(drawn[:, :11]).max() < 0.01
+    )
+    drag((0.6, 0.3), (0.7, 0.4))  # no more than three
+    assert (
+        page.locator(".kg-box").count() == 3
+        and "3 boxes at most" in page.locator(".kg-boxes small").inner_text()
+    )
+    changed(page, "#samples", page.get_by_role("button", name="Remove").click)
+    changed(page, "#samples", lambda: drag((0.25, 0.25), (0.75, 0.25)))  # the first one is moved to the right
+    assert brightness(page)[2, 12] == pytest.approx(0.3, abs=0.01) and brightness(page)[2, 2] == 0
+    for _ in range(2):  # none at all
+        page.locator(".kg-box").first.focus()
+        page.keyboard.press("Delete")
+        page.wait_for_timeout(300)
+    page.wait_for_timeout(1000)
+    assert page.locator(".kg-box").count() == 0 and brightness(page).max() == 0 and toasts(page) == []
+    shoot(page, "boxes", tmp_path)
+
+
+def test_texts_go_into_every_tab(page):
+    choose(page, "captions")
+    page.wait_for_selector("#samples img")
+    assert brightness(page)[0, 0] == pytest.approx(ord("a") / 128, abs=0.01)
+    box = page.locator("#sample-text input")
+    changed(page, "#samples", lambda: (box.click(), box.fill("zoo"), box.press("Enter")))
+    assert "Not among the words that its data are listed with: zoo" in page.locator("#samples").inner_text()
+    for tab in ("Reconstruct", "Denoise", "Encode", "Logits"):
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_function(
+            "t => document.querySelectorAll(`#${t}-before img, #${t}-after img`).length === 16",
+            arg=tab.lower(),
+        )
+    assert toasts(page) == []
+    assert set(differences(page, "#reconstruct-after")) == {0.0}
+    # Logits (0, c, 2 c, 3 c) of the code c = 9 x: their entropy in bits.
+    code = int(9 * ord("a") / 128)
+    shares = np.exp(code * np.arange(4.0))
+    bits = -(shares / shares.sum() * np.log2(shares / shares.sum())).sum()
+    titles = page.locator("#logits-after figcaption").all_inner_texts()
+    assert {float(title.split()[0]) for title in titles} == {float(f"{bits:.3g}")}
+
+
+def test_gradients_of_points_are_arrows(page):
+    choose(page, "ring")
+    page.get_by_role("tab", name="Gradient").click()
+    page.wait_for_selector("#gradient-after path.kg-arrow >> nth=100")
+    assert page.locator("#gradient-after path.kg-arrow").count() == 200
+    drawn = page.locator("#gradient-after path.kg-arrow").last.get_attribute("d")
+    x, y, dx, dy = (float(part) for part in drawn.lstrip("M").replace("l", " ").split())
+    assert dx * y == pytest.approx(dy * x, abs=1e-3) and dx * x <= 0  # the score is -x: towards the middle
+
+
+def test_translation_opens_with_a_change(page):
+    choose(page, "domains")
+    assert page.get_by_role("tab").all_inner_texts() == ["Reconstruct", "Translate"]
+    page.wait_for_selector("#reconstruct-after img")
+    page.get_by_role("tab", name="Translate").click()
+    page.wait_for_selector("#translate-after img")
+    assert page.locator("#translate-label input").input_value() == "dark"
+    assert min(differences(page, "#translate-after")) > 0.1
+
+
+def nothing_is_wider(page, width):
+    """Nothing reaches out of the page to the right, but what lies in a list that is moved sideways."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    return page.evaluate(
+        """width => [...document.querySelectorAll("main *")].filter(e => {
+          const { right, width: own } = e.getBoundingClientRect();
+          const style = getComputedStyle(e);
+          return own && right > width + 1 && style.visibility !== "hidden" && style.position !== "absolute"
+            && !e.closest(".kg-cards, .tab-wrapper, .overflow-menu");
+        }).map(e => `${e.tagName} ${e.id} ${e.className}`)""",
+        width,
+    )
+
+
+def test_players_on_a_phone(page, tmp_path):
+    page.set_viewport_size({"width": 390, "height": 844})
+    choose(page, "bells")
+    page.wait_for_selector("#samples audio")
+    assert (
+        page.locator("#samples audio").first.bounding_box()["width"] >= 220
+    )  # room for the button and the time
+    assert nothing_is_wider(page, 390) == []
+    first, controls = page.locator("#samples").bounding_box(), page.locator("#sample-count").bounding_box()
+    assert first["y"] < controls["y"]  # what is drawn is seen before the controls
+    shoot(page, "players", tmp_path)
+
+
+def test_ends_of_sliders_are_seen(page):
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.get_by_role("tab", name="Latent").click()
+    page.wait_for_selector("#decoded img")
+    cut = page.evaluate(
+        """[...document.querySelectorAll("[id^=latent-z] *")].filter(e => {
+          const own = e.getBoundingClientRect(), block = e.closest("[id^=latent-z]").getBoundingClientRect();
+          return own.width && (own.right > block.right + 1 || own.left < block.left - 1);
+        }).length"""
+    )
+    assert cut == 0
+
+
+def test_what_takes_long_says_so_and_can_be_stopped(page):
+    page.wait_for_selector("#sample-stop")
+    changed(page, "#samples", lambda: page.locator("#sample-seed input").fill("8"))
+    assert page.locator("#samples [data-testid=status-tracker].minimal").count() == 1
+    page.click("#sample-stop")  # with nothing to stop, nothing happens
+    page.wait_for_timeout(300)
+    assert toasts(page) == []
 
 
 def differences(page, selector):
@@ -343,7 +652,9 @@ def test_pictures_of_another_model_are_changed(page):
     assert len(set(differences(page, "#translate-after"))) > 1
     page.click("#picker input")
     page.get_by_role("option", name="Negative · small").click()
-    page.wait_for_selector("text=no model of this page draws such")
+    page.locator("h2", has_text="small").wait_for()
+    page.wait_for_selector("#translate-after img")  # of strokes, as no model of the page draws so small ones
+    assert min(differences(page, "#translate-after")) > 0.2
 
 
 def test_picker_switches(page, tmp_path):
@@ -351,7 +662,7 @@ def test_picker_switches(page, tmp_path):
     page.get_by_role("option", name="Ring").click()
     page.wait_for_selector("#samples svg")
     assert page.locator("#samples circle").count() == 512
-    assert page.get_by_role("tab").all_inner_texts() == ["Sample", "Latent"]
+    assert page.get_by_role("tab").all_inner_texts() == ["Sample", "Latent", "Gradient"]
     box = page.locator("#sample-steps input[type=number]")
     changed(page, "#samples", lambda: (box.fill("120"), box.press("Enter")))
     shoot(page, "points", tmp_path)
@@ -386,28 +697,27 @@ def test_words_of_a_bundle_are_words(page):
 
 
 FORGED = [  # position in (seed, count, label), value, the line that the visitor reads
-    (0, "5", "seed: expected a whole number from 0 to 2.14748e+09, got str '5'"),
-    (0, None, "seed is missing"),
-    (0, -1, "seed: expected a whole number from 0 to 2.14748e+09, got -1"),
+    (0, "5", "seed: expected a whole number from 0 to 2147483647, got str '5'"),
+    (0, -1, "seed: expected a whole number from 0 to 2147483647, got -1"),
     (1, 10**6, "count: expected a whole number from 1 to 64, got 1e+06"),
     (1, [3], "count: expected a whole number from 1 to 64, got shape (1,)"),
     (2, 7, "label: expected whole numbers of shape (N,) from -1 to 2, got 7"),
 ]
 
 
-FORGED_CHANGES = [  # position in (seed, count, pictures, hole)
+FORGED_CHANGES = [  # position in (seed, count, pictures, label, hole)
     (1, 65, "count: expected a whole number from 1 to 64, got 65"),
-    (2, "ring", "pictures: expected one of blobs, got 'ring'"),
-    (2, ["blobs"], "pictures: expected one of blobs, got \"['blobs']\""),
-    (3, "0.5", "hole: expected a number from 0 to 1, got str '0.5'"),
-    (3, 1.5, "hole: expected a number from 0 to 1, got 1.5"),
+    (2, "ring", "pictures: expected one of blobs, strokes drawn here, got 'ring'"),
+    (2, ["blobs"], "pictures: expected one of blobs, strokes drawn here, got \"['blobs']\""),
+    (4, "0.5", "hole: expected a number from 0 to 1, got str '0.5'"),
+    (4, 1.5, "hole: expected a number from 0 to 1, got 1.5"),
 ]
 
 
 @pytest.mark.parametrize("tab, forged", [("Sample", FORGED), ("Complete", FORGED_CHANGES)])
 def test_page_answers_forged_requests(page, tab, forged):
     """What the page's own widgets would refuse reaches the handler when a request is changed on its way."""
-    position, value, size = 0, 0, 3 if tab == "Sample" else 4
+    position, value, size = 0, 0, 3 if tab == "Sample" else 5
 
     def forge(route):
         body = route.request.post_data_json
@@ -522,6 +832,80 @@ def test_changed_bundle_is_refused(tmp_path):
 def test_folders_of_one_name(tmp_path):
     shelf = panel.Shelf([ring(tmp_path / "a" / "ring"), ring(tmp_path / "b" / "ring")])
     assert list(shelf.entries) == ["ring", "ring-1"]
+
+
+def test_a_run_is_stopped_for_one_visitor(tmp_path):
+    """A loop without end ends when its visitor says so, and only then; others go on."""
+    INT64, BOOL, FLOAT = TensorProto.INT64, TensorProto.BOOL, TensorProto.FLOAT  # noqa: N806
+    body = helper.make_graph(
+        [node("Identity", "go", "on"), node("Add", "total step", "more")], "body",
+        [helper.make_tensor_value_info(*of) for of in (("i", INT64, []), ("go", BOOL, []), ("total", FLOAT, [1, 2]))],
+        [helper.make_tensor_value_info(*of) for of in (("on", BOOL, []), ("more", FLOAT, [1, 2]))],
+    )  # fmt: skip
+    nodes = [
+        to_float("seed", "s"), to_float("count", "n"), node("Loop", "times true start", "total", body=body),
+        node("Expand", "total size", "x"),
+    ]  # fmt: skip
+    constants = {"times": np.int64(2**62), "true": np.bool_(True), "start": np.zeros((1, 2), "f4")}
+    constants |= {"step": np.ones((1, 2), "f4"), "size": np.array([1, 2])}
+    endless = {"sample": ([COUNT, SEED], port("x", "batch", 2), nodes, constants)}
+    shelf = panel.Shelf(
+        [write_bundle(tmp_path / "endless", "Endless", [2], endless), ring(tmp_path / "ring")]
+    )
+    ended = []
+
+    def visit():
+        try:
+            with shelf.stoppable("one"):
+                shelf.run("endless", "sample", {"count": 1})
+        except panel.Stopped:
+            ended.append("stopped")
+
+    thread = threading.Thread(target=visit, daemon=True)
+    thread.start()
+    time.sleep(1)
+    shelf.stop("other")
+    with shelf.stoppable("other"):
+        assert shelf.run("ring", "sample", {"count": 2}).shape == (2, 2)
+    assert thread.is_alive() and ended == []
+    shelf.stop("one")
+    thread.join(10)
+    assert ended == ["stopped"] and not thread.is_alive()
+
+
+def test_strokes_are_the_same_for_the_same_seed():
+    for shape in ((8, 8, 1), (24, 32, 3), (128, 96, 3)):
+        x = panel.strokes(3, 5, shape)
+        np.testing.assert_array_equal(x[:2], panel.strokes(2, 5, shape))
+        assert x.shape == (3, *shape) and x.min() == 0 and 0.5 < x.max() <= 1
+        assert np.abs(x[0] - x[1]).max() > 0.3 and 0.02 < (x > 0.1).mean() < 0.7
+
+
+def test_a_page_where_a_proxy_is_dead(tmp_path):
+    """Gradio asks itself whether it is there, and must not ask a proxy for it; the address is said when it answers."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        free = s.getsockname()[1]
+    program = (
+        "import urllib.request; from kerasgen import panel\n"
+        "def say(address): print(address, urllib.request.urlopen(address).status, flush=True)\n"
+        f"panel.launch([{ring(tmp_path / 'ring')!r}], {free}, wait=False, announce=say).close()"
+    )
+    dead = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "all_proxy")}
+    environment = {k: v for k, v in os.environ.items() if k.lower() != "no_proxy"} | dead
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=120
+    )
+    assert run.returncode == 0 and run.stdout.startswith(f"http://127.0.0.1:{free} 200\n"), run.stderr
+
+
+def test_a_port_in_use(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port_ = taken.getsockname()[1]
+        with pytest.raises(ValueError, match=f"^port {port_} is in use; --port, or port=, takes another$"):
+            panel.launch([ring(tmp_path / "ring")], port_)
+    with pytest.raises(ValueError, match="no.such.host:7860: .*; --port, or port=, takes another"):
+        panel.launch([ring(tmp_path / "other")], server_name="no.such.host")
 
 
 def test_few_bundles_stay_open(tmp_path):

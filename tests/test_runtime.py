@@ -1,9 +1,14 @@
 """A bundle runs with NumPy and ONNX Runtime alone, and says in one line what it does not accept."""
 
+import concurrent.futures
+import copy as copying
 import hashlib
 import json
+import multiprocessing
 import os
 import pathlib
+import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +19,7 @@ import pytest
 from PIL import Image
 
 from kerasgen import runtime
-from kerasgen.runtime import Bundle
+from kerasgen.runtime import Bundle, Port
 
 
 @pytest.fixture
@@ -133,12 +138,18 @@ def doctor(folder, change, name="onnx/energy.onnx"):
 def test_missing_files_links_and_paths_outside(copy, tmp_path):
     path, outside = copy / "onnx" / "energy.onnx", tmp_path / "outside.onnx"
     shutil.move(path, outside)
-    refused(copy, "onnx/energy.onnx is missing; expected a plain file")
-    os.symlink(outside, path)
-    refused(copy, "onnx/energy.onnx is a link")
+    refused(copy, "onnx/energy.onnx is missing; expected a file")
+    os.symlink(copy / "onnx" / "sample.onnx", path)  # another content
+    refused(copy, "onnx/energy.onnx is not as it was written")
     path.unlink()
-    os.link(outside, path)
-    refused(copy, "onnx/energy.onnx is a hard link; expected a file with one name, got 2")
+    os.symlink(path, path)
+    refused(copy, "onnx/energy.onnx is missing; expected a file")
+    path.unlink()
+    os.symlink("/dev/zero", path)
+    refused(copy, "onnx/energy.onnx is missing; expected a file")
+    path.unlink()
+    os.mkfifo(path)  # to open it would wait for ever
+    refused(copy, "onnx/energy.onnx is missing; expected a file")
     path.unlink()
     path.mkdir()
     refused(copy, "onnx/energy.onnx is missing")
@@ -150,10 +161,169 @@ def test_missing_files_links_and_paths_outside(copy, tmp_path):
     refused(copy, "bundle.json: files: expected a path inside the folder, got '../outside.onnx'")
 
 
-def test_linked_folder_inside(copy, tmp_path):
-    shutil.move(copy / "onnx", tmp_path / "elsewhere")
-    os.symlink(tmp_path / "elsewhere", copy / "onnx")
-    refused(copy, "onnx/sample.onnx is a link")
+def cache(folder, place):
+    """The folder as a download cache lays it out: links to files named by their hashes."""
+    for path in filter(pathlib.Path.is_file, sorted(folder.rglob("*"))):
+        content = path.read_bytes()
+        blob, link = place / "blobs" / hashlib.sha256(content).hexdigest(), place / path.relative_to(folder)
+        for parent in (blob.parent, link.parent):
+            parent.mkdir(parents=True, exist_ok=True)
+        blob.write_bytes(content)
+        link.symlink_to(os.path.relpath(blob, link.parent))
+    return place
+
+
+def second_names(folder, place):
+    """A copy as installers and backups make it: the same files under a second name."""
+    return shutil.copytree(folder, place, copy_function=os.link)
+
+
+def linked_folder(folder, place):
+    """A copy whose ONNX files lie in a folder elsewhere."""
+    shutil.copytree(folder, place / "bundle")
+    shutil.move(place / "bundle" / "onnx", place / "elsewhere")
+    os.symlink(place / "elsewhere", place / "bundle" / "onnx")
+    return place / "bundle"
+
+
+@pytest.mark.parametrize("layout", [cache, second_names, linked_folder])
+def test_links_are_followed(copy, tmp_path, layout):
+    """Size and hash say what a file is, not its names."""
+    bundle = Bundle(layout(copy, tmp_path / "place"))
+    bundle.check_files()
+    np.testing.assert_array_equal(bundle.sample(2, seed=1), Bundle(copy).sample(2, seed=1))
+    content = (tmp_path / "place").rglob("energy.onnx")
+    with open(next(iter(content)), "r+b") as file:  # through the link
+        file.write(b"x")
+    with pytest.raises(ValueError, match="onnx/energy.onnx is not as it was written"):
+        bundle.check_files()
+
+
+def test_files_in_a_linked_folder_are_listed_too(copy, tmp_path):
+    shutil.copytree(copy / "saved_model", tmp_path / "elsewhere")
+    os.symlink(tmp_path / "elsewhere", copy / "saved_model" / "more")
+    with pytest.raises(ValueError, match="saved_model/more is not listed in bundle.json"):
+        Bundle(copy).check_files()
+
+
+def draw(bundle):
+    return bundle.sample(2, seed=1)
+
+
+def test_a_used_bundle_can_be_copied_and_sent(directory):
+    bundle = Bundle(directory, threads=1)
+    x = bundle.sample(2, seed=1)
+    for other in (pickle.loads(pickle.dumps(bundle)), copying.deepcopy(bundle), copying.copy(bundle)):
+        np.testing.assert_array_equal(other.sample(2, seed=1), x)
+        assert other.threads == 1 and other.class_names == bundle.class_names
+    np.testing.assert_array_equal(bundle.sample(2, seed=1), x)
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        np.testing.assert_array_equal(pool.submit(draw, bundle).result(), x)
+
+
+def test_threads_and_providers(directory):
+    bundle = Bundle(directory, threads=1)
+    options = bundle.session("sample").get_session_options()
+    assert options.intra_op_num_threads == 1
+    assert Bundle(directory).session("sample").get_session_options().intra_op_num_threads == 0  # one a core
+    assert bundle.session("sample").get_providers() == ["CPUExecutionProvider"]
+    with pytest.raises(ValueError, match="threads: expected a whole number of at least 1, or None, got 0"):
+        Bundle(directory, threads=0)
+    with pytest.raises(
+        ValueError, match="providers: expected some of .*CPUExecutionProvider.*, got 'Abacus'"
+    ):
+        Bundle(directory, providers=["Abacus"]).sample(1)
+
+
+def test_whole_numbers_say_their_ends(directory):
+    bundle = Bundle(directory)
+    ends = "from -2147483648 to 2147483647"
+    for seed in (2**31, -(2**31) - 1, 1_795_745_210_813_856_000, 2**70):
+        with pytest.raises(ValueError, match=f"seed: expected a whole number {ends}, got {seed}"):
+            bundle.sample(1, seed=seed)
+    for seed in (2**31 - 1, -(2**31)):
+        assert bundle.sample(1, seed=seed).shape == (1, 8, 8, 1)
+    with pytest.raises(ValueError, match="seed: expected a whole number, got 1.5"):
+        bundle.sample(1, seed=1.5)
+
+
+def test_hints_fit_the_port():
+    truncation = Port("truncation", (), "float32", "", 0.0, 1.0, 1.0)
+    with pytest.raises(ValueError, match="truncation: expected a number from 0 to 1, got 2$"):
+        runtime.check(truncation, 2)
+    pictures = Port("x", ("batch", 2, 2, 1), "float32", "", 0.0, 1.0)
+    with pytest.raises(ValueError, match="divide levels by their maximum"):
+        runtime.check(pictures, np.full((1, 2, 2, 1), 255))
+
+
+# --- classes and boxes ------------------------------------------------------------------------------------------------
+
+ANIMALS = ("cat", "dog", "10")
+LABEL = Port("label", ("batch",), "int32", "", -1, 2, -1)
+LAYOUT = Port("layout", ("batch", 3, 5), "float32", "", -1.0)
+
+
+@pytest.mark.parametrize(
+    "given, numbers",
+    [("dog", [1, 1]), (["dog", "cat"], [1, 0]), (["10", 0], [2, 0]), (np.array(["cat", "10"]), [0, 2]),
+     (np.array(["cat", 2], object), [0, 2]), (1, [1, 1]), (None, [-1, -1])],
+)  # fmt: skip
+def test_a_class_by_its_name(given, numbers):
+    values = runtime.bind("sample", (Port("count", (), "int32", ""), LABEL), (2,), {"label": given}, ANIMALS)
+    assert values["label"].tolist() == numbers and values["label"].dtype == np.int32
+
+
+@pytest.mark.parametrize(
+    "given, names, line",
+    [("cot", ANIMALS, "label: unknown class 'cot'; did you mean 'cat'?"),
+     (["dog", "zebra"], ANIMALS, "label: unknown class 'zebra'; known: cat, dog, 10"),
+     ("cat", (), "label: expected class numbers, as the model knows no names of classes, got 'cat'")],
+)  # fmt: skip
+def test_an_unknown_class(given, names, line):
+    with pytest.raises(ValueError, match=f"^{re.escape(line)}$"):
+        runtime.bind("sample", (LABEL,), (), {"label": given}, names)
+
+
+def test_fewer_boxes_than_there_may_be():
+    ports, none = (Port("count", (), "int32", ""), LAYOUT), [-1, 0, 0, 0, 0]
+    boxes = [["dog", 0, 0, 0.5, 0.5], [0, 0.5, 0, 0.5, 0.5]]
+    one = runtime.bind("sample", ports, (2,), {"layout": boxes}, ANIMALS)["layout"]
+    assert one.tolist() == [[[1, *boxes[0][1:]], boxes[1], none]] * 2
+    several = runtime.bind("sample", ports, (2,), {"layout": [boxes, boxes[1:]]}, ANIMALS)["layout"]
+    assert several.tolist() == [one[0].tolist(), [boxes[1], none, none]]
+    assert runtime.bind("sample", ports, (1,), {"layout": []})["layout"].tolist() == [[none] * 3]
+    for wrong in ([[0, 0, 0, 1]], [boxes[1]] * 4, "boxes", [[0, 0, 0, 1, 1, 1]], [[None] * 5]):
+        with pytest.raises(ValueError, match="^layout: "):
+            runtime.bind("sample", ports, (1,), {"layout": wrong})
+
+
+def test_classes_of_a_bundle_have_names(copy):
+    def name(info):
+        info["data"]["class_names"] = ["cat", "dog"]
+        info["functions"]["sample"]["inputs"].append(
+            dict(
+                name="label",
+                shape=["batch"],
+                dtype="int32",
+                meaning="class",
+                minimum=-1,
+                maximum=1,
+                default=-1,
+            )
+        )
+
+    def take(proto):
+        proto.graph.input.append(
+            onnx.helper.make_tensor_value_info("label", onnx.TensorProto.INT32, ["batch"])
+        )
+
+    rewrite(copy, name)
+    doctor(copy, take, "onnx/sample.onnx")
+    bundle = Bundle(copy)
+    assert bundle.class_names == ("cat", "dog")
+    np.testing.assert_array_equal(bundle.sample(2, label="dog"), bundle.sample(2, label=1))
+    with pytest.raises(ValueError, match="label: unknown class 'dig'; did you mean 'dog'?"):
+        bundle.sample(2, label="dig")
 
 
 def test_wrong_size(copy):

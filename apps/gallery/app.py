@@ -17,6 +17,7 @@ def main():
         sorted(str(path.parent) for path in BUNDLES.glob("*/bundle.json")),
         int(os.environ.get("GRADIO_SERVER_PORT", "7860")),
         server_name=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),
+        announce=print,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from kerasgen import hub
 from kerasgen.cli.console import Usage, console, fail, log, print_json, table, tensorflow, usage
 from kerasgen.cli.models import is_bundle, open_source
 
@@ -155,26 +156,53 @@ def _show(report, titles):
 
 
 def demo(
-    bundles: Annotated[
-        list[Path] | None, typer.Argument(help="Folders; left out, all under runs and exports.")
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[BUNDLE|PRESET]...",
+            help="Bundles, or presets with weights, which are exported into exports/bundles first; left out, all "
+            "bundles under runs and exports.",
+        ),
     ] = None,
     port: Annotated[int, typer.Option(help="Where the page is.")] = 7860,
+    host: Annotated[
+        str,
+        typer.Option(
+            envvar="GRADIO_SERVER_NAME",
+            help="The address to listen on; 0.0.0.0 is every network of this machine, as a container needs.",
+        ),
+    ] = "127.0.0.1",
 ):
-    """Open bundles in the browser. No TensorFlow."""
-    found = bundles or sorted(
-        path.parent for root in ("runs", "exports") for path in Path(root).rglob("bundle.json")
-    )
-    for bundle in found:
-        if not is_bundle(bundle):
-            raise Usage(f"{bundle}: expected a bundle, a folder with bundle.json")
-    if not found:
-        raise Usage(
-            "no bundles under runs or exports; `kerasgen export PRESET --out exports/bundles/PRESET` makes one"
-        )
+    """Serve a page on which models can be tried, and say its address. Bundles are run without TensorFlow."""
+    found = [path.parent for root in ("runs", "exports") for path in sorted(Path(root).rglob("bundle.json"))]
+    if not sources and not found:
+        raise Usage("no bundles under runs or exports; `kerasgen demo vae_digits` makes one, and opens it")
+    bundles = [_bundle(source) for source in sources] if sources else found
     from kerasgen import panel
 
-    log(f"http://127.0.0.1:{port} shows {len(found)} model{'s' * (len(found) > 1)}; Ctrl-C stops it")
-    panel.launch([str(bundle) for bundle in found], port=port)
+    count = f"{len(bundles)} model{'s' * (len(bundles) > 1)}"
+    with usage():
+        panel.launch(
+            [str(bundle) for bundle in bundles], port, server_name=host,
+            announce=lambda address: log(f"{address} shows {count}; Ctrl-C stops it"),
+        )  # fmt: skip
+
+
+def _bundle(source) -> Path:
+    """The bundle that a source is, or the one that was or now is exported from the preset of that name."""
+    if is_bundle(source):
+        return Path(source)
+    with usage():
+        folder = hub.find_preset(source)
+        if folder.parent != hub.SHIPPED:
+            raise Usage(
+                f"{source}: expected a bundle; `kerasgen export {source} --out {source}/bundle` makes one"
+            )
+        out = Path("exports", "bundles", folder.name)
+        if not is_bundle(out):
+            log(f"{folder.name}: exported once, into {out}")
+            _export(folder.name, out, False, None, None)
+    return out
 
 
 def _parity(report, *runtimes):

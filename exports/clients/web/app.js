@@ -1,14 +1,29 @@
 // The page: a form made from the ports of a bundle, and a canvas, texts or players that show what the model made.
 //
-// Beside it lie ort/ (three files of onnxruntime-web), bundles/index.json (names of folders) and bundles/NAME/ with
-// bundle.json and onnx/. `open` and `shown` are exported for programs that drive the page, such as its tests.
+// Beside it lie boxes.js (the editor of layouts), ort/ (three files of onnxruntime-web), bundles/index.json (names of
+// folders) and bundles/NAME/ with bundle.json and onnx/. `open` and `shown` are exported for programs that drive the
+// page, such as its tests.
+
+import { boxes } from "./boxes.js";
 
 const DIMENSIONS = 8; // sliders of a latent; the others stay where the seed puts them
 const SPANS = { steps: 250, guidance: 10, temperature: 2 }; // where these sliders end, if their port goes further
-const FUNCTIONS = { sample: "New examples", decode: "Latent space" };
+const FUNCTIONS = {
+  sample: "New examples",
+  decode: "Latent space",
+  reconstruct: "Reconstruct",
+  translate: "Translate",
+  refine: "Refine",
+  complete: "Complete",
+  upscale: "Upscale",
+  colorize: "Colour",
+  denoise: "Denoise",
+};
+const EXAMPLES = ["picture", "x"]; // inputs that are examples: of the model itself, or strokes that the page draws
+const ROWS = ["mask", "noise_level"]; // inputs with a row for each example that one slider stands for
 
-/** What the canvas shows: {dims, data}, as the model gave it. */
-export const shown = { output: null };
+/** What the page shows: {dims, data}, as the model gave it; `before` is what it was made of, if it was examples. */
+export const shown = { output: null, before: null };
 
 // --- bundles ---------------------------------------------------------------------------------------------------------
 
@@ -124,7 +139,10 @@ function makeFields(info, name) {
   const [fields, readers] = [[], []];
   const latent = inputs.find((port) => port.name === "latent");
   const scalar = (input) => ({ dims: [], data: [input.value === "" ? NaN : Number(input.value)] });
+  const looks = inputs.find((port) => EXAMPLES.includes(port.name));
   const rows = () => (latent ? 1 : Number($("count").value));
+  const count = (value) => slider("count", 1, most, 1, value);
+  const seeds = (meaning) => fields.push(field("seed", "Seed", number("seed", 7), meaning, false));
 
   if (latent) {
     const seed = number("seed", 7);
@@ -147,30 +165,135 @@ function makeFields(info, name) {
     });
     readers.push(["latent", () => ({ dims: [1, ...latent.shape.slice(1)], data: point })]);
   }
-  for (const port of inputs.filter((port) => port !== latent)) {
+  if (looks) {
+    const own = Boolean(info.functions.sample?.onnx);
+    if (!inputs.some((port) => port.name === "seed")) seeds(own ? "which of the model's own examples" : "which strokes");
+    fields.push(field("count", "Count", count(8), "how many examples", true));
+    // of the model itself, with what its sampler takes beside a seed left at its defaults
+    const sampler = own && info.functions.sample.inputs;
+    const said = info.data?.descriptions?.[0];
+    const filled = (port) => {
+      if (port.name === "count") return scalar($("count"));
+      if (port.name === "seed") return scalar($("seed"));
+      if (port.text) return written(port, said ?? "");
+      if (port.name === "layout") return repeated(port, padded(port, said ?? []).flat());
+      return port.shape.length ? repeated(port, [port.default ?? 0]) : { dims: [], data: [port.default ?? 0] };
+    };
+    const given = () => Object.fromEntries(sampler.map((port) => [port.name, filled(port)]));
+    const size = [rows, ...looks.shape.slice(1)];
+    const draw = async ({ run }) => (own ? run("sample", given()) : strokes(rows(), Number($("seed").value), size.slice(1)));
+    readers.push([looks.name, async (bundle) => within(looks, await draw(bundle))]);
+  }
+  const repeated = (port, row) => ({ dims: [rows(), ...port.shape.slice(1)], data: Array(rows()).fill(row).flat() });
+  const written = (port, value) => repeated(port, words(value, port));
+  for (const port of inputs.filter((port) => port !== latent && port !== looks)) {
     const title = port.name[0].toUpperCase() + port.name.slice(1).replaceAll("_", " ");
     let [input, meaning, shows] = [null, port.meaning, true];
     if (port.name === "seed") [input, shows] = [number("seed", 7), false];
-    else if (port.name === "count") input = slider("count", 1, most, 1, most === 1000 ? 500 : most / 4);
-    else if (port.text) [input, shows] = [element("input", { id: port.name, maxLength: port.shape[1] }), false];
+    else if (port.name === "count") input = count(most === 1000 ? 500 : most / 4);
+    else if (port.text) {
+      const value = info.data?.descriptions?.[0] ?? "";
+      [input, shows] = [element("input", { id: port.name, maxLength: port.shape[1], value }), false];
+    } else if (port.name === "layout") {
+      let drawn = info.data?.descriptions?.[0] ?? [];
+      fields.push(layout(info, port, (rows) => (drawn = rows)));
+      readers.push([port.name, () => repeated(port, padded(port, drawn).flat())]);
+      continue;
+    } else if (port.name === "mask") {
+      [input, meaning] = [slider("mask", 0, 1, 0.05, 0.5), "the hole: a share of both sides, in the middle"];
+    } else if (port.name === "noise_level") input = slider("noise_level", 0, 2, 0.05, 0.3);
     else if (port.name === "label") {
       const names = info.data?.class_names ?? Array.from({ length: port.maximum + 1 }, (_, i) => String(i));
       const options = names.map((text, value) => element("option", { value, textContent: text }));
       if (port.minimum < 0) options.unshift(element("option", { value: -1, textContent: "drawn from the seed" }));
+      // Pictures that are translated are mostly of the first domain: it shows nothing to lead them there.
+      if (name === "translate" && options.length > 1) options[1].selected = true;
       input = element("select", { id: "label" }, ...options);
       [meaning, shows] = ["", false];
     } else {
-      const span = Math.max(SPANS[port.name] ?? 1, port.default ?? 0);
+      const span = Math.max(SPANS[port.name] ?? (["height", "width"].includes(port.name) ? port.maximum : 1), port.default ?? 0);
       const step = port.dtype === "int32" ? 1 : 0.05;
       input = slider(port.name, port.minimum ?? -span, Math.min(span, port.maximum ?? span), step, port.default ?? 0);
     }
     fields.push(field(port.name, title, input, meaning, shows));
-    const all = () => ({ dims: [rows()], data: Array(rows()).fill(Number(input.value)) });
-    const written = () => ({ dims: [rows(), port.shape[1]], data: Array(rows()).fill(words(input.value, port)).flat() });
-    readers.push([port.name, () => (port.text ? written() : port.shape.length ? all() : scalar(input))]);
+    const value = () => {
+      if (port.text) return written(port, input.value);
+      if (port.name === "mask") return repeated(port, hole(Number(input.value), port.shape.slice(1, 3)));
+      return port.shape.length ? repeated(port, [Number(input.value)]) : scalar(input);
+    };
+    readers.push([port.name, value]);
   }
   $("fields").replaceChildren(...fields);
-  return () => Object.fromEntries(readers.map(([port, value]) => [port, value()]));
+  return async (bundle) => {
+    const given = {};
+    for (const [port, value] of readers) given[port] = await value(bundle);
+    if (looks && given.mask) given[looks.name] = emptied(given[looks.name], given.mask);
+    if (looks && given.noise_level) given[looks.name] = noisy(given[looks.name], given.noise_level.data[0], Number($("seed").value));
+    return { given, before: looks ? given[looks.name] : null };
+  };
+}
+
+/** The editor of a layout, as a field of the form. */
+function layout(info, port, changed) {
+  const known = info.data?.descriptions ?? [];
+  const classes = Math.max(9, ...known.flat().map(([kind]) => kind)) + 1;
+  const names = info.data?.class_names?.length ? info.data.class_names : Array.from({ length: classes }, (_, i) => String(i));
+  const board = element("div", {});
+  const [height, width] = info.image_shape;
+  const about = { rows: known[0] ?? [], most: port.shape[1], names, ratio: height / width };
+  boxes(board, about, (rows) => {
+    changed(rows);
+    update();
+  });
+  return element("div", {}, element("label", {}, "Layout"), board);
+}
+
+/** The rows of a layout, with rows of no object up to the number that the port has. */
+const padded = (port, rows) => [...rows, ...Array(port.shape[1] - rows.length).fill([-1, 0, 0, 0, 0])];
+
+/** Examples within the range that a port takes. */
+function within({ minimum, maximum }, { dims, data }) {
+  return { dims, data: Float32Array.from(data, (value) => Math.min(maximum ?? Infinity, Math.max(minimum ?? -Infinity, value))) };
+}
+
+/** 1 in a box in the middle of a picture, 0 around it. */
+function hole(share, [height, width]) {
+  const inside = (i, size) => Math.abs(i + 0.5 - size / 2) < (share * size) / 2;
+  return Array.from({ length: height * width }, (_, i) => Number(inside(Math.floor(i / width), height) && inside(i % width, width)));
+}
+
+/** Pictures that are grey where a mask is 1. */
+function emptied({ dims, data }, mask) {
+  return { dims, data: data.map((value, i) => (mask.data[Math.floor(i / dims[3])] ? 0.5 : value)) };
+}
+
+function noisy({ dims, data }, level, seed) {
+  const normal = normals(seed + 1);
+  return { dims, data: data.map((value) => value + level * normal()) };
+}
+
+/** Pictures to begin with where the model draws none: three bright lines on black each, of a seed and their index. */
+export function strokes(count, seed, [height, width, channels]) {
+  const data = new Float32Array(count * height * width * channels);
+  const side = Math.max(height, width);
+  for (let n = 0; n < count; n++) {
+    const uniform = uniforms(7919 * seed + n);
+    const points = Array.from({ length: 4 }, () => [(0.15 + 0.7 * uniform()) * height, (0.15 + 0.7 * uniform()) * width]);
+    for (let k = 0; k < 3; k++) {
+      const [[top, left], [bottom, right]] = [points[k], points[k + 1]];
+      const colour = Array.from({ length: channels }, () => (channels > 1 ? 0.5 + uniform() / 2 : 1));
+      const [down, across] = [bottom - top, right - left];
+      for (let i = 0; i < height * width; i++) {
+        const [y, x] = [Math.floor(i / width) + 0.5 - top, (i % width) + 0.5 - left];
+        const along = Math.min(1, Math.max(0, (y * down + x * across) / (down ** 2 + across ** 2 + 1e-9)));
+        const far = Math.hypot(y - along * down, x - along * across) / side;
+        const bright = Math.min(1, Math.max(0, 1.5 - far / 0.08));
+        const at = (n * height * width + i) * channels;
+        for (let c = 0; c < channels; c++) data[at + c] = Math.max(data[at + c], bright * colour[c]);
+      }
+    }
+  }
+  return { dims: [count, height, width, channels], data };
 }
 
 /** The bytes of a text, zeros after its end; a text that is too long is one that `check` refuses. */
@@ -179,28 +302,40 @@ function words(value, port) {
   return bytes.length > port.shape[1] ? [256] : [...bytes, ...Array(port.shape[1] - bytes.length).fill(0)];
 }
 
-/** A point of the latent space: normal numbers from a small generator of this page. */
-export function start(seed, size, low, high) {
+/** A small generator of this page: numbers from 0 to 1, one for each call. */
+function uniforms(seed) {
   let state = seed | 0;
-  const uniform = () => {
+  return () => {
     state = (state + 0x6d2b79f5) | 0; // mulberry32
     let t = Math.imul(state ^ (state >>> 15), state | 1);
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
-  const normal = () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+}
+
+function normals(seed) {
+  const uniform = uniforms(seed);
+  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+}
+
+/** A point of the latent space: normal numbers from a small generator of this page. */
+export function start(seed, size, low, high) {
+  const normal = normals(seed);
   return Array.from({ length: size }, () => Math.round(100 * Math.min(high, Math.max(low, normal()))) / 100);
 }
 
-/** Whether a form can ask for this function: it starts from numbers, not from pictures, and gives what can be drawn. */
+/** Whether a form can ask for this function, and the page show what it gives. */
 function offered(info, name) {
   const entry = info.functions[name];
-  const known = ["seed", "count", "label", "latent", "steps", "temperature", "guidance", "truncation", "strength", "text"];
+  const numbers = ["seed", "count", "label", "steps", "temperature", "guidance", "truncation", "strength", "height", "width"];
+  const known = [...numbers, "latent", "text", "layout", ...ROWS, ...(pictured(info.image_shape) ? EXAMPLES : [])];
   const { shape } = entry?.output ?? {};
   const heard = shape?.length === 2 && ["text", "sound"].includes(info.kind);
-  const drawn = heard || shape && ((shape.length === 4 && [1, 3].includes(shape[3])) || (shape.length === 2 && shape[1] === 2));
+  const drawn = heard || pictured(shape?.slice(1)) || (shape?.length === 2 && shape[1] === 2);
   return Boolean(entry?.onnx && drawn && entry.inputs.every((port) => known.includes(port.name)));
 }
+
+const pictured = (shape) => shape?.length === 3 && [1, 3].includes(shape[2]);
 
 // --- the canvas ------------------------------------------------------------------------------------------------------
 
@@ -232,13 +367,22 @@ export function wav(sound, rate) {
   return file.buffer;
 }
 
-/** Draw pictures (N, H, W, 1 or 3) in a grid, or points (N, 2) in the plane. */
-function draw({ dims, data }) {
+/** Draw pictures (N, H, W, 1 or 3) in a grid, or below those that they were made of, or points (N, 2) in the plane. */
+function draw(made, before) {
+  const paired = before && String(before.dims) === String(made.dims);
+  const most = paired ? Math.min(made.dims[0], 8) : 0; // a row of each
+  const part = ({ dims: [count, ...size], data }, first) => data.slice((first * data.length) / count, ((first + most) * data.length) / count);
+  let { dims, data } = made;
+  if (paired) {
+    const rows = [];
+    for (let first = 0; first < dims[0]; first += most) rows.push(...part(before, first), ...part(made, first));
+    [dims, data] = [[2 * dims[0], ...dims.slice(1)], rows];
+  }
   const canvas = $("canvas");
   const context = canvas.getContext("2d");
   if (dims.length === 2) return drawPoints(canvas, context, data);
   const [count, height, width, channels] = dims;
-  const [columns, gap] = [Math.ceil(Math.sqrt(count)), count > 1 ? 4 : 0];
+  const [columns, gap] = [most || Math.ceil(Math.sqrt(count)), count > 1 ? 4 : 0];
   const scale = Math.max(1, Math.floor((560 / columns - gap) / Math.max(height, width)));
   canvas.width = columns * (width * scale + gap) - gap;
   canvas.height = Math.ceil(count / columns) * (height * scale + gap) - gap;
@@ -302,42 +446,64 @@ async function update() {
   busy = true;
   while (waiting) {
     waiting = false;
+    if (!bundle) break; // none could be opened
     document.body.dataset.state = "busy";
-    $("status").textContent = "Drawing …";
+    const since = performance.now();
+    const say = () => ($("status").textContent = `Drawing … ${Math.floor((performance.now() - since) / 1000) || ""}`.trim());
+    say();
+    const ticking = setInterval(say, 1000);
+    const [{ run }, name, opened] = [bundle, current, bundle];
     try {
-      const [{ run }, name] = [bundle, current];
-      const inputs = read();
       const began = performance.now();
-      const output = await run(name, inputs);
-      if (waiting) continue; // the form has moved on
+      const { given, before } = await read(bundle);
+      const output = await run(name, given);
+      if (waiting || bundle !== opened) continue; // the form has moved on
       const seconds = (performance.now() - began) / 1000;
-      shown.output = output;
+      [shown.output, shown.before] = [output, before];
       const each = ["text", "sound"].includes(bundle.info.kind);
       [$("canvas").hidden, $("others").hidden] = [each, !each];
       if (each) showEach(output, bundle.info);
-      else draw(output);
+      else draw(output, before);
       const what = bundle.info.kind === "vector" ? "point" : bundle.info.kind;
       const many = `${output.dims[0]} ${what}${output.dims[0] === 1 ? "" : "s"}`;
+      const below = before && String(before.dims) === String(output.dims) ? ", each below what it was made of," : "";
       const time = seconds < 1 ? `${Math.ceil(1000 * seconds)} ms` : `${seconds.toFixed(1)} s`;
-      $("status").textContent = `${many} in ${time}`;
+      $("status").textContent = `${many}${below} in ${time}`;
       $("error").hidden = true;
       document.body.dataset.state = "done";
     } catch (error) {
-      fail(error);
+      if (bundle === opened) fail(error); // else another model was chosen meanwhile
+    } finally {
+      clearInterval(ticking);
     }
   }
   busy = false;
 }
 
+/** Take away what belongs to the last model. */
+function clear() {
+  [bundle, shown.output, shown.before] = [null, null, null];
+  for (const id of ["fields", "functions", "others"]) $(id).replaceChildren();
+  for (const id of ["about", "status"]) $(id).textContent = "";
+  $("canvas").width = $("canvas").height = 1;
+  $("canvas").ariaLabel = "nothing drawn yet";
+  $("functions").hidden = $("draw").disabled = true;
+}
+
 async function choose(name) {
   document.body.dataset.state = "busy";
+  clear();
   try {
     const opened = await open(name);
     if ($("model").value !== name) return; // another one was chosen meanwhile
     bundle = opened;
     const { info } = bundle;
     const names = Object.keys(FUNCTIONS).filter((function_) => offered(info, function_));
-    if (!names.length) throw new Error(`${name}: expected a model with sample or decode in ONNX`);
+    if (!names.length) {
+      const shape = info.image_shape.join(" x ");
+      throw new Error(`${name}: this page shows pictures, points, texts and sounds; its examples are ${info.kind}s of ${shape}`);
+    }
+    $("draw").disabled = false;
     $("about").textContent = [info.title, info.paper].filter(Boolean).join(". ");
     const choices = names.map((value) => {
       const input = element("input", { type: "radio", name: "function", value });
