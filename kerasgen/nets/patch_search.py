@@ -81,8 +81,8 @@ def nearest(query, keys, size: int, alpha: float | None = None):
             al., 2021).
 
     Returns:
-        Places and squared distances; these are the divided ones if `alpha` is given. In memory at once are the patches of
-        `keys`, 144 MiB for 7x7 in 512x512 in colour, and `BUDGET` distances or those of one query.
+        Places and squared distances; these are the divided ones if `alpha` is given. In memory at once are the patches
+        of `keys`, 144 MiB for 7x7 in 512x512 in colour, and `BUDGET` distances or those of one query.
     """
     rows, columns = places(query, size)
     total, key_rows, key_columns = rows * columns, *places(keys, size)

@@ -77,7 +77,12 @@ def test_schedules_are_counted_in_updates():
     """tau falls within 150,000 updates and beta rises within 5,000, however long the stage is (Ramesh et al., A.2)."""
     model = wild(cooling=150_000, rising=5_000, beta=6.6)
     for steps in (160_000, 3_000_000):
-        for done, tau, beta in ((0, 1.0, 0.0), (2_500, None, 3.3), (5_000, None, 6.6), (75_000, 17 / 32, 6.6)):
+        for done, tau, beta in (
+            (0, 1.0, 0.0),
+            (2_500, None, 3.3),
+            (5_000, None, 6.6),
+            (75_000, 17 / 32, 6.6),
+        ):
             model.enter_stage(0, done, steps)
             found = [float(value) for value in model.annealed()]
             assert found[1] == pytest.approx(beta, abs=1e-3) and tau in (None, pytest.approx(found[0]))

@@ -195,7 +195,7 @@ export function start(seed, size, low, high) {
 /** Whether a form can ask for this function: it starts from numbers, not from pictures, and gives what can be drawn. */
 function offered(info, name) {
   const entry = info.functions[name];
-  const known = ["seed", "count", "label", "latent", "steps", "temperature", "guidance", "truncation", "strength", "text"];
+  const known = ["seed", "count", "label", "latent", "steps", "temperature", "top_k", "top_p", "guidance", "truncation", "strength", "text"];
   const { shape } = entry?.output ?? {};
   const heard = shape?.length === 2 && ["text", "sound"].includes(info.kind);
   const drawn = heard || shape && ((shape.length === 4 && [1, 3].includes(shape[3])) || (shape.length === 2 && shape[1] === 2));

@@ -103,7 +103,9 @@ class DALLE(quantization.Quantized):
             "autoencoder_optimizer": keras.optimizers.AdamW(
                 1e-4, weight_decay=1e-4, ema_momentum=0.999, use_ema=True
             ),
-            "prior_optimizer": keras.optimizers.AdamW(4.5e-4, weight_decay=4.5e-2, beta_2=0.96, global_clipnorm=4.0),
+            "prior_optimizer": keras.optimizers.AdamW(
+                4.5e-4, weight_decay=4.5e-2, beta_2=0.96, global_clipnorm=4.0
+            ),
         }
 
     def player_networks(self, player):
