@@ -23,7 +23,7 @@ class Function(NamedTuple):
     meaning: str
 
 
-CONTROLS = ("truncation", "guidance", "steps", "temperature", "height", "width")
+CONTROLS = ("truncation", "guidance", "steps", "temperature", "top_k", "top_p", "height", "width")
 DESCRIPTIONS = ("label", "text", "layout")  # what data say of an example
 CONDITIONS = (*DESCRIPTIONS, "picture")
 
@@ -72,6 +72,10 @@ SCALARS = {
     "steps": Port("steps", (), "int32", "network evaluations of the sampler", 1, None, 50),
     "temperature": Port(
         "temperature", (), "float32", "spread of the choices; 1 is the model's own", 0.0, 10.0, 1.0
+    ),
+    "top_k": Port("top_k", (), "int32", "choices are among so many of the likeliest; 0 is all", 0, None, 0),
+    "top_p": Port(
+        "top_p", (), "float32", "choices are among the likeliest that have this share together", 0.0, 1.0, 1.0
     ),
     "strength": Port(
         "strength", (), "float32", "how much may change: 0 nothing, 1 everything", 0.0, 1.0, 0.5

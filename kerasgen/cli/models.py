@@ -101,6 +101,8 @@ def sample(
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Network evaluations of the sampler.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Spread of the choices.")] = None,
+    top_k: Annotated[int | None, typer.Option(help="Choices among so many of the likeliest.")] = None,
+    top_p: Annotated[float | None, typer.Option(help="Choices among the likeliest with this share.")] = None,
     guidance: Annotated[float | None, typer.Option(help="Weight of the condition.")] = None,
     truncation: Annotated[float | None, typer.Option(help="Share of the latent's spread kept.")] = None,
     height: Annotated[int | None, typer.Option(help="Of the samples, where any can be made.")] = None,
@@ -112,7 +114,7 @@ def sample(
     if out.suffix.lower() not in pictures.FORMATS:
         raise Usage(f"{out}: expected a name that ends in {', '.join(pictures.FORMATS)}")
     controls = {"text": text, "steps": steps, "temperature": temperature, "guidance": guidance}
-    controls |= {"truncation": truncation, "height": height, "width": width}
+    controls |= {"truncation": truncation, "height": height, "width": width, "top_k": top_k, "top_p": top_p}
     controls = {name: value for name, value in controls.items() if value is not None}
     with usage():
         if label is not None:

@@ -76,12 +76,13 @@ def nearest(query, keys, size: int, alpha: float | None = None):
     Args:
         query, keys: pictures (H, W, C), of any two sizes.
         size: of the patches.
-        alpha: given, distances are divided by alpha + that of the key's own nearest query, all per value: keys that
-            nothing in the query is like come first, so that no part of `keys` is left out (Granot et al., 2021).
+        alpha: given, a distance, the root of the sum of squares, is divided by alpha + that of the key's own nearest
+            query: keys that nothing in the query is like come first, so that no part of `keys` is left out (Granot et
+            al., 2021).
 
     Returns:
-        Places and distances; these are the divided ones if `alpha` is given. In memory at once are the patches of
-        `keys`, 144 MiB for 7x7 in 512x512 in colour, and `BUDGET` distances or those of one query.
+        Places and squared distances; these are the divided ones if `alpha` is given. In memory at once are the patches
+        of `keys`, 144 MiB for 7x7 in 512x512 in colour, and `BUDGET` distances or those of one query.
     """
     rows, columns = places(query, size)
     total, key_rows, key_columns = rows * columns, *places(keys, size)
@@ -108,7 +109,7 @@ def nearest(query, keys, size: int, alpha: float | None = None):
     if alpha is not None:
         least = tf.fill([key_rows * key_columns], tf.float32.max)
         least = tf.while_loop(inside, covered, (tf.constant(0), least))[1]
-        scale = (alpha + least)[:, None]
+        scale = tf.square(alpha + tf.sqrt(least))[:, None]
     state = (tf.constant(0), tf.zeros((0,), tf.int32), tf.zeros((0,)))
     shapes = tuple(map(tf.TensorShape, ((), (None,), (None,))))
     return tf.while_loop(inside, found, state, shapes)[1:]

@@ -1,5 +1,7 @@
 """Arithmetic of picture sizes."""
 
+import math
+
 import tensorflow as tf
 
 
@@ -16,16 +18,22 @@ def stages_of(image_shape, stages: int) -> tuple:
 
 
 def scales(size, ratio: float, coarsest: int) -> list:
-    """(height, width) of every scale, the coarsest first.
+    """(height, width) of every scale, the coarsest first, between which sides grow by nearly the same ratio.
+
+    The shorter side of the coarsest scale is `coarsest`, or that of the picture if it is smaller already. There are as
+    many scales as bring the ratio between neighbours nearest to the one that is asked for (Rott Shaham et al., 2019).
 
     Example:
-        >>> scales((64, 48), 4 / 3, 14)
-        [(20, 15), (27, 20), (36, 27), (48, 36), (64, 48)]
+        >>> scales((188, 250), 4 / 3, 25)
+        [(25, 33), (33, 44), (44, 59), (59, 79), (79, 105), (106, 140), (141, 187), (188, 250)]
     """
-    found = [tuple(size)]
-    while round(min(size) / ratio ** len(found)) >= coarsest:
-        found.insert(0, tuple(round(side / ratio ** len(found)) for side in size))
-    return found
+    shorter = min(size)
+    if shorter <= coarsest:
+        return [tuple(size)]
+    fewer = max(int(math.log(shorter / coarsest) / math.log(ratio)), 1)
+    of = {steps: (shorter / coarsest) ** (1 / steps) for steps in (fewer, fewer + 1)}
+    steps = min(of, key=lambda steps: abs(of[steps] - ratio))
+    return [tuple(round(side / of[steps] ** n) for side in size) for n in range(steps, -1, -1)]
 
 
 def at_scale(size, scale, whole, least: int = 1) -> list:

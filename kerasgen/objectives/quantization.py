@@ -158,12 +158,15 @@ class Quantized(GenerativeModel):
     def serve_reconstruct(self, x):
         return self.show([level.codes for level in self.levels_of(to_signed(x))])
 
-    def serve_sample(self, seed, index, label=None, temperature=1.0):
+    def serve_sample(self, seed, index, label=None, temperature=1.0, top_k=0, top_p=1.0):
         gumbel = temperature * random.gumbel(seed, random.CHOICE, index, (self.size, self.codes))
         first = [sum(h * w for h, w in self.grids[:level]) for level in range(len(self.grids))]
 
         def choose(level):
-            return samplers.gumbel_max(gumbel, first[level])
+            return samplers.gumbel_max(gumbel, first[level], among)
+
+        def among(logits):
+            return samplers.likeliest(logits, temperature, top_k, top_p)
 
         return self.show(self.fill(choose, tf.shape(index)[0], label))
 

@@ -7,12 +7,12 @@ graph), `noise(i)` fresh normal draws like x for step i. Times are evenly spaced
 The samplers of autoregressive models make discrete choices: `naive`, and with a memory `sequence` and `raster`.
 """
 
-from kerasgen.samplers.autoregressive import gumbel_max, naive, raster, sequence
+from kerasgen.samplers.autoregressive import gumbel_max, likeliest, naive, raster, sequence
 from kerasgen.samplers.diffusion import ancestral, ddim
 
 NAMES = ("ancestral", "ddim")
 
-__all__ = ["NAMES", "Choice", "ancestral", "ddim", "gumbel_max", "naive", "raster", "sequence"]
+__all__ = ["NAMES", "Choice", "ancestral", "ddim", "gumbel_max", "likeliest", "naive", "raster", "sequence"]
 
 
 class Choice:

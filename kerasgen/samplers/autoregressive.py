@@ -11,8 +11,11 @@ import math
 
 import tensorflow as tf
 
+COLD = 1e-4  # a temperature at which only the likeliest has any share
+FORBIDDEN = -1e9  # a logit that no noise makes the highest
 
-def gumbel_max(noise, first=0):
+
+def gumbel_max(noise, first=0, among=lambda logits: logits):
     """The `choose` of the loops below that draws from softmax(logits / T).
 
     Gumbel-max picks argmax(logits / T + g), which is argmax(logits + T g), also for T = 0.
@@ -21,12 +24,44 @@ def gumbel_max(noise, first=0):
         noise: T g, Gumbel values g (B, places, levels) times the temperature. All at once: inside a loop the cipher
             would cost as much as a small network.
         first: where the loop's places begin among these.
+        among: what lowers the logits of levels that are not to be chosen, such as `likeliest`.
     """
 
     def choose(place, logits):
-        return tf.argmax(logits + tf.gather(noise, first + place, axis=1), axis=-1, output_type=tf.int32)
+        score = among(logits) + tf.gather(noise, first + place, axis=1)
+        return tf.argmax(score, axis=-1, output_type=tf.int32)
 
     return choose
+
+
+def likeliest(logits, temperature, top_k, top_p):
+    """Logits (B, K) in which those that may not be chosen are so low that they never are.
+
+    The k likeliest may be, and of these the fewest whose probabilities at the temperature, among the k, add up to
+    `top_p`; always the likeliest of all. Levels that are equally likely go together.
+
+    Args:
+        temperature: T of the choices, a scalar.
+        top_k: how many, a scalar; 0 is all.
+        top_p: share of the probability, a scalar; 1 is all.
+
+    Example:
+        >>> likeliest(tf.math.log([[0.5, 0.3, 0.2]]), 1.0, 0, 0.6).numpy() > -1e3
+        array([[ True,  True, False]])
+
+    Reference: Fan, Lewis, Dauphin, 2018, Hierarchical Neural Story Generation, arXiv:1805.04833 (top k); Holtzman et
+    al., 2019, The Curious Case of Neural Text Degeneration, arXiv:1904.09751 (top p).
+    """
+    size = logits.shape[-1]
+    falling = tf.math.top_k(logits, size).values
+    inside = tf.range(size) < tf.where(top_k < 1, size, top_k)
+    share = tf.nn.softmax(tf.where(inside, falling / tf.maximum(temperature, COLD), FORBIDDEN))
+    before = tf.cumsum(share, axis=-1) - share  # of those that are likelier
+    inside &= (before < top_p) | (tf.range(size) == 0) | (top_p >= 1.0)
+    least = tf.reduce_min(
+        tf.where(inside, falling, tf.reduce_max(falling, axis=-1, keepdims=True)), -1, keepdims=True
+    )
+    return tf.where(logits >= least, logits, FORBIDDEN)
 
 
 def naive(logits, choose, count, shape, order=None):

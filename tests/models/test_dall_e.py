@@ -73,6 +73,39 @@ def test_temperature_and_weight_go_from_end_to_end():
     assert at == pytest.approx([1, 17 / 32, 1 / 16, 1 / 16])
 
 
+def test_schedules_are_counted_in_updates():
+    """tau falls within 150,000 updates and beta rises within 5,000, however long the stage is (Ramesh et al., A.2)."""
+    model = wild(cooling=150_000, rising=5_000, beta=6.6)
+    for steps in (160_000, 3_000_000):
+        for done, tau, beta in (
+            (0, 1.0, 0.0),
+            (2_500, None, 3.3),
+            (5_000, None, 6.6),
+            (75_000, 17 / 32, 6.6),
+        ):
+            model.enter_stage(0, done, steps)
+            found = [float(value) for value in model.annealed()]
+            assert found[1] == pytest.approx(beta, abs=1e-3) and tau in (None, pytest.approx(found[0]))
+            model.place.assign([1, 0, 1])
+        model.enter_stage(0, 150_000, steps)
+        assert float(model.annealed()[0]) == pytest.approx(1 / 16)
+
+
+def test_every_fourth_block_attends_by_column_from_the_second():
+    """Blocks are counted from 1 in the paper: by column where i - 2 divides by 4, the last by a square."""
+    masks = attention_masks(2, (3, 4), 12, ("row", "column", "row", "row"))
+    row, column = masks[0], masks[1]
+    assert [i for i, mask in enumerate(masks, 1) if (mask == column).all()] == [2, 6, 10]
+    assert [i for i, mask in enumerate(masks, 1) if (mask == row).all()] == [1, 3, 4, 5, 7, 8, 9, 11]
+    with pytest.raises(ValueError, match="attention: expected row or column for each block, got 'diagonal'"):
+        attention_masks(2, (3, 4), 12, ("diagonal",))
+
+
+def test_the_prior_clips_all_gradients_together():
+    optimizer = wild().optimizers()["prior_optimizer"]
+    assert optimizer.global_clipnorm == 4.0 and optimizer.clipnorm is None
+
+
 def test_relaxed_and_hard_pictures_agree_when_the_temperature_is_small():
     model = wild()
     x = draw.random((3, 8, 8, 1)).astype("float32") * 2 - 1
@@ -84,7 +117,7 @@ def test_relaxed_and_hard_pictures_agree_when_the_temperature_is_small():
 
 def test_who_may_attend_to_whom():
     """By hand, on a grid of 2x3 after a text of two bytes: places nothing, t0, t1, then codes 0 to 4."""
-    row, column = attention_masks(2, (2, 3), 4)[1:3]
+    row, column = attention_masks(2, (2, 3), 4, ("row", "column", "row", "row"))[:2]
     tri = np.tri(8, dtype=bool)
     assert ((row & tri)[:3] == tri[:3]).all() and ((column & tri)[:3] == tri[:3]).all()  # text is causal
     assert row[3:, :3].all() and column[3:, :3].all()  # codes see all of the text

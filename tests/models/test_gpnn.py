@@ -58,19 +58,19 @@ def test_votes_are_weighted_means_of_overlapping_patches(channels, size):
 def replaced(query, keys, values, size, alpha):
     """The paper's step: normalised scores, nearest neighbours, votes."""
     q, k = (rows(x - 128, size).reshape(-1, size**2 * x.shape[-1]) for x in (query, keys))
-    d = ((q[:, None] - k) ** 2).sum(-1).astype("float32")
-    score = d / (np.float32(alpha) + d.min(0))
+    d = np.sqrt(((q[:, None] - k) ** 2).sum(-1))
+    score = d / (alpha + d.min(0))
     return voted(score.argmin(1), values, size, *query.shape[:2]).astype(int)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_picture_is_what_a_plain_program_makes(channels):
-    """In the layout of another picture, over three scales."""
+    """In the layout of another picture, over four scales."""
     stored, other = noise((12, 13, channels), seed=1), noise((12, 13, channels), seed=2)
     model = remembering(stored, patch=3, coarsest=6, iterations=2)
-    assert model.sizes == [(7, 7), (9, 10), (12, 13)]
+    assert model.sizes == [(6, 6), (8, 8), (10, 10), (12, 13)]
     scales = [np.asarray(level).astype(int) for level in model.pyramid(tf.constant(stored, tf.float32))]
-    y = np.rint(patch_search.shrunk(tf.constant(other, tf.float32), 7, 7)).astype(int)
+    y = np.rint(patch_search.shrunk(tf.constant(other, tf.float32), 6, 6)).astype(int)
     for n, values in enumerate(scales):
         keys = values
         if n:
@@ -78,7 +78,7 @@ def test_a_picture_is_what_a_plain_program_makes(channels):
                 np.asarray(patch_search.enlarged(tf.constant(x, tf.float32), *model.sizes[n])).astype(int)
                 for x in (y, scales[n - 1])
             )
-        for _ in range(2 if n else 1):
+        for _ in range(2):
             y, keys = replaced(y, keys, values, 3, model.alpha), values
     got = np.rint(model.translate((other / 255)[None].astype("float32"))[0] * 255)
     np.testing.assert_array_equal(got, y)
@@ -108,8 +108,14 @@ def test_enlarging_follows_the_lines_between_pixels():
 
 
 def test_scales_go_down_to_the_coarsest():
-    assert shapes.scales((48, 48), 4 / 3, 14) == [(15, 15), (20, 20), (27, 27), (36, 36), (48, 48)]
+    assert shapes.scales((48, 48), 4 / 3, 14) == [(14, 14), (19, 19), (26, 26), (35, 35), (48, 48)]
     assert shapes.scales((10, 30), 4 / 3, 14) == [(10, 30)]
+    for size in ((188, 250), (64, 48), (300, 77)):
+        found = shapes.scales(size, 4 / 3, 25)
+        steps = len(found) - 1
+        assert found[-1] == size and min(found[0]) == 25
+        off = [abs((min(size) / 25) ** (1 / n) - 4 / 3) for n in (steps, steps - 1, steps + 1) if n]
+        assert off[0] == min(off)
 
 
 def test_any_size_can_be_made():
@@ -141,23 +147,39 @@ def test_noise_is_nearly_normal_and_exact():
     np.testing.assert_array_equal(wider[:, :50].ravel(), drawn)
 
 
+@pytest.mark.parametrize("contrast", [1.0, 0.2])
+def test_alpha_is_a_distance_of_patches_of_values_from_0_to_1(contrast):
+    """Euclidean, of whole patches: next to nothing at its default, so that contrast changes no choice."""
+    first, second = (noise((9, 10, 1), seed) - 128 for seed in (3, 4))
+    model = kerasgen.build("gpnn", patch=3, coarsest=6, image_shape=(12, 12, 1))
+    assert model.alpha == pytest.approx(0.005 * 255)
+    query, keys = (np.rint(contrast * x).astype("float32") for x in (first, second))
+    where = patch_search.nearest(tf.constant(query), tf.constant(keys), 3, model.alpha)[0]
+    q, k = (rows(x.astype(float), 3).reshape(-1, 9) / 255 for x in (query, keys))
+    d = np.sqrt(((q[:, None] - k) ** 2).sum(-1))
+    score = d / (0.005 + d.min(0))
+    np.testing.assert_allclose(score[np.arange(len(q)), where], score.min(1), rtol=1e-6)  # ties apart
+
+
 @pytest.fixture(scope="module")
 def samples():
-    """alpha -> samples of gravel."""
-    picture = brick(28, "gravel")
-    made = {alpha: remembering(picture, alpha=alpha, iterations=2).sample(2, seed=7) for alpha in (1e-4, 1e6)}
-    return picture / 255, made
+    """The shipped wall, and samples of it at the shipped alpha and with no normalisation at all."""
+    model = kerasgen.load("gpnn_brick_quick")
+    picture = np.asarray(model.memory)
+    assert model.get_config()["alpha"] == 0.005  # the default
+    plain = kerasgen.build("gpnn", **model.get_config() | {"alpha": 1e6})
+    plain.memory.assign(picture)
+    return picture, model.sample(2, seed=7), plain.sample(1, seed=7)
 
 
 def test_samples_are_new_and_made_of_the_pictures_patches(samples):
-    picture, made = samples
-    assert texture.coherence(made[1e-4], picture) < 0.5
-    assert texture.novelty(made[1e-4], picture) > 0.25
+    picture, made, _ = samples
+    assert texture.coherence(made, picture) < 0.05 and texture.novelty(made, picture) > 0.5
 
 
-def test_a_small_alpha_uses_more_of_the_picture(samples):
-    picture, made = samples
-    assert texture.completeness(made[1e-4], picture) < 0.9 * texture.completeness(made[1e6], picture)
+def test_the_default_alpha_uses_all_of_the_picture(samples):
+    picture, made, plain = samples
+    assert texture.completeness(made, picture) < 0.6 * texture.completeness(plain, picture)
 
 
 def test_holes_are_filled_and_nothing_else_changes():

@@ -76,12 +76,12 @@ def test_ties_go_to_the_first():
 @pytest.mark.parametrize("budget", [2**22, 100])
 def test_normalised_distances(budget, monkeypatch):
     monkeypatch.setattr(patch_search, "BUDGET", budget)
-    query, keys, alpha = picture(7, 7, 1, 8), picture(8, 6, 1, 9), 500.0
-    d = ((rows(query, 3)[:, None] - rows(keys, 3)[None]) ** 2).sum(-1)
+    query, keys, alpha = picture(7, 7, 1, 8), picture(8, 6, 1, 9), 20.0
+    d = np.sqrt(((rows(query, 3)[:, None] - rows(keys, 3)[None]) ** 2).sum(-1))
     expected = d / (alpha + d.min(0))
     where, how_far = patch_search.nearest(tf.constant(query), tf.constant(keys), 3, alpha)
     np.testing.assert_array_equal(where, expected.argmin(1))
-    np.testing.assert_allclose(how_far, expected.min(1), rtol=1e-5)
+    np.testing.assert_allclose(how_far, expected.min(1) ** 2, rtol=1e-5)
 
 
 def test_levels_are_counted_coarser_where_there_are_too_many():

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny import TINY
 
+import kerasgen
 from kerasgen import samplers
 
 LENGTH, LEVELS, COUNT = 9, 4, 5
@@ -83,3 +85,49 @@ def test_a_raster_carries_one_memory_along_a_row_and_one_from_row_to_row():
         np.testing.assert_array_equal(x[:, i, :, 0], np.tile(memory + i, (COUNT, 1)))
         np.testing.assert_array_equal(x[:, i, :, 1], np.tile(columns, (COUNT, 1)))
         memory = memory + memory + i + columns
+
+
+def kept(logits, temperature, top_k, top_p):
+    """Which levels of one place may be chosen, one after the other from the likeliest down."""
+    order = sorted(range(len(logits)), key=lambda level: -logits[level])[: top_k or None]
+    shares = np.exp((logits[order] - logits[order[0]]) / temperature)
+    total, chosen = 0.0, []
+    for level, share in zip(order, shares / shares.sum(), strict=True):
+        if chosen and total >= top_p:
+            break
+        chosen, total = [*chosen, level], total + share
+    return {int(level) for level in chosen}
+
+
+@pytest.mark.parametrize("size", [2, 7, 33])
+@pytest.mark.parametrize(
+    "top_k, top_p", [(0, 1.0), (3, 1.0), (1, 1.0), (100, 1.0), (0, 0.6), (0, 0.0), (5, 0.9)]
+)
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_the_likeliest_are_those_of_a_plain_program(size, top_k, top_p, temperature):
+    logits = np.random.default_rng(size).normal(scale=2, size=(5, size)).astype("float32")
+    found = samplers.likeliest(tf.constant(logits), temperature, top_k, top_p).numpy()
+    for row, among in zip(logits, found, strict=True):
+        allowed = kept(row.astype("float64"), temperature, top_k, top_p)
+        assert set(np.flatnonzero(among > -1e8)) == allowed
+        assert all(among[level] == row[level] for level in allowed)
+
+
+def test_levels_that_are_equally_likely_go_together():
+    found = samplers.likeliest(tf.constant([[1.0, 2.0, 1.0, 0.0]]), 1.0, 2, 1.0).numpy()[0]
+    assert (found > -1e8).tolist() == [True, True, True, False]
+
+
+@pytest.mark.parametrize("system", ["vq_vae_2", "vqgan", "dall_e"])
+def test_codes_are_chosen_among_the_likeliest(system):
+    """One alone is what temperature 0 takes; all of them is what is taken without saying so."""
+    model = kerasgen.build(system, **TINY[system])
+    for weight in model.trainable_weights:
+        weight.assign(weight + 0.3 * np.random.default_rng(1).normal(size=weight.shape))
+    given = {"text": "a"} if "text" in [port.name for port in model.ports()["sample"]] else {}
+    plain = model.sample(4, seed=3, **given)
+    np.testing.assert_array_equal(model.sample(4, seed=3, top_k=0, top_p=1.0, **given), plain)
+    coldest = model.sample(4, seed=3, temperature=0.0, **given)
+    for one in (dict(top_k=1), dict(top_p=0.0)):
+        np.testing.assert_array_equal(model.sample(4, seed=3, **one, **given), coldest)
+    assert np.abs(plain - coldest).max() > 0

@@ -327,7 +327,8 @@ export function start(seed, size, low, high) {
 /** Whether a form can ask for this function, and the page show what it gives. */
 function offered(info, name) {
   const entry = info.functions[name];
-  const numbers = ["seed", "count", "label", "steps", "temperature", "guidance", "truncation", "strength", "height", "width"];
+  const numbers = ["seed", "count", "label", "steps", "temperature", "top_k", "top_p", "guidance", "truncation",
+    "strength", "height", "width"];
   const known = [...numbers, "latent", "text", "layout", ...ROWS, ...(pictured(info.image_shape) ? EXAMPLES : [])];
   const { shape } = entry?.output ?? {};
   const heard = shape?.length === 2 && ["text", "sound"].includes(info.kind);

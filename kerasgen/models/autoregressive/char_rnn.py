@@ -5,8 +5,11 @@ arXiv:1308.0850.
 Layers of long short-term memory read a text symbol by symbol, the next symbol is drawn from a softmax of all their
 states. Every layer sees the symbol itself and the layer below, so that depth does not hide the input.
 
-Differs from the paper: forget gates begin open (bias 1); the derivatives inside the cells are not clipped, those of the
-weights are; no weight noise and no dynamic evaluation. Examples are pieces of one length, each read from a zero state.
+Differs from the paper: this is its half about text. Handwriting (mixtures of bivariate normals over pen strokes, the
+soft window that follows a given text) is not here, and neither is priming: a text is always begun anew, none is gone on
+with. Forget gates begin open (bias 1); the derivatives inside the cells are not clipped, those of the weights are; no
+weight noise and no dynamic evaluation. Examples are pieces of one length, each read from a zero state. The shipped
+presets have one layer; `depth` stacks more, as the paper's seven for Wikipedia.
 """
 
 from __future__ import annotations

@@ -6,8 +6,14 @@ stored picture that is nearest to it, and patches that overlap are averaged. Dis
 stored patch is matched already, so that all of the picture is used. Noise at the coarsest scale makes a new layout;
 another picture there gives its layout to the stored one's patches.
 
-Differs from the paper: patches are found by exhaustive search, in parts; pictures are kept in whole levels, and the
-noise is a sum of four bytes, so that every runtime finds the same patches.
+The unit of alpha is that of the released program (iyttor/GPNN): the distance of two patches is the root of the sum of
+squares of values in [0, 1]. There the default of 0.005 is next to nothing, and all of the picture is used. An earlier
+version of that program had the same 0.005 beside means of squares, where pictures of little contrast are hardly
+normalised at all.
+
+Differs from the paper: patches are found by exhaustive search, in parts; the coarsest scale is iterated as the others
+are, as the released program does; pictures are kept in whole levels, and the noise is a sum of four bytes, so that
+every runtime finds the same patches.
 """
 
 from __future__ import annotations
@@ -24,18 +30,18 @@ from kerasgen.objectives import memory
 class GPNN(memory.Memory):
     """Pictures made of the stored one's patches, from the coarse to the fine.
 
-        y_n <- values[argmin_j D_ij / (alpha + min_l D_lj)],   D_ij = |query_i - key_j|^2
+        y_n <- values[argmin_j D_ij / (alpha + min_l D_lj)],   D_ij = |query_i - key_j|
 
     The query is y_(n+1), enlarged, and then y_n itself; the keys are x_(n+1), enlarged, and then x_n; the values x_n.
 
     Args:
         image_shape: (height, width, channels) of the stored picture x_0.
         patch: height and width of a patch.
-        ratio: between the sizes of neighbouring scales.
-        coarsest: the shorter side of the coarsest scale, or a little more; larger keeps more of the layout.
+        ratio: between the sizes of neighbouring scales, as near as whole scales allow.
+        coarsest: the shorter side of the coarsest scale; larger keeps more of the layout.
         noise: deviation of what is added there, in shares of white.
-        alpha: the smaller, the more evenly all patches are used; in squared shares of white.
-        iterations: replacements at each scale but the coarsest.
+        alpha: the smaller, the more evenly all patches are used; a distance of whole patches, values from 0 to 1.
+        iterations: replacements at each scale.
         levels: grey levels of the picture, 256 at most.
 
     Raises:
@@ -63,7 +69,7 @@ class GPNN(memory.Memory):
             raise ValueError(f"patch: expected at most {most} for {image_shape[-1]} channels, got {patch}")
         self.remember(image_shape, levels, patch)
         self.smallest = patch
-        self.alpha = alpha * patch**2 * image_shape[-1] * (levels - 1.0) ** 2
+        self.alpha = alpha * (levels - 1.0)
         self.sizes = shapes.scales(image_shape[:2], ratio, coarsest)
 
     def serve_sample(self, seed, index, height=None, width=None):
@@ -132,9 +138,8 @@ class GPNN(memory.Memory):
                 where = patch_search.nearest(query, keys, self.window, self.alpha)[0]
                 return i + 1, hold(patch_search.votes(where, values, self.window, *size)), values
 
-            steps = self.iterations if n else 1
             state = tf.constant(0), hold(y), keys
-            y = tf.while_loop(lambda i, *_, steps=steps: i < steps, step, state, ranks)[1]
+            y = tf.while_loop(lambda i, *_: i < self.iterations, step, state, ranks)[1]
         return y
 
     def pyramid(self, level):

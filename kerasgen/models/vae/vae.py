@@ -3,8 +3,9 @@
 An encoder guesses the latent that made a picture, a decoder draws the picture of a latent, and both ascend a lower
 bound of the log-likelihood. The paper's networks have one hidden layer of tanh units.
 
-Differs from the paper: Adam by default where the paper chose Adagrad's step on the training set; ReLU and dropout may
-be asked for. The Gaussian decoder has one learned deviation for all pixels.
+Differs from the paper: Adam by default where the paper chose Adagrad's step on the training set; kernels start
+uniformly (Glorot, Bengio, 2010) and biases at 0, not both normally with 0.01; there is no weight decay unless an
+optimiser has one; ReLU and dropout may be asked for. The Gaussian decoder has one learned deviation for all pixels.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ codes as one sequence, and so writes the codes of a picture after a text.
 
 Differs from the paper: texts are bytes, not words of a learned vocabulary. Two softmaxes, one for text and one for
 codes, stand for one over both. A code attends to a row of codes before it, to its column, or to a square around it; the
-authors' masks are not published as code. No contrastive model ranks the samples.
+authors' masks are not published as code. The prior's rate does not halve by itself when its loss no longer falls. No
+contrastive model ranks the samples.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class DALLE(quantization.Quantized):
         autoencoder <- descend  -log p(x | y) + beta KL(q(k | x) || uniform),   y ~ Gumbel-softmax(q, tau)
         prior       <- descend  1/8 of the nats of a byte of text + 7/8 of those of a code
 
-    p is logit-Laplace; tau falls from 1 to 1/16 and beta rises from 0 within the first stage.
+    p is logit-Laplace; at the beginning of the first stage tau falls from 1 to 1/16 and beta rises from 0, each along
+    half a cosine. Block i = 1, 2, ... of the transformer attends by column where i - 2 divides by 4, by row elsewhere.
 
     Args:
         image_shape: (height, width, channels); the sides divide by 2 ** (len(multipliers) - 1).
@@ -45,9 +47,13 @@ class DALLE(quantization.Quantized):
         multipliers: of the width, per resolution from the highest down.
         blocks: residual blocks per resolution.
         code_dim: size of a code's vector.
-        beta: weight of the divergence at the end of the first stage.
+        beta: weight of the divergence once it has risen.
+        cooling: updates in which tau falls.
+        rising: updates in which beta rises.
         prior_width, prior_depth, prior_heads: of the transformer.
         dropout: share of the transformer's features dropped.
+        attention: "row" or "column" for each block in turn, again from the first when they end; the last block attends
+            to a square.
         epochs: of the two stages.
 
     Raises:
@@ -66,15 +72,12 @@ class DALLE(quantization.Quantized):
 
     def __init__(
         self, image_shape=(256, 256, 3), text_length=256, codes=8192, width=256, multipliers=(1, 2, 4, 8), blocks=2,
-        code_dim=128, beta=6.6, prior_width=3968, prior_depth=64, prior_heads=62, dropout=0.1, epochs=(1, 1), **kwargs,
+        code_dim=128, beta=6.6, cooling=150_000, rising=5_000, prior_width=3968, prior_depth=64, prior_heads=62,
+        dropout=0.1, attention=("row", "column", "row", "row"), epochs=(1, 1), **kwargs,
     ):  # fmt: skip
         super().__init__(**kwargs)
-        self.image_shape, self.text_length, self.codes, self.beta = (
-            tuple(image_shape),
-            text_length,
-            codes,
-            beta,
-        )
+        self.image_shape, self.text_length, self.codes = tuple(image_shape), text_length, codes
+        self.beta, self.cooling, self.rising = beta, cooling, rising
         grid = stages_of(image_shape, len(multipliers) - 1)
         self.grids = [grid]
         widths = [width * multiplier for multiplier in multipliers]
@@ -83,7 +86,7 @@ class DALLE(quantization.Quantized):
         self.decoder = _decoder(grid, widths, blocks, code_dim, image_shape[-1])
 
         length = text_length + self.size
-        masks = attention_masks(text_length, grid, prior_depth)
+        masks = attention_masks(text_length, grid, prior_depth, attention)
         self.transformer = Transformer(length, prior_width, prior_depth, prior_heads, dropout, masks)
         self.text, self.pads = (
             layers.Embedding(BYTES, prior_width),
@@ -100,7 +103,9 @@ class DALLE(quantization.Quantized):
             "autoencoder_optimizer": keras.optimizers.AdamW(
                 1e-4, weight_decay=1e-4, ema_momentum=0.999, use_ema=True
             ),
-            "prior_optimizer": keras.optimizers.AdamW(4.5e-4, weight_decay=4.5e-2, beta_2=0.96, clipnorm=4.0),
+            "prior_optimizer": keras.optimizers.AdamW(
+                4.5e-4, weight_decay=4.5e-2, beta_2=0.96, global_clipnorm=4.0
+            ),
         }
 
     def player_networks(self, player):
@@ -117,15 +122,13 @@ class DALLE(quantization.Quantized):
 
     def code_losses(self, batch, x, training):
         logits = self.encoder(x, training=training)
-        done = self.progress if training else 1.0
-        temperature = relaxed.annealed(1.0, 1.0 / 16.0, done)
+        temperature, beta = self.annealed() if training else (1.0 / 16.0, self.beta)
         gumbel = random.gumbel(batch.seed, random.CHOICE, batch.index, logits.shape[1:])
         mixed = tf.matmul(relaxed.gumbel_softmax(logits, gumbel, temperature), self.codebooks[0].vectors)
         law = relaxed.logit_laplace(*self._law(mixed, training))
         size = math.prod(self.image_shape)
         nats = -tf.reduce_sum(law.log_prob(relaxed.inside(0.5 * (x + 1.0))), (1, 2, 3))
         kl = tf.reduce_sum(relaxed.kl_to_uniform(logits), (1, 2))
-        beta = relaxed.annealed(0.0, self.beta, 3.0 * done)
         loss = ops.mean(nats + beta * kl) / size
         shown = 2.0 * relaxed.outside(law.bijector(law.distribution.loc)) - 1.0
         return {
@@ -134,6 +137,12 @@ class DALLE(quantization.Quantized):
             "squared_error": ops.mean((x - shown) ** 2),
             "kl": ops.mean(kl),
         }
+
+    def annealed(self):
+        """tau and beta in this step of the first stage."""
+        done = tf.cast(self.place[1], tf.float32)
+        falling = relaxed.annealed(1.0, 1.0 / 16.0, done / self.cooling)
+        return falling, relaxed.annealed(0.0, self.beta, done / self.rising)
 
     def prior_losses(self, batch, codes, training):
         text_logits, code_logits = self._ask(batch.label, self.join(codes), training)
@@ -184,12 +193,18 @@ class DALLE(quantization.Quantized):
         return network([text, codes], list(logits), name="prior")
 
 
-def attention_masks(text_length, grid, depth):
+def attention_masks(text_length, grid, depth, attention):
     """Which places each block may attend to: all of the text, and of the codes a row, a column or a square.
 
-    Place text_length holds the last byte and predicts the first code; place text_length + j predicts code j. Blocks see
-    the last width codes; of every four the third sees the codes above instead; the last block a square of 11x11.
+    Place text_length holds the last byte and predicts the first code; place text_length + j predicts code j. A block of
+    "row" sees the last width codes, one of "column" the codes above; the last block sees a square of 11x11.
+
+    Raises:
+        ValueError: no such attention.
     """
+    for name in attention:
+        if name not in ("row", "column"):
+            raise ValueError(f"attention: expected row or column for each block, got {name!r}")
     _, width = grid
     length = text_length + math.prod(grid)
     predicted = np.arange(length)[:, None] - text_length  # code that a place predicts
@@ -201,7 +216,7 @@ def attention_masks(text_length, grid, depth):
         "square": (row <= 5) & (column <= 5),
     }
     plain = (held < 0) | (predicted < 1) | (held == predicted - 1)  # text, in text, and the place itself
-    names = ["column" if i % 4 == 2 else "row" for i in range(depth - 1)] + ["square"]
+    names = [attention[i % len(attention)] for i in range(depth - 1)] + ["square"]
     return [plain | kinds[name] for name in names]
 
 

@@ -87,7 +87,7 @@ class VQGAN(quantization.Quantized):
         widths = [width * multiplier for multiplier in multipliers]
         self.encoder = _encoder(self.image_shape, widths, blocks, attention, code_dim)
         self.decoder = _decoder(grid, widths, blocks, attention, code_dim, image_shape[-1])
-        self.codebooks = [LearnedCodebook(codes, code_dim, name="codebook")]
+        self.codebooks = [LearnedCodebook(codes, code_dim, spread=1.0 / codes, name="codebook")]
         self.discriminator = patch.discriminator(self.image_shape, discriminator_widths)
         self.tokens = Tokens(
             codes, self.size, prior_width, prior_depth, prior_heads, dropout, num_classes, positions
