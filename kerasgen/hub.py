@@ -44,9 +44,16 @@ SCHEMA = {
         "optimizers": dict,  # attribute -> {"class_name", "config"}
         "monitor": str,
     },
+    "target": dict,  # figure -> {"at", "against" | "like"}
     "parameters": dict,
     "results": dict,
 }
+TARGET = {
+    "at": float,
+    "against": str,
+    "like": str,
+    "within": float,
+}  # what a figure must reach, beside a baseline
 REQUIRED = ("format", "preset", "system", "arguments")
 POSITIVE = (
     "recipe.epochs",
@@ -55,7 +62,14 @@ POSITIVE = (
     "data.batch_size",
 )
 LIMITS = {"bytes": 2**20, "depth": 32}
-TYPES = {int: "a whole number", str: "text", dict: "an object", list: "a list", bool: "true or false"}
+TYPES = {
+    int: "a whole number",
+    float: "a number with a point",
+    str: "text",
+    dict: "an object",
+    list: "a list",
+    bool: "true or false",
+}
 
 
 class Damaged(ValueError):
@@ -146,6 +160,8 @@ def check_preset(preset, name="preset") -> dict:
             raise ValueError(f"{name}: expected {key!r} to be at least 1, got {value}")
     for player, optimizer in ((preset.get("recipe") or {}).get("optimizers") or {}).items():
         _check_keys(optimizer, {"class_name": str, "config": dict}, name, f"recipe.optimizers.{player}.")
+    for figure, aim in (preset.get("target") or {}).items():
+        _check_keys(aim, TARGET, name, f"target.{figure}.")
     return preset
 
 
@@ -367,8 +383,8 @@ def save_preset(model, folder, *, overwrite=False, half=False, **about) -> Path:
         overwrite: replace a folder that is not ours.
         half: store the weights in half precision (float16): half the bytes, three digits; a weight above 65,504 is
             refused.
-        **about: further keys of `preset.json`: `description`, `data`, `recipe`, `results`, and `preset`, its name, if
-            it is not the folder's.
+        **about: further keys of `preset.json`: `description`, `data`, `recipe`, `target`, `results`, and `preset`,
+            its name, if it is not the folder's.
 
     Raises:
         ValueError: unknown or wrong keys, or weights that are not finite.
