@@ -39,8 +39,9 @@ class Evaluation:
         """Names of the facts that hold, which metrics ask for in `given`."""
         sequence, space = self.data.kind in ("text", "sound"), self.extractor and self.extractor.name
         classifier = hasattr(self.extractor, "probabilities") and not self.crops
+        comparable = not self.crops or self._takes("sample", self.data.described)
         facts = {
-            space: self.extractor and (not self.crops or self._takes("sample", self.data.described)),
+            space: self.extractor and comparable,
             "classifier": classifier,
             "labels": classifier and self.data.num_classes and self._takes("sample"),
             "described": self.data.name in described.READERS and self._takes("sample", self.data.described),
@@ -52,7 +53,7 @@ class Evaluation:
             "log_weight": hasattr(self.model, "log_weight"),
             "log_partition": hasattr(self.model, "log_partition"),
             "single": self.single,
-            "several": not self.single and not sequence,
+            "several": not self.single and not sequence and comparable,
         }
         return {name for name, holds in facts.items() if holds}
 
@@ -64,7 +65,7 @@ class Evaluation:
     @functools.cached_property
     def train(self):
         """All of the train split, as rows of raw values."""
-        return extractors.raw_values(self.data.arrays("train")[0])
+        return extractors.raw_values(self._shown(*self.data.arrays("train")))
 
     @functools.cached_property
     def fake(self):
@@ -94,10 +95,12 @@ class Evaluation:
         return [(real[:most], fake[:most]) for fake in fakes]
 
     def _rows(self, x, said, start):
-        x = x[start : start + self.part]
-        if self.crops:
-            x = described.READERS[self.data.name](x, said[start : start + self.part])[0]
-        return self.extractor.features(x)
+        part = slice(start, start + self.part)
+        return self.extractor.features(self._shown(x[part], None if said is None else said[part]))
+
+    def _shown(self, x, said):
+        """What is compared of examples: they themselves, or what their boxes hold."""
+        return described.READERS[self.data.name](x, said)[0] if self.crops else x
 
     def over_parts(self, compare):
         """The mean of a comparison (real, fake) -> number or numbers over the parts."""
@@ -105,8 +108,8 @@ class Evaluation:
 
     @property
     def unseen(self):
-        """What is asked whether it copies train examples."""
-        return self.fake[0]
+        """What is asked whether it copies train examples, as rows of raw values."""
+        return extractors.raw_values(self._shown(*self.fake))
 
     @property
     def examined(self):
@@ -231,7 +234,7 @@ class Floor(Evaluation):
 
     @property
     def unseen(self):
-        return self.test[0]
+        return extractors.raw_values(self._shown(*self.test))
 
     @property
     def examined(self):

@@ -123,7 +123,7 @@ def coverage(e):
 @_metric("sample", "higher", "several")
 def authenticity(e):
     """Share of samples that are no copies of train examples, by raw values; those trained on reach 0."""
-    return fidelity.authenticity(e.train, extractors.raw_values(e.unseen))
+    return fidelity.authenticity(e.train, e.unseen)
 
 
 @_metric("sample", "higher", "several", least=2)

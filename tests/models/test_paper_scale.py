@@ -163,7 +163,7 @@ def test_prior_of_vqgan(small_autoencoder):
 
 @pytest.mark.slow
 def test_prior_of_vqgan_by_class(small_autoencoder):
-    """That of ImageNet, counted from the authors' code, from its first two blocks; it has a token for every class beside."""
+    """That of ImageNet, counted from the authors' code, from its first two blocks; it has tokens of classes."""
     options = dict(codes=16384, num_classes=1000, prior_width=1536, **small_autoencoder)
     one, two = (trainable(kerasgen.build("vqgan", prior_depth=depth, **options).prior) for depth in (1, 2))
     assert one + 47 * (two - one) - 1000 * 1536 == 1_411_034_112
@@ -245,7 +245,7 @@ def test_priors_of_vq_vae_2():
 
 
 def test_progan():
-    """Counted from the paper's table, which says 23.1 million each: what is left at full size, without faded colours."""
+    """Counted from the paper's table, which says 23.1 million each: what is left at full size, no faded colours."""
     model = kerasgen.build("progan")
     faded = [sum(n.count_params() for n in model.generator.colours[:-1])]
     faded += [sum(n.count_params() for n in model.discriminator.features[:-1])]
@@ -259,7 +259,7 @@ def test_pixel_cnn_pp():
 
 
 def test_singan():
-    """Counted from the authors' code, but for biases without effect: before a normalisation, the constant of a critic."""
+    """Counted from the authors' code, but for biases without effect: before normalisation, and of a critic."""
     model = kerasgen.load("singan_250", weights=False)
     assert len(model.sizes) == 9 and min(model.sizes[0]) == 25
     filters = [32] * 4 + [64] * 4 + [128]
@@ -277,7 +277,7 @@ def test_singan():
 
 
 def test_char_rnn():
-    """The paper says 4.3 million for the Penn Treebank; counted: one layer of 1,000 cells with peepholes, 49 symbols."""
+    """The paper says 4.3 million for the Penn Treebank; counted: a layer of 1,000 cells with peepholes, 49 symbols."""
     assert counts("char_rnn", symbols=49) == {"network": 4_252_049}
 
 
