@@ -10,6 +10,7 @@ answer of a translation, one half of a texture beside the other.
 
 from __future__ import annotations
 
+import functools
 import json
 import pathlib
 import sys
@@ -102,9 +103,9 @@ def digits(data, seed):
         ("mixture_10", 1, "full"), ("mixture_50", 5, "full"),
         ("mixture_10_diagonal", 1, "diag"), ("mixture_50_diagonal", 5, "diag"), ("mixture_100_diagonal", 10, "diag"),
     ):  # fmt: skip
-        yield name, _gaussians(data, rows, label, components, form, seed, asked)
-    yield "gaussian", _gaussians(data, rows, None, 1, "full", seed, lambda draw: dict(
-        sample=lambda random, count: picture(draw(random, count, None))))  # fmt: skip
+        yield name, functools.partial(_gaussians, data, rows, label, components, form, seed, asked)
+    drawn = lambda draw: dict(sample=lambda random, count: picture(draw(random, count, None)))  # noqa: E731
+    yield "gaussian", functools.partial(_gaussians, data, rows, None, 1, "full", seed, drawn)
 
 
 def _gaussians(data, rows, label, components, form, seed, asked):
@@ -136,12 +137,16 @@ def levels_17(data, seed):
     yield from digits(data, seed)
     x = data.arrays("train")[0]
     level = np.rint(x.reshape(len(x), -1) * 16)
-    chain = simple.Logistic(level, 17, strength=0.1)
-    yield "logistic", Rival(
-        data, log_prob=lambda x: chain.log_prob(np.rint(x.reshape(len(x), -1) * 16)),
-        sample=lambda random, count: chain.sample(random, count).reshape(-1, *data.shape) / 16,
-    )  # fmt: skip
-    yield "patches_80_bits", Rival(data, reconstruct=simple.Patches(x, 32, seed).reconstruct)
+
+    def logistic():
+        chain = simple.Logistic(level, 17, strength=0.1)
+        return Rival(
+            data, log_prob=lambda x: chain.log_prob(np.rint(x.reshape(len(x), -1) * 16)),
+            sample=lambda random, count: chain.sample(random, count).reshape(-1, *data.shape) / 16,
+        )  # fmt: skip
+
+    yield "logistic", logistic
+    yield "patches_80_bits", lambda: Rival(data, reconstruct=simple.Patches(x, 32, seed).reconstruct)
     yield "components_16", Rival(data, reconstruct=_components(x, 16))
 
 
@@ -161,26 +166,27 @@ def binary(data, seed):
     yield from digits(data, seed)
     x = data.arrays("train")[0].reshape(-1, 64)
 
-    def rival(law):
+    def rival(fit):
+        law = fit()
         return Rival(
             data, log_prob=lambda x: law.log_prob(x.reshape(len(x), -1)),
             sample=lambda random, count: law.sample(random, count).reshape(-1, *data.shape),
         )  # fmt: skip
 
     for components in (10, 50, 200):
-        yield f"coins_{components}", rival(simple.BernoulliMixture(x, components, seed))
-    yield "logistic", rival(simple.Logistic(x, 2))
-    random = np.random.default_rng(seed)
-    chains = [simple.Logistic(x, 2, random.permutation(64)) for _ in range(8)]
-    yield (
-        "logistic_8_orders",
-        Rival(
-            data,
-            log_prob=lambda x: (
-                logsumexp([c.log_prob(x.reshape(len(x), -1)) for c in chains], axis=0) - np.log(8)
-            ),
-        ),
-    )
+        yield (
+            f"coins_{components}",
+            functools.partial(rival, lambda n=components: simple.BernoulliMixture(x, n, seed)),
+        )
+    yield "logistic", functools.partial(rival, lambda: simple.Logistic(x, 2))
+
+    def orders():
+        random = np.random.default_rng(seed)
+        chains = [simple.Logistic(x, 2, random.permutation(64)) for _ in range(8)]
+        laws = lambda x: [chain.log_prob(x.reshape(len(x), -1)) for chain in chains]  # noqa: E731
+        return Rival(data, log_prob=lambda x: logsumexp(laws(x), axis=0) - np.log(8))
+
+    yield "logistic_8_orders", orders
 
 
 def scenes(data, seed):
@@ -349,6 +355,9 @@ def measure(name, seeds=SEEDS, only=None):
     for seed in seeds:
         for baseline, rival in MAKERS[name](data, seed):
             if only is None or baseline in only:
+                rival = (
+                    rival() if callable(rival) else rival
+                )  # fits that take time wait until they are asked for
                 figures = (
                     rival
                     if isinstance(rival, dict)

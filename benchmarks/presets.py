@@ -83,13 +83,9 @@ def table():
         "recall_raw_values", "high_quality_share", "reconstruction_mse", "reconstruction_agreement",
         "coherence", "completeness", "novelty", "translation_agreement", "translation_mse",
     )  # fmt: skip
-    for name in sorted(
-        hub.list_presets(), key=lambda name: ((hub.read_preset(name).get("data") or {}).get("name", ""), name)
-    ):
-        preset = hub.read_preset(name)
-        results = preset.get("results") or {}
-        if not results:
-            continue
+    measured = {name: about for name in hub.list_presets() if (about := hub.read_preset(name)).get("results")}
+    for name, preset in sorted(measured.items(), key=lambda item: (item[1]["data"]["name"], item[0])):
+        results = preset["results"]
         figures = "; ".join(
             f"{key.replace('_digits_features', '')} {results[key]:.4g}"
             + (f" (real {results[floor]:.4g})" if (floor := f"{key}_floor") in results else "")
@@ -98,9 +94,7 @@ def table():
         )
         total = sum(preset.get("parameters", {}).values())
         lines.append(f"| {preset['data']['name']} | {name} | {total:,} | {results['seconds']} | {figures} |")
-    machines = sorted(
-        {(hub.read_preset(n).get("results") or {}).get("machine", "") for n in hub.list_presets()} - {""}
-    )
+    machines = sorted({about["results"].get("machine", "") for about in measured.values()} - {""})
     TABLE.write_text("\n".join([*lines, "", *machines, ""]), "utf-8")
 
 
