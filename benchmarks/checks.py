@@ -13,6 +13,7 @@ from __future__ import annotations
 import pathlib
 import re
 import sys
+import time
 
 import baselines
 import machine
@@ -119,8 +120,9 @@ def main(folders) -> int:
     fast, apart = speeds(folders), differences()
     rows, missed, sizes = [], [], []
     for name in in_order():
-        about, reached = hub.read_preset(name), targets.measure(name)
-        print(name, reached, file=sys.stderr, flush=True)
+        start, about = time.process_time(), hub.read_preset(name)
+        reached = targets.measure(name)
+        print(name, reached, f"{time.process_time() - start:.1f} s", file=sys.stderr, flush=True)
         system, aims = about["system"], targets.targets(name)
         rows += [row(name, aim, reached[aim.figure]) for aim in aims]
         missed += [f"`{name}`"] * any(not aim.met(reached[aim.figure]) for aim in aims)

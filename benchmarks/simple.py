@@ -6,6 +6,7 @@ Each is fitted to arrays and draws with a NumPy generator; `Rival` shows one to 
 from __future__ import annotations
 
 import collections
+import itertools
 import math
 
 import numpy as np
@@ -87,8 +88,9 @@ class Mixture:
         """Rows (count, D), of the classes asked for."""
         chosen = random.choice(len(self.parts), count, p=self.shares / self.shares.sum())
         if label is not None:
-            pick = lambda c: random.choice(self.of_class[c], p=_shares(self.shares[self.of_class[c]]))  # noqa: E731
-            chosen = np.array([pick(c) for c in label])
+            chosen = np.array(
+                [random.choice(self.of_class[c], p=_shares(self.shares[self.of_class[c]])) for c in label]
+            )
         x = np.zeros((count, len(self.parts[0][1])))
         for part in np.unique(chosen):
             _, mean, spread = self.parts[part]
@@ -257,6 +259,13 @@ def n_gram_bits(train, test, order):
             p = (counts[n][gram] + kind * p) / (total + kind)
         bits -= math.log2(p)
     return bits / (len(test) - order)
+
+
+def of_classes(random, label, wanted):
+    """Places of examples of the classes that are wanted, each as seldom as can be."""
+    order = random.permutation(len(label))
+    places = {c: itertools.cycle(order[label[order] == c]) for c in np.unique(label)}
+    return np.array([next(places[c]) for c in wanted])
 
 
 def blocks(random, picture, side):
