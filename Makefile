@@ -20,7 +20,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp-$(shell cat pyproject.toml setup.py | cksum | cut -d ' ' -f 1)
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
-.PHONY: help setup quickstart test test-slow test-gpu lint format docs bundles demo site parity checks clean
+.PHONY: help setup quickstart test test-slow test-gpu lint format docs bundles demo site parity baselines checks clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 - /p' $(MAKEFILE_LIST) | awk -F ' - ' '{ printf "make %-11s %s\n", $$1, $$2 }'
@@ -95,7 +95,10 @@ parity: setup  ## write exports/PARITY.md from fresh bundles, on the runtimes th
 	$(BIN)/python exports/build.py $(PARITY) --out build/parity
 	$(BIN)/python exports/parity.py $(PARITY:%=build/parity/%)
 
-checks: setup  ## write docs/checks.md, after `make parity`
+baselines: setup  ## measure the simple models that systems must beat
+	$(BIN)/python benchmarks/baselines.py
+
+checks: setup  ## measure what systems must reach and write docs/checks.md, after `make parity`
 	$(BIN)/python benchmarks/checks.py $(PARITY:%=build/parity/%)
 
 clean:  ## remove runs, builds and caches; the environment and the bundles stay

@@ -6,6 +6,7 @@
     python benchmarks/presets.py time vae_digits                        # how long its recipe takes on this machine
     python benchmarks/presets.py steps vae_digits                       # state the steps that its recipe is written for
     python benchmarks/presets.py table                                  # docs/results.md from what is recorded
+    python benchmarks/presets.py seal vae_digits                        # its manifest anew, after an edit by hand
 
 `train` is how every `model.safetensors` of the package was made; the command, the seconds and the machine are recorded
 with the figures. Weights are kept in half precision, and the figures are those of the weights that are kept.
@@ -50,6 +51,9 @@ def keep(run: pathlib.Path, seconds: float | None = None):
     results |= {"seconds": seconds or trained["results"]["seconds"], "machine": machine.describe()}
     results["command"] = f"kerasgen train {name}"
     about = {key: trained[key] for key in ("description", "data", "recipe")}
+    shipped = HOME / name / hub.PRESET
+    target = hub.read_preset(name).get("target") if shipped.is_file() else None
+    about |= {"target": target} if target else {}
     options = dict(overwrite=True, half=True)
     folder = hub.save_preset(model, HOME / name, preset=name, results=results, **options, **about)
     (folder / files.MARK).unlink()  # it says that a program may replace the folder; these are ours to keep
@@ -57,10 +61,7 @@ def keep(run: pathlib.Path, seconds: float | None = None):
 
 
 def steps(name: str):
-    """State beside every optimiser with a schedule or an average the steps that it has in the recipe's own run.
-
-    The manifest is brought up to date with `preset.json`, whatever was edited there.
-    """
+    """State beside every optimiser with a schedule or an average the steps that it has in the recipe's own run."""
     preset = hub.read_preset(name)
     optimizers = (preset.get("recipe") or {}).get("optimizers") or {}
     counted = {key: entry for key, entry in optimizers.items() if recipes.counts(entry)}
@@ -71,8 +72,13 @@ def steps(name: str):
         run = recipes.length(preset["recipe"], kerasgen.data.load(about["name"], **options), model)
         for key, entry in counted.items():
             entry["steps"] = run.steps["" if key == "optimizer" else key.removesuffix("_optimizer")]
-    content, path = hub.dumps(preset).encode(), HOME / name / hub.MANIFEST
-    files.atomic_write(HOME / name / hub.PRESET, content)
+    files.atomic_write(HOME / name / hub.PRESET, hub.dumps(preset).encode())
+    seal(name)
+
+
+def seal(name: str):
+    """Bring a preset's manifest up to date with its `preset.json`, after an edit."""
+    content, path = (HOME / name / hub.PRESET).read_bytes(), HOME / name / hub.MANIFEST
     if path.is_file():  # there are weights
         manifest = json.loads(path.read_text("utf-8"))
         manifest["files"][hub.PRESET] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -91,22 +97,23 @@ def table():
         "",
         "Written by `python benchmarks/presets.py table` from what `train` recorded; figures are on the test split.",
         "",
-        "| preset | parameters | seconds | figures |",
-        "| --- | --- | --- | --- |",
+        "Samples are compared at equal counts, and told what is said of train examples; in brackets real data.",
+        "Only figures of the same data can be compared: likelihoods of two, 17 and 256 levels are not on one scale.",
+        "",
+        "| data | preset | parameters | seconds | figures |",
+        "| --- | --- | --- | --- | --- |",
     ]
     shown = (
         "nats", "bits_per_dim", "bound_nats", "importance_nats", "annealed_nats", "conditional_accuracy",
-        "class_share_min",
+        "description_agreement", "class_share_min",
         "frechet_digits_features", "precision_digits_features", "recall_digits_features",
-        "kernel_distance_digits_features", "confidence", "modes_covered", "reconstruction_mse",
-        "coherence", "completeness", "novelty",
-        "translation_agreement",
+        "kernel_distance_digits_features", "authenticity", "confidence", "modes_covered",
+        "recall_raw_values", "high_quality_share", "reconstruction_mse", "reconstruction_agreement",
+        "coherence", "completeness", "novelty", "translation_agreement", "translation_mse",
     )  # fmt: skip
-    for name in hub.list_presets():
-        preset = hub.read_preset(name)
-        results = preset.get("results") or {}
-        if not results:
-            continue
+    measured = {name: about for name in hub.list_presets() if (about := hub.read_preset(name)).get("results")}
+    for name, preset in sorted(measured.items(), key=lambda item: (item[1]["data"]["name"], item[0])):
+        results = preset["results"]
         figures = "; ".join(
             f"{key.replace('_digits_features', '')} {results[key]:.4g}"
             + (f" (real {results[floor]:.4g})" if (floor := f"{key}_floor") in results else "")
@@ -114,18 +121,16 @@ def table():
             if key in results
         )
         total = sum(preset.get("parameters", {}).values())
-        lines.append(f"| {name} | {total:,} | {results['seconds']} | {figures} |")
-    machines = sorted(
-        {(hub.read_preset(n).get("results") or {}).get("machine", "") for n in hub.list_presets()} - {""}
-    )
+        lines.append(f"| {preset['data']['name']} | {name} | {total:,} | {results['seconds']} | {figures} |")
+    machines = sorted({about["results"].get("machine", "") for about in measured.values()} - {""})
     TABLE.write_text("\n".join([*lines, "", *machines, ""]), "utf-8")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("action", choices=("train", "keep", "time", "steps", "table"))
+    parser.add_argument("action", choices=("train", "keep", "time", "steps", "table", "seal"))
     parser.add_argument(
-        "names", nargs="*", help="presets to train, to time or to state the steps of, or run folders to keep"
+        "names", nargs="*", help="presets to train, time, seal or state the steps of, or run folders to keep"
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -134,9 +139,11 @@ def main():
                 steps(name)
             elif options.action == "time":
                 time(name, pathlib.Path(scratch))
+            elif options.action == "seal":
+                seal(name)
             else:
                 keep(train(name, pathlib.Path(scratch)) if options.action == "train" else pathlib.Path(name))
-    if options.action != "steps":
+    if options.action not in ("steps", "seal"):
         table()
 
 

@@ -52,11 +52,14 @@ SCHEMA = {
         "monitor": str,
     },
     "about": dict,  # what the data of a run are: `kerasgen.data.Data.about`
+    "target": dict,  # figure -> TARGET
     "parameters": dict,
     "results": dict,
 }
 # `steps`: the training steps that rates and averages are written for; see `kerasgen.recipes`.
 OPTIMIZER = {"class_name": str, "config": dict, "steps": int}
+# What a figure must reach, beside a baseline.
+TARGET = {"at": float, "against": str, "like": str, "within": float}
 REQUIRED = ("format", "preset", "system", "arguments")
 POSITIVE = (
     "recipe.epochs",
@@ -66,7 +69,14 @@ POSITIVE = (
     "data.max_pixels",
 )
 LIMITS = {"bytes": 2**20, "depth": 32}
-TYPES = {int: "a whole number", str: "text", dict: "an object", list: "a list", bool: "true or false"}
+TYPES = {
+    int: "a whole number",
+    float: "a number with a point",
+    str: "text",
+    dict: "an object",
+    list: "a list",
+    bool: "true or false",
+}
 
 
 class Damaged(ValueError):
@@ -175,6 +185,8 @@ def check_preset(preset, name="preset") -> dict:
         value = functools.reduce(lambda value, part: (value or {}).get(part), key.split("."), preset)
         if value is not None and value < 1:
             raise ValueError(f"{name}: expected {key!r} to be at least 1, got {value}")
+    for figure, aim in (preset.get("target") or {}).items():
+        _check_keys(aim, TARGET, name, f"target.{figure}.")
     return preset
 
 
@@ -396,8 +408,8 @@ def save_preset(model, folder, *, overwrite=False, half=False, **about) -> Path:
         overwrite: replace a folder that is not ours.
         half: store the weights in half precision (float16): half the bytes, three digits; a weight above 65,504 is
             refused.
-        **about: further keys of `preset.json`: `description`, `data`, `recipe`, `results`, and `preset`, its name, if
-            it is not the folder's.
+        **about: further keys of `preset.json`: `description`, `data`, `recipe`, `target`, `results`, and `preset`,
+            its name, if it is not the folder's.
 
     Raises:
         ValueError: unknown or wrong keys, or weights that are not finite.

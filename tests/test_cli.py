@@ -717,6 +717,33 @@ def test_evaluate(run, trained, bundle):
     assert name in run("evaluate", bundle, "-n", "50")[1]
 
 
+def test_a_dead_generator_of_own_pictures_is_called_out(run, monkeypatch, tmp_path):
+    """One flat grey, beside pictures of which pixels tell nothing."""
+    from types import SimpleNamespace
+
+    from PIL import Image
+
+    from kerasgen.runtime import Port, Ports
+
+    random = np.random.default_rng(0)
+    for i in range(100):
+        Image.fromarray(random.integers(0, 256, (16, 16, 3), "uint8")).save(tmp_path / f"{i:03}.png")
+    ports = Ports((Port("count", (), "int32", "", 0), Port("seed", (), "int32", "")), None)
+    grey = lambda count, seed: np.full((count, 16, 16, 3), 0.5, "float32")  # noqa: E731
+    model = SimpleNamespace(ports={"sample": ports}, sample=grey, levels=256)
+    about = {"data": {"name": str(tmp_path)}, "image_shape": [16, 16, 3]}
+    monkeypatch.setattr("kerasgen.cli.models.open_source", lambda source: (model, about))
+    code, out, error = run("evaluate", "x")
+    assert code == 0 and "diversity" in out and "precision" not in out
+    assert "note: diversity 0: the samples are nearly all alike (real examples: 1)" in error
+    assert "--features inception compares them" in error
+    assert run("evaluate", "x", "--features", "vgg") == (
+        2,
+        "",
+        "error: features: expected inception or none, got 'vgg'\n",
+    )
+
+
 def test_export_and_verify(run, trained, bundle, tmp_path):
     code, out, error = run("verify", bundle)
     assert code == 0 and "sample" in out and "agree" in error

@@ -158,6 +158,11 @@ def test_nothing_is_written_where_meta_is_wrong(model, tmp_path):
         ({"sytem": "dcgan"}, "unknown key 'sytem'; did you mean system"),
         ({"recipe": {"epoch": 3}}, "unknown key 'recipe.epoch'; did you mean epochs"),
         ({"recipe": {"compile": {"jit": True}}}, "unknown key 'recipe.compile.jit'"),
+        (
+            {"target": {"nats": {"least": -17.0}}},
+            "unknown key 'target.nats.least'; expected at, against, like, within",
+        ),
+        ({"target": {"nats": {"at": "high"}}}, "expected 'target.nats.at' to be a number with a point"),
         ({"recipe": {"epochs": "3"}}, "expected 'recipe.epochs' to be a whole number, got \"3\""),
         ({"recipe": {"epochs": True}}, "expected 'recipe.epochs' to be a whole number, got true"),
         ({"recipe": {"epochs": 0}}, "expected 'recipe.epochs' to be at least 1, got 0"),

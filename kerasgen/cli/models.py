@@ -133,11 +133,16 @@ def sample(
 
 def evaluate(
     source: Source,
-    count: Annotated[int, typer.Option("-n", "--count", help="Samples to draw.")] = 1000,
+    count: Annotated[int, typer.Option("-n", "--count", help="Samples to draw at most.")] = 1000,
     seed: Seed = 0,
+    features: Annotated[
+        str, typer.Option(help="What pictures are compared by: inception (downloads 88 MB).")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ):
     """Compute the metrics that the model's functions and its data allow."""
+    import warnings
+
     from kerasgen import data as data_sets
     from kerasgen import metrics
 
@@ -146,7 +151,15 @@ def evaluate(
         if not about.get("data"):
             raise Usage(f"{source}: it does not say which data it was trained on")
         data = data_sets.of(about)
-        figures = metrics.evaluate(model, data, count=count, seed=seed)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            figures = metrics.evaluate(model, data, count=count, seed=seed, features=features)
+    said = [str(warning.message) for warning in caught if str(warning.message).startswith("data: ")]
+    compared = any(name.startswith("frechet") for name in figures)
+    if data.kind == "picture" and "diversity" in figures and not compared:
+        said.append(f"{source}: no features for pictures of {data.name}; --features inception compares them")
+    for line in [*said, *metrics.remarks(figures)]:
+        log(f"note: {line}")
     if json:
         print_json(figures)
         return

@@ -1,4 +1,4 @@
-"""Which digits descriptions tell of, and where: to see whether samples are what they were said to be."""
+"""What descriptions and domains tell of pictures: to see whether results are what they were asked to be."""
 
 from __future__ import annotations
 
@@ -38,3 +38,12 @@ def agreement(name, x, descriptions):
     """Share of the digits told of that the classifier finds in examples of the data of some name."""
     pictures, told = READERS[name](x, descriptions)
     return np.mean(DigitsClassifier().probabilities(pictures).argmax(-1) == told)
+
+
+def other_contrast(x, domain):
+    """Digits of full contrast (domain 0) at half contrast, and the other way round."""
+    return np.where(np.asarray(domain)[:, None, None, None] == 0, x / 2 + 0.25, 2 * x - 0.5)
+
+
+# Data: function (x, domain) -> the same pictures in the domain after their own.
+TRUTHS = {"digits_half_contrast": other_contrast}

@@ -6,7 +6,8 @@ import functools
 
 import numpy as np
 
-from kerasgen.metrics import described, features, fidelity, likelihood, texture, two_dim
+from kerasgen.metrics import described, fidelity, likelihood, texture, two_dim
+from kerasgen.metrics import features as extractors
 
 
 class Evaluation:
@@ -15,30 +16,36 @@ class Evaluation:
     Args:
         model: a `GenerativeModel`, a `kerasgen.runtime.Bundle`, or None for data alone.
         data: `kerasgen.data.Data` of the model's shape.
-        count: samples to draw, and at most so many real examples to compare them with.
+        count: samples to draw at most. They are compared in parts of as many as there are test examples.
         seed: of everything that is drawn.
         functions: names of the functions to look at; None is all.
+        features: name of an extractor in `kerasgen.metrics.features`, or None for that of the data.
     """
 
-    def __init__(self, model, data, count, seed, functions=None):
+    def __init__(self, model, data, count, seed, functions=None, features=None):
         self.single = len(data.shape) == 3 and data.count("test") == 1
         self.model, self.data, self.seed = model, data, seed
-        self.count = min(count, texture.MOST) if self.single else count
+        self.part = 1 if self.single else min(count, data.count("test"))
+        self.count = min(count, texture.MOST) if self.single else count // max(self.part, 1) * self.part
         self.ports = likelihood.ports_of(model) if model else {}
         self.functions = {name for name in self.ports if functions is None or name in functions}
         required = {port.name for port in self._inputs("sample") if port.default is None}
         if not required <= {"count", "seed", "label", data.described}:  # about what the data do not say
             self.functions.discard("sample")
-        self.extractor = features.features_for(data)
+        self.extractor = extractors.features_for(data, features)
 
     @functools.cached_property
     def facts(self):
         """Names of the facts that hold, which metrics ask for in `given`."""
-        sequence = self.data.kind in ("text", "sound")
+        sequence, space = self.data.kind in ("text", "sound"), self.extractor and self.extractor.name
+        classifier = hasattr(self.extractor, "probabilities") and not self.crops
+        comparable = not self.crops or self._takes("sample", self.data.described)
         facts = {
-            "classifier": self.extractor,
-            "labels": self.extractor and self.data.num_classes and self._takes("sample"),
+            space: self.extractor and comparable,
+            "classifier": classifier,
+            "labels": classifier and self.data.num_classes and self._takes("sample"),
             "described": self.data.name in described.READERS and self._takes("sample", self.data.described),
+            "truth": self.data.name in described.TRUTHS,
             "levels": self._levels and (self.data.levels == self._levels or sequence),
             "entropy": self.data.entropy is not None,
             "modes": self.data.name in two_dim.MODES,
@@ -46,8 +53,7 @@ class Evaluation:
             "log_weight": hasattr(self.model, "log_weight"),
             "log_partition": hasattr(self.model, "log_partition"),
             "single": self.single,
-            "raw_values": not self.extractor and not self.single and not sequence,
-            "digits_features": self.extractor,
+            "several": not self.single and not sequence and comparable,
         }
         return {name for name, holds in facts.items() if holds}
 
@@ -57,24 +63,53 @@ class Evaluation:
         return self.data.arrays("test")
 
     @functools.cached_property
+    def train(self):
+        """All of the train split, as rows of raw values."""
+        return extractors.raw_values(self._shown(*self.data.arrays("train")))
+
+    @functools.cached_property
     def fake(self):
-        """Samples and the labels that were asked for: those of the test split, over and over."""
-        name, label = self.data.described or "label", None
+        """Samples and what was asked for: what is said of the train examples, over and over."""
+        name, said = self.data.described or "label", None
         if self._takes("sample", name):
-            label = np.take(self.test[1], np.arange(self.count) % len(self.test[1]), 0)
-        x = self.model.sample(self.count, seed=self.seed, **({} if label is None else {name: label}))
+            said = np.take(said_of := self.data.arrays("train")[1], np.arange(self.count) % len(said_of), 0)
+        x = self.model.sample(self.count, seed=self.seed, **({} if said is None else {name: said}))
         if x.shape[1:] != self.data.shape:
             raise ValueError(f"data: expected shape {x.shape[1:]} as the samples, got {self.data.shape}")
         bad = ~np.isfinite(x)
         if bad.any():
             raise ValueError(f"sample: expected finite values, got {bad.sum()} of {bad.size} that are not")
-        return x, label
+        return x, said
+
+    @property
+    def crops(self):
+        """Whether the boxes of pictures are compared, and not the pictures."""
+        return self.data.described == "layout" and self.data.name in described.READERS
 
     @functools.cached_property
-    def pair(self):
-        """Real and fake examples as rows of features, at most `count` of each."""
-        rows = self.extractor.features if self.extractor else features.raw_values
-        return rows(self.test[0][: self.count]), rows(self.fake[0])
+    def pairs(self):
+        """Real and fake examples as rows of features, equally many of each: one pair for each part of the samples."""
+        real = self._rows(self.test[0][: self.part], self.test[1], 0)
+        fakes = [self._rows(*self.fake, start) for start in range(0, len(self.fake[0]), self.part)]
+        most = min(map(len, [real, *fakes]))  # boxes may be more or fewer
+        return [(real[:most], fake[:most]) for fake in fakes]
+
+    def _rows(self, x, said, start):
+        part = slice(start, start + self.part)
+        return self.extractor.features(self._shown(x[part], None if said is None else said[part]))
+
+    def _shown(self, x, said):
+        """What is compared of examples: they themselves, or what their boxes hold."""
+        return described.READERS[self.data.name](x, said)[0] if self.crops else x
+
+    def over_parts(self, compare):
+        """The mean of a comparison (real, fake) -> number or numbers over the parts."""
+        return np.mean([compare(*pair) for pair in self.pairs], axis=0)
+
+    @property
+    def unseen(self):
+        """What is asked whether it copies train examples, as rows of raw values."""
+        return extractors.raw_values(self._shown(*self.fake))
 
     @property
     def examined(self):
@@ -94,15 +129,20 @@ class Evaluation:
 
     @functools.cached_property
     def kernel(self):
-        return fidelity.kernel_distance(*self.pair)
+        return self.over_parts(fidelity.kernel_distance)
 
     @functools.cached_property
     def manifold(self):
-        return fidelity.precision_recall(*self.pair)
+        return self.over_parts(fidelity.precision_recall)
 
     @functools.cached_property
     def balls(self):
-        return fidelity.density_coverage(*self.pair)
+        return self.over_parts(fidelity.density_coverage)
+
+    @functools.cached_property
+    def texture(self):
+        """Coherence, completeness and novelty."""
+        return texture.judge(self.fake[0], self.test[0][0])
 
     @functools.cached_property
     def modes(self):
@@ -138,6 +178,11 @@ class Evaluation:
         domain = None if label is None else (label + 1) % self.data.num_classes
         return x, likelihood.in_parts(self.model.translate, x, domain)
 
+    @functools.cached_property
+    def truth(self):
+        """What test examples should become in that domain."""
+        return described.TRUTHS[self.data.name](self.test[0], self.test[1])
+
     def bits(self, nats):
         return likelihood.bits_per_dim(nats, np.prod(self.data.shape))
 
@@ -170,15 +215,26 @@ class Floor(Evaluation):
     """The same about real data, which no sampler should be asked to beat.
 
     In the place of samples stand as many examples of the train split; before the classifier, which has learnt
-    those, stands the test split.
+    those, and where copies are looked for, stands the test split. Of one picture, one half stands beside the other.
     """
 
-    def __init__(self, data, count):
-        super().__init__(None, data, count, seed=0)
+    def __init__(self, data, count, features=None):
+        super().__init__(None, data, count, seed=0, features=features)
+        if not self.single:
+            self.count = min(self.count, max(data.count("train") // max(self.part, 1), 1) * self.part)
 
     @functools.cached_property
     def fake(self):
         return tuple(None if part is None else part[: self.count] for part in self.data.arrays("train"))
+
+    @functools.cached_property
+    def texture(self):
+        pairs = texture.halves(self.test[0][0])
+        return np.mean([texture.judge(one[None], other) for one, other in pairs], axis=0)
+
+    @property
+    def unseen(self):
+        return extractors.raw_values(self._shown(*self.test))
 
     @property
     def examined(self):

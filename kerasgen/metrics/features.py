@@ -83,26 +83,101 @@ class DigitsClassifier:
         return x @ self.weights[f"{name}.kernel"] + self.weights[f"{name}.bias"]
 
 
-def features_for(data):
-    """The feature extractor that fits the data, or None where there is none but the raw values.
+class Inception:
+    """The ImageNet network of `keras.applications`, for pictures of any kind and size; made once, when it is needed.
+
+    Pictures are resized to 299x299, grey ones repeated in three channels; the features are the 2,048 means before the
+    last layer. The weights are those of Keras, which downloads them (88 MB) where they are not in its cache. They are
+    not those behind the FID of papers, nor is the resizing: compare with figures of this program alone.
+
+    Args:
+        weights: as in `keras.applications.InceptionV3`; None starts it at random, for tests.
+
+    Raises:
+        ValueError: the weights are not here and cannot be fetched.
+
+    Reference: Szegedy et al., 2016, arXiv:1512.00567; Heusel et al., 2017, arXiv:1706.08500.
+    """
+
+    name = "inception_features"
+
+    def __init__(self, weights="imagenet"):
+        import keras
+
+        try:
+            self.network = keras.applications.InceptionV3(include_top=False, weights=weights, pooling="avg")
+        except Exception as error:  # Keras raises a bare Exception where a download fails
+            what = "expected weights of InceptionV3, which cannot be downloaded here"
+            where = "copy them from another machine into ~/.keras/models"
+            raise ValueError(f"features: {what}; {where}, or leave --features out") from error
+
+    def features(self, x):
+        """Rows (N, 2048) of pictures (N, H, W, 1 or 3) in [0, 1]."""
+        import keras
+
+        x = np.asarray(x, "float32")
+        if x.ndim != 4 or x.shape[-1] not in (1, 3):
+            raise ValueError(f"x: expected pictures of 1 or 3 channels, got shape {x.shape}")
+
+        def part(x):
+            x = keras.ops.image.resize(np.repeat(x, 3 // x.shape[-1], -1), (299, 299), antialias=True)
+            return np.asarray(self.network(2 * x - 1, training=False))
+
+        return np.concatenate([part(x[i : i + 32]) for i in range(0, max(len(x), 1), 32)])
+
+
+class RawValues:
+    """Vectors as they are."""
+
+    name = "raw_values"
+
+    def features(self, x):
+        return raw_values(x)
+
+
+NAMED = {"inception": Inception}
+
+
+def features_for(data, name=None):
+    """What examples of the data are compared by, or None where there is nothing: pixels are no measure of pictures.
 
     Args:
         data: `kerasgen.data.Data`.
+        name: "inception" for any pictures; None for what the package has.
 
     Returns:
-        A `DigitsClassifier` for 8x8 digits, else None.
+        A `DigitsClassifier` for 8x8 digits and for scenes of digits, `RawValues` for vectors, else None.
+
+    Raises:
+        ValueError: an unknown name; a network for pictures and other data.
 
     Example:
         >>> import kerasgen.data
-        >>> features_for(kerasgen.data.load("digits")).name, features_for(kerasgen.data.load("moons"))
-        ('digits_features', None)
+        >>> features_for(kerasgen.data.load("digits")).name, features_for(kerasgen.data.load("moons")).name
+        ('digits_features', 'raw_values')
+        >>> print(features_for(kerasgen.data.load("brick")))
+        None
     """
-    return DigitsClassifier() if data.name in DIGITS and tuple(data.shape) == DigitsClassifier.shape else None
+    if name is not None:
+        if name not in NAMED:
+            raise ValueError(f"features: expected {', '.join(NAMED)} or none, got {name!r}")
+        if data.kind != "picture" or data.count("test") == 1:
+            raise ValueError(f"features: expected a set of pictures for {name!r}, got {data.name}")
+        return _named(name)
+    if data.kind == "vector":
+        return RawValues()
+    of_digits = data.name in DIGITS and tuple(data.shape) == DigitsClassifier.shape
+    return DigitsClassifier() if of_digits or data.name == "digit_scenes" else None
 
 
 def raw_values(x):
     """Examples (N, ...) as rows (N, D) of their raw values."""
     return np.asarray(x).reshape(len(x), -1)
+
+
+@functools.cache
+def _named(name):
+    return NAMED[name]()
 
 
 @functools.cache

@@ -139,6 +139,54 @@ def density_coverage(real, fake, k=5):
     return float(inside.sum(0).mean() / k), float(inside.any(1).mean())
 
 
+def authenticity(train, fake):
+    """Share of examples that are no copies: farther from the nearest train example than that one from any other.
+
+    Real examples that were not trained on are at both distances alike often, so they reach about 1/2; copies, and
+    copies with a little noise, reach 0. It rises to 1 for examples that resemble nothing: it tells copies alone.
+
+    Args:
+        train, fake: (N, F) and (M, F), at least two train rows.
+
+    Returns:
+        A number in [0, 1].
+
+    Raises:
+        ValueError: fewer rows, or other columns.
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(size=(50, 2))
+        >>> authenticity(x, x), authenticity(x, x + 100)
+        (0.0, 1.0)
+
+    Reference: Alaa et al., 2022, arXiv:2102.08921.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    train, fake = rows(train, fake, 1)
+    if len(train) < 2:
+        raise ValueError(f"features: expected at least 2 train rows, got {len(train)}")
+    search = NearestNeighbors(n_neighbors=2, algorithm="brute").fit(train)
+    distance, nearest = search.kneighbors(fake, 1)
+    found, back = np.unique(nearest[:, 0], return_inverse=True)
+    others = search.kneighbors(train[found], 2)[0][:, 1]
+    return float((distance[:, 0] > others[back]).mean())
+
+
+def diversity(real, fake):
+    """Variance of fake examples, by that of real ones: 0 if all are alike, about 1 for real examples.
+
+    Args:
+        real, fake: (N, F) and (M, F), at least two rows each.
+
+    Example:
+        >>> diversity([[0.0], [2.0]], [[5.0], [5.0]])
+        0.0
+    """
+    real, fake = rows(real, fake, 2)
+    return float(fake.var(0).sum() / max(real.var(0).sum(), np.finfo(float).tiny))
+
+
 def class_shares(labels, num_classes):
     """Share of each class among labels.
 

@@ -2,14 +2,16 @@
 
 A metric is computed where the model serves the function in `needs` and the facts in `given` hold:
 
-    digits_features, raw_values    where samples are compared: on the frozen classifier's features, or as they are
+    digits_features, inception_features, raw_values
+                                   where samples are compared: on a frozen network's features, or, vectors, as they are
     classifier                     there is a classifier for the data
     described                      the model draws what captions or boxes tell of, and the classifier can read it
     labels                         and the model draws the class that it is asked for
     levels                         data and model have the same grey levels
     entropy                        that of the data is known
     modes, vectors                 the data have known modes; they are plain vectors
-    single                         all data are one picture
+    single, several                all data are one picture; they are many pictures or vectors
+    truth                          what a translation should be is known
     log_weight                     the Keras model gives importance weights
     log_partition                  the Keras model estimates the partition function of its energy
 
@@ -23,9 +25,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from kerasgen.metrics import fidelity, texture, two_dim
+from kerasgen.metrics import features as extractors
+from kerasgen.metrics import fidelity, two_dim
 
-SPACES = ("digits_features", "raw_values")
+SPACES = ("digits_features", "inception_features", "raw_values")
 
 METRICS = {}
 
@@ -41,6 +44,7 @@ class Metric:
         better: "lower" or "higher".
         compute: `Evaluation` -> number.
         given: facts that must hold.
+        least: test examples that it takes.
     """
 
     name: str
@@ -49,66 +53,83 @@ class Metric:
     better: str
     compute: Callable
     given: tuple = ()
+    least: int = 1
+
+    def fits(self, about):
+        """Whether an `Evaluation` has what this needs."""
+        return about.functions.issuperset(self.needs) and about.facts.issuperset(self.given)
 
 
-def _metric(needs, better, *given):
+def _metric(needs, better, *given, least=1):
     def register(compute, name=None):
         name = name or compute.__name__
-        METRICS[name] = Metric(name, compute.__doc__, (needs,), better, compute, given)
+        METRICS[name] = Metric(name, compute.__doc__, (needs,), better, compute, given, least)
         return compute
 
     return register
 
 
-def _comparison(better):
+def _comparison(better, least):
     def register(compute):
         for space in SPACES:
-            _metric("sample", better, space)(compute, f"{compute.__name__}_{space}")
+            _metric("sample", better, space, least=least)(compute, f"{compute.__name__}_{space}")
         return compute
 
     return register
 
 
-@_comparison("lower")
+@_comparison("lower", least=2)
 def frechet(e):
     """Frechet distance between fitted Gaussians; this is no FID."""
-    return fidelity.frechet(*e.pair)
+    return e.over_parts(fidelity.frechet)
 
 
-@_comparison("lower")
+@_comparison("lower", least=4)
 def kernel_distance(e):
     """Unbiased squared MMD with the cubic kernel."""
     return e.kernel[0]
 
 
-@_comparison("lower")
+@_comparison("lower", least=4)
 def kernel_distance_error(e):
     """Standard error of the kernel distance."""
     return e.kernel[1]
 
 
-@_comparison("higher")
+@_comparison("higher", least=4)
 def precision(e):
     """Share of samples on the manifold of the real examples, k = 3."""
     return e.manifold[0]
 
 
-@_comparison("higher")
+@_comparison("higher", least=4)
 def recall(e):
     """Share of real examples on the manifold of the samples, k = 3."""
     return e.manifold[1]
 
 
-@_comparison("higher")
+@_comparison("higher", least=6)
 def density(e):
     """How deep samples lie among the real examples, k = 5; about 1 for real ones."""
     return e.balls[0]
 
 
-@_comparison("higher")
+@_comparison("higher", least=6)
 def coverage(e):
     """Share of real examples with a sample near by, k = 5."""
     return e.balls[1]
+
+
+@_metric("sample", "higher", "several")
+def authenticity(e):
+    """Share of samples that are no copies of train examples, by raw values; those trained on reach 0."""
+    return fidelity.authenticity(e.train, e.unseen)
+
+
+@_metric("sample", "higher", "several", least=2)
+def diversity(e):
+    """Variance of the samples' raw values by that of test examples; 0 if all samples are alike."""
+    return fidelity.diversity(*map(extractors.raw_values, (e.test[0], e.fake[0])))
 
 
 @_metric("sample", "higher", "classifier")
@@ -142,10 +163,10 @@ def description_agreement(e):
     return e.agreement
 
 
-@_metric("sample", "lower", "vectors")
+@_metric("sample", "lower", "vectors", least=2)
 def energy_distance(e):
     """Unbiased energy distance between samples and the test split."""
-    return two_dim.energy_distance(*e.pair)
+    return e.over_parts(two_dim.energy_distance)
 
 
 @_metric("sample", "higher", "modes")
@@ -163,19 +184,19 @@ def high_quality_share(e):
 @_metric("sample", "lower", "single")
 def coherence(e):
     """Distance of the samples' patches to those of the picture; 1 for shuffled pixels."""
-    return texture.coherence(e.fake[0], e.test[0][0])
+    return e.texture[0]
 
 
 @_metric("sample", "lower", "single")
 def completeness(e):
     """Distance of the picture's patches to those of the samples; 1 for shuffled pixels."""
-    return texture.completeness(e.fake[0], e.test[0][0])
+    return e.texture[1]
 
 
 @_metric("sample", "higher", "single")
 def novelty(e):
-    """Squared difference of samples and picture, by twice its variance; 0 for a copy."""
-    return texture.novelty(e.fake[0], e.test[0][0])
+    """Squared difference of samples and picture, wherever it fits best, by twice its variance; 0 for a copy."""
+    return e.texture[2]
 
 
 @_metric("log_prob", "higher")
@@ -238,3 +259,9 @@ def translation_agreement(e):
     """Share of translations in which the classifier finds the class that it finds in the original."""
     found = [e.found(x) for x in e.translation]
     return np.mean(found[0] == found[1])
+
+
+@_metric("translate", "lower", "truth")
+def translation_mse(e):
+    """Mean squared difference of translations and what they should be."""
+    return np.mean((e.translation[1] - e.truth) ** 2, dtype="float64")

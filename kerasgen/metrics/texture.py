@@ -51,5 +51,40 @@ def completeness(samples, picture, size=SIZE):
 
 
 def novelty(samples, picture):
-    """Squared difference of samples and picture, by twice the picture's variance: 0 for a copy, about 1 elsewhere."""
-    return np.mean((samples - picture) ** 2) / (2.0 * np.var(picture, axis=(0, 1)).mean())
+    """Squared difference of samples and picture, by twice the picture's variance: 0 for a copy, about 1 elsewhere.
+
+    The picture is laid over each sample where it fits best, cyclically shifted and mirrored: what is moved as a whole
+    is not new.
+
+    Args:
+        samples: (N, H, W, C).
+        picture: (H, W, C).
+
+    Example:
+        >>> picture = np.random.default_rng(0).random((8, 9, 1))
+        >>> abs(round(novelty([np.roll(picture, 3, axis=1)[::-1]], picture), 6))
+        0.0
+    """
+    picture = np.asarray(picture, "float64")
+    mirrored = [picture, picture[::-1], picture[:, ::-1], picture[::-1, ::-1]]
+    waves = [np.fft.fft2(x, axes=(0, 1)).conj() for x in mirrored]
+
+    def gap(x):
+        """|x - shifted|^2 = |x|^2 + |picture|^2 - 2 <x, shifted>, the products of all shifts by Fourier transforms."""
+        wave = np.fft.fft2(np.asarray(x, "float64"), axes=(0, 1))
+        products = [np.fft.ifft2((wave * other).sum(-1)).real.max() for other in waves]
+        return (np.sum(np.square(x, dtype="float64")) + np.sum(picture**2) - 2 * max(products)) / picture.size
+
+    return float(np.mean([gap(x) for x in samples]) / (2.0 * np.var(picture, axis=(0, 1)).mean()))
+
+
+def judge(samples, picture):
+    """(coherence, completeness, novelty) of samples beside the picture."""
+    return tuple(measure(samples, picture) for measure in (coherence, completeness, novelty))
+
+
+def halves(picture):
+    """(one half, the other half) of a picture, all four ways: what another piece of the same texture reaches."""
+    height, width = (side // 2 for side in picture.shape[:2])
+    cuts = (picture[:height], picture[-height:]), (picture[:, :width], picture[:, -width:])
+    return [pair[::order] for pair in cuts for order in (1, -1)]

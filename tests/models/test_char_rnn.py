@@ -1,6 +1,5 @@
 """Graves' text network: its cell against Keras' and against the formula, its memory, and n-grams as a yardstick."""
 
-import collections
 import math
 
 import keras
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from remembering import law_of_memory
+from simple import n_gram_bits
 
 import kerasgen
 from kerasgen.nets.recurrent import PeepholeLSTM
@@ -79,28 +79,6 @@ def test_every_layer_sees_the_symbol():
         model.head.kernel.assign(alone)  # only this layer's states reach the softmax
         one, other = model.logits(np.array([[0, 1, 2, 3], [4, 1, 2, 3]], "int32"))
         assert np.abs(one[0] - other[0]).max() == 0 and np.abs(one[1] - other[1]).max() > 1e-4
-
-
-def n_gram_bits(train, test, order):
-    """Bits per byte of an interpolated Witten-Bell n-gram: P(c | h) = (n(hc) + d(h) P(c | h')) / (n(h) + d(h))."""
-    counts = [collections.Counter() for _ in range(order)]
-    totals, kinds = ([collections.Counter() for _ in range(order)] for _ in range(2))
-    for n in range(order):
-        counts[n].update(train[i : i + n + 1] for i in range(len(train) - n))
-        for gram, count in counts[n].items():
-            totals[n][gram[:-1]] += count
-            kinds[n][gram[:-1]] += 1
-    bits = 0.0
-    for i in range(order, len(test)):
-        p = 1 / 256
-        for n in range(order):
-            gram = test[i - n : i + 1]
-            total, kind = totals[n][gram[:-1]], kinds[n][gram[:-1]]
-            if not total:
-                break
-            p = (counts[n][gram] + kind * p) / (total + kind)
-        bits -= math.log2(p)
-    return bits / (len(test) - order)
 
 
 def test_the_yardstick_is_right():

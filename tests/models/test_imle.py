@@ -89,10 +89,3 @@ def test_with_many_candidates_every_point_has_a_sample():
     x, samples = ring(candidates=200)
     nearest = np.linalg.norm(x[:, None] - samples[None], axis=-1).min(1)
     assert nearest.max() < 0.2
-
-
-@pytest.mark.slow
-def test_the_preset_covers_all_modes_of_25():
-    model, data = kerasgen.load("imle_twenty_five_gaussians"), kerasgen.data.load("twenty_five_gaussians")
-    figures = kerasgen.metrics.evaluate(model, data)
-    assert figures["modes_covered"] == 25 and figures["recall_raw_values"] > 0.8

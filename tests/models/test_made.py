@@ -3,6 +3,7 @@
 import functools
 import itertools
 
+import baselines
 import keras
 import numpy as np
 import pytest
@@ -154,6 +155,19 @@ def test_without_hidden_layers_it_is_logistic_regression():
     pictures = tf.data.Dataset.from_tensors(x.reshape(-1, 2, 2, 1)).repeat()
     model.fit(pictures, steps_per_epoch=400, verbose=0)
     assert -model.log_prob(x.reshape(-1, 2, 2, 1)).mean() == pytest.approx(sum(expected), abs=1e-4)
+
+
+def test_like_is_compared_with_like():
+    """One mask with one chain of logistic regressions, the mixture of eight with a mixture of eight."""
+    rivals = baselines.read()["digits_binary"]["baselines"]
+    model, x = kerasgen.load("made_digits"), kerasgen.data.load("digits_binary").arrays("test")[0]
+    alone = []
+    for member in range(8):
+        logits = model.predict_logits(tf.constant(2 * x - 1), None, member=member)
+        alone.append(model._independent(logits).log_prob(model.to_levels(x)).numpy().mean())
+    mixture = model.log_prob(x).mean()
+    assert min(alone) > rivals["logistic"]["nats"] + 0.5
+    assert mixture > rivals["logistic_8_orders"]["nats"] + 0.5 and mixture > max(alone)
 
 
 def test_an_unknown_ordering_gets_one_line():

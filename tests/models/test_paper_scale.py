@@ -1,4 +1,8 @@
-"""Networks at the scale of their papers have the published number of trainable weights."""
+"""Networks at the scale of their papers have the number of trainable weights that the papers' networks have.
+
+Few papers print a number, and those that do round it. What is compared here was counted from the authors' code, built
+and asked, or by hand from the layers that the paper lists; each test says which.
+"""
 
 import keras
 import pytest
@@ -17,6 +21,7 @@ def counts(system, **arguments):
 
 
 def test_dcgan():
+    """Counted from PyTorch's example, the widely used form."""
     assert counts("dcgan", widths=(512, 256, 128, 64), kernel_size=4) == {
         "generator": 3_576_704,
         "discriminator": 2_765_568,
@@ -24,6 +29,7 @@ def test_dcgan():
 
 
 def test_dcgan_of_the_paper():
+    """Counted by hand from the paper's layers."""
     generator = counts("dcgan")["generator"]
     # 100 -> 4x4x1024, then 5x5 kernels 1024-512-256-128-3 without biases, and two weights per normalised channel.
     kernels = 25 * (1024 * 512 + 512 * 256 + 256 * 128 + 128 * 3)
@@ -31,19 +37,25 @@ def test_dcgan_of_the_paper():
 
 
 def test_vae():
+    """Counted by hand from the paper's layers, 784-500-20-500-784."""
+    layers = (784 * 500 + 500) + 2 * (500 * 20 + 20) + (20 * 500 + 500) + (500 * 784 + 784)
+    assert layers == 815_824
     assert sum(counts("vae").values()) == 815_824
 
 
 def test_vae_gan():
+    """Counted from the paper's table of layers; the released code is narrower."""
     expected = {"encoder": 35_112_768, "decoder": 4_693_155, "discriminator": 10_953_857}
     assert counts("vae_gan") == expected
 
 
 def test_ddpm():
+    """Counted from the authors' network; the paper says 35.7 million."""
     assert counts("ddpm") == {"network": 35_746_307}
 
 
 def test_ddpm_of_256_pixels():
+    """Counted from the authors' network; the paper says 114 million."""
     expected = {"network": 113_673_219}
     assert counts("ddpm", image_shape=(256, 256, 3), multipliers=(1, 1, 2, 2, 4, 4)) == expected
 
@@ -100,15 +112,19 @@ def test_made():
 
 
 def test_nade():
-    assert counts("nade") == {"network": 785_284}
+    """Counted by hand: two matrices of 784 x 500, and biases."""
+    assert counts("nade") == {"network": 2 * 784 * 500 + 500 + 784} == {"network": 785_284}
 
 
 def test_rbm():
+    """Counted by hand: a matrix of 784 x 500, and biases."""
+    assert 784 * 500 + 784 + 500 == 393_284
     trainable = kerasgen.build("rbm").trainable_variables
     assert sum(v.value.shape.num_elements() for v in trainable) == 393_284
 
 
 def test_imle():
+    """Counted from the layers of the authors' code."""
     assert counts("imle") == {"generator": 6_622_592}
 
 
@@ -121,34 +137,38 @@ def no_orthogonal_start(monkeypatch):
 
 @pytest.mark.slow
 def test_biggan(no_orthogonal_start):
+    """Counted from the authors' code."""
     assert counts("biggan") == {"generator": 70_433_988, "discriminator": 87_982_370}
 
 
 @pytest.mark.slow
 def test_biggan_of_256_pixels(no_orthogonal_start):
+    """Counted from the authors' code."""
     larger = dict(multipliers=(16, 16, 8, 8, 4, 2, 1), attention=(128,), latent_dim=140)
     expected = {"generator": 82_097_604, "discriminator": 99_191_330}
     assert counts("biggan", image_shape=(256, 256, 3), **larger) == expected
 
 
 def test_score_sde():
-    """DDPM++, and its deep version."""
+    """DDPM++, counted from the authors' code."""
     assert counts("score_sde") == {"network": 61_804_419}
 
 
 @pytest.mark.slow
 def test_score_sde_deep():
+    """Counted from the authors' code."""
     assert counts("score_sde", blocks=8) == {"network": 106_632_579}
 
 
 @pytest.mark.slow
 def test_guided_diffusion():
-    """ADM of 64 pixels and its classifier of noisy pictures."""
+    """ADM of 64 pixels and its classifier of noisy pictures, counted from the authors' code."""
     model = kerasgen.load("guided_diffusion_64", weights=False)
     assert [trainable(network) for network in (model.network, model.classifier)] == [295_904_454, 65_438_568]
 
 
 def test_cyclegan():
+    """Counted from the layers of the authors' PyTorch code, at 256 and at 128 pixels."""
     model = kerasgen.build("cyclegan")
     sizes = [network.count_params() for network in (*model.generators, *model.discriminators)]
     assert sizes == 2 * [11_378_179] + 2 * [2_764_737]
@@ -161,7 +181,7 @@ def trainable(network):
 
 
 def test_vqgan():
-    """The autoencoder with 1,024 codes, and the discriminator."""
+    """The autoencoder with 1,024 codes, and the discriminator, counted from the authors' code."""
     model = kerasgen.build("vqgan", prior_width=8, prior_depth=1, prior_heads=1)
     assert sum(map(trainable, model.player_networks("autoencoder"))) == 72_141_699
     assert trainable(model.discriminator) == 2_765_633
@@ -175,19 +195,20 @@ def small_autoencoder():
 
 @pytest.mark.slow
 def test_prior_of_vqgan(small_autoencoder):
-    """The transformer of faces."""
+    """The transformer of faces, counted from the authors' code."""
     assert trainable(kerasgen.build("vqgan", **small_autoencoder).prior) == 304_932_864
 
 
 @pytest.mark.slow
 def test_prior_of_vqgan_by_class(small_autoencoder):
-    """That of ImageNet, 1.411 billion, from its first two blocks; it has a token for every class beside."""
+    """That of ImageNet, counted from the authors' code, from its first two blocks; it has tokens of classes."""
     options = dict(codes=16384, num_classes=1000, prior_width=1536, **small_autoencoder)
     one, two = (trainable(kerasgen.build("vqgan", prior_depth=depth, **options).prior) for depth in (1, 2))
     assert one + 47 * (two - one) - 1000 * 1536 == 1_411_034_112
 
 
 def test_gan_cls():
+    """Counted by hand from the layers of the authors' code."""
     model = kerasgen.load("gan_cls_64", weights=False)
     found = [trainable(network) for network in (model.generator, model.discriminator)]
     assert found == [18_909_699, 4_032_321]
@@ -206,11 +227,12 @@ def test_layout2im():
 
 
 def test_stylegan2():
-    """Configuration F."""
+    """Configuration F, counted from the authors' code."""
     assert counts("stylegan2") == {"generator": 30_370_060, "discriminator": 29_012_513}
 
 
 def test_stylegan2_of_256_pixels():
+    """Counted from the authors' code at full width."""
     widths = (512, 512, 512, 512, 512, 256, 128)
     expected = {"generator": 30_034_338, "discriminator": 28_864_129}
     assert counts("stylegan2", image_shape=(256, 256, 3), widths=widths) == expected
@@ -222,7 +244,7 @@ def conv(size, inputs, outputs):
 
 
 def test_vq_vae_2():
-    """The autoencoder of the paper's table, counted by hand: its total is not published."""
+    """The autoencoder of the paper's table, counted by hand."""
     model = kerasgen.build(
         "vq_vae_2", image_shape=(256, 256, 3), prior_width=8, prior_layers=1, attention=1, heads=1
     )
@@ -261,7 +283,7 @@ def test_priors_of_vq_vae_2():
 
 
 def test_progan():
-    """The layers that are left at full size; the colours of the others fade out while it grows."""
+    """Counted from the paper's table, which says 23.1 million each: what is left at full size, no faded colours."""
     model = kerasgen.build("progan")
     faded = [sum(n.count_params() for n in model.generator.colours[:-1])]
     faded += [sum(n.count_params() for n in model.discriminator.features[:-1])]
@@ -270,11 +292,12 @@ def test_progan():
 
 
 def test_pixel_cnn_pp():
+    """Counted from the authors' specification."""
     assert counts("pixel_cnn_pp") == {"network": 53_659_080}
 
 
 def test_singan():
-    """Biases before a normalisation, and the constant of a critic, have no effect: they are published, and not here."""
+    """Counted from the authors' code, but for biases without effect: before normalisation, and of a critic."""
     model = kerasgen.load("singan_250", weights=False)
     assert len(model.sizes) == 9 and min(model.sizes[0]) == 25
     filters = [32] * 4 + [64] * 4 + [128]
@@ -282,28 +305,28 @@ def test_singan():
         [sum(v.value.shape.num_elements() for v in network.trainable_variables) for network in networks]
         for networks in (model.generators, model.discriminators)
     )
-    published = {32: (29_763, 29_185), 64: (114_819, 113_665), 128: (450_819, 448_513)}
+    theirs = {32: (29_763, 29_185), 64: (114_819, 113_665), 128: (450_819, 448_513)}
     assert [count + 4 * f for count, f in zip(generators, filters, strict=True)] == [
-        published[f][0] for f in filters
+        theirs[f][0] for f in filters
     ]
     assert [count + 4 * f + 1 for count, f in zip(critics, filters, strict=True)] == [
-        published[f][1] for f in filters
+        theirs[f][1] for f in filters
     ]
 
 
 def test_char_rnn():
-    """The paper's network for the Penn Treebank: one layer of 1,000 cells with peepholes, 49 symbols, 4.3M weights."""
+    """The paper says 4.3 million for the Penn Treebank; counted: a layer of 1,000 cells with peepholes, 49 symbols."""
     assert counts("char_rnn", symbols=49) == {"network": 4_252_049}
 
 
 def test_wavenet():
-    """That of the common implementation, but for the residual output of its last layer, which nothing reads."""
-    published, unread = 1_515_968, 32 * 32 + 32
-    assert counts("wavenet") == {"network": published - unread}
+    """Counted from a common implementation, but for the residual output of its last layer, which nothing reads."""
+    theirs, unread = 1_515_968, 32 * 32 + 32
+    assert counts("wavenet") == {"network": theirs - unread}
 
 
 def test_dall_e():
-    """The authors' autoencoder; the bias of the decoder's first convolution is in the codes' vectors."""
+    """Counted from the authors' autoencoder; the bias of the decoder's first convolution is in the codes' vectors."""
     from kerasgen.models.vq import dall_e
 
     widths = [256, 512, 1024, 2048]
@@ -314,7 +337,7 @@ def test_dall_e():
 
 @pytest.mark.slow
 def test_dall_e_prior():
-    """12 billion: what a block adds, counted at the paper's width, times 64."""
+    """The paper says 12 billion: what a block adds, counted by hand at its width, times 64."""
     shape = dict(width=32, multipliers=(1, 2), blocks=1, codes=16, image_shape=(4, 4, 3), text_length=4)
     one, two = (counts("dall_e", **shape, prior_depth=depth)["prior"] for depth in (1, 2))
     assert two - one == 12 * 3968**2 + 13 * 3968

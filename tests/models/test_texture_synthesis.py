@@ -209,9 +209,9 @@ def test_bad_arguments_get_one_line():
 
 
 def test_the_preset_makes_bricks():
+    """Patches of samples are those of the picture, nearly: half of the wall is farther from the other half."""
     model = kerasgen.load("texture_synthesis_brick_quick")
     picture = kerasgen.data.load("brick", image_shape=model.image_shape).arrays("test")[0][0]
     samples = model.sample(2, seed=7, height=40, width=40)
-    assert texture.coherence(samples, picture) < 0.3 * texture.coherence(
-        [texture.shuffled(picture, 1)], picture
-    )
+    halves = np.mean([texture.coherence(one[None], other) for one, other in texture.halves(picture)])
+    assert texture.coherence(samples, picture) < 0.05 < halves
