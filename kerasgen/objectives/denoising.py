@@ -20,6 +20,8 @@ from kerasgen import random, samplers
 from kerasgen.model import GenerativeModel
 from kerasgen.objectives.adversarial import from_signed, to_signed
 
+FAINT = 0.01  # abar of the least signal that a network is asked to see in the start of a chain
+
 
 class Denoising(GenerativeModel):
     """A network that predicts the noise in a picture, trained on all noise levels at once.
@@ -28,11 +30,13 @@ class Denoising(GenerativeModel):
 
     Attributes:
         sampler: name of the function in `kerasgen.samplers` that `sample` runs; may be replaced after training.
+        spacing: name of the choice of times that it visits where they are fewer than all; may be replaced, too.
     """
 
     serves = ("sample", "denoise", "bound")
     reports = ("loss",)
     sampler = samplers.Choice(*samplers.NAMES)
+    spacing = samplers.Choice(*samplers.SPACINGS)
 
     def predict_noise(self, x, time, label=None, training: bool = False):
         """Hook: eps like x from x_t (B, *image_shape) in the scale of [-1, 1] and time (B,) int32."""
@@ -50,8 +54,12 @@ class Denoising(GenerativeModel):
         return self.report(batch, self.descend(batch, "", lambda: self.losses(batch, training=True)))
 
     def clean(self, x, time, label=None):
-        """The guess of x_0 behind x_t: pictures are clipped to [-1, 1], which keeps long chains on the data."""
-        return self.bounded(self.process.remove_noise(x, self.predict_noise(x, time, label), time))
+        """The guess of x_0 behind x_t, and the share of the larger variance in the step from there.
+
+        Pictures are clipped to [-1, 1], which keeps long chains on the data.
+        """
+        guess = self.process.remove_noise(x, self.predict_noise(x, time, label), time)
+        return self.bounded(guess), self.process.share(time, x, self.levels)
 
     def bounded(self, x):
         return tf.clip_by_value(x, -1.0, 1.0) if len(self.image_shape) == 3 else x
@@ -59,30 +67,47 @@ class Denoising(GenerativeModel):
     def port(self, name, function=""):
         port = super().port(name, function)
         if name == "steps":
-            default = self.process.steps if self.sampler == "ancestral" else min(50, self.process.steps)
-            port = dataclasses.replace(port, maximum=self.process.steps, default=default)
+            total = self.process.steps
+            default = total if self.sampler == "ancestral" else min(50, total)
+            port = dataclasses.replace(port, maximum=total, default=default)
         return port
 
-    def serve_sample(self, seed, index, steps):
+    def drawn(self, clean, seed, index, steps):
+        """Pictures at the end of the chain that `clean` (see `kerasgen.samplers`) leads down.
+
+        The start is noise. Of a network that is told so, x_0 would be its error over sqrt(abar), times 20,000 at the
+        end of a cosine schedule. It is told the last time with a signal that it can see: noise is as good an x there,
+        and an exact network's guess moves by a few hundredths.
+        """
+
         def noise(i):
             return random.normal(seed, random.NOISE + i, index, self.image_shape)
 
-        options = {"variance": self.process.variance} if self.sampler == "ancestral" else {}
-        start = random.normal(seed, random.LATENT, index, self.image_shape)
-        x = getattr(samplers, self.sampler)(self.clean, self.process.abar, start, steps, noise, **options)
+        visited = samplers.times(self.spacing, self.process.steps, steps)
+        first, told = visited[-1], tf.minimum(visited[-1], self.process.faint)
+        x = getattr(samplers, self.sampler)(
+            lambda x, time: clean(x, tf.where(time == first, told, time)),
+            self.process.abar,
+            random.normal(seed, random.LATENT, index, self.image_shape),
+            visited,
+            noise,
+        )
         return from_signed(self.bounded(x))
 
-    def serve_denoise(self, x, noise_level):
+    def serve_sample(self, seed, index, steps):
+        return self.drawn(self.clean, seed, index, steps)
+
+    def serve_denoise(self, x, noise_level, label=None):
         level = 2.0 * noise_level  # [0, 1] is half as wide as [-1, 1]
         time = self.process.time_of(level)
         level = tf.reshape(level, (-1, *[1] * len(self.image_shape)))
         x = to_signed(x)
-        return from_signed(
-            self.bounded(x - level * self.predict_noise(x * tf.math.rsqrt(1.0 + level**2), time))
-        )
+        eps = self.predict_noise(x * tf.math.rsqrt(1.0 + level**2), time, label)
+        return from_signed(self.bounded(x - level * eps))
 
-    def serve_bound(self, x, seed):
-        nats = -self.process.bound(self.clean, to_signed(x), seed, self.levels)
+    def serve_bound(self, x, seed, label=None):
+        clean = lambda x, time: self.clean(x, time, label)
+        nats = -self.process.bound(clean, to_signed(x), seed, self.levels)
         # A density over [-1, 1] is twice as high over [0, 1], in every dimension.
         return nats if self.levels else nats + math.prod(self.image_shape) * math.log(2.0)
 
@@ -92,7 +117,7 @@ class Process:
 
     Args:
         abar: (T,) shares of signal left, decreasing in (0, 1).
-        variance: "fixed_large" (beta_t) or "fixed_small" (the posterior's) for the reverse steps of the bound.
+        variance: of the reverse steps, "fixed_large" (beta_t) or "fixed_small" (the posterior's).
     """
 
     def __init__(self, abar, variance: str = "fixed_large"):
@@ -100,6 +125,7 @@ class Process:
             raise ValueError(f"variance: expected fixed_large or fixed_small, got {variance!r}")
         self.abar = np.asarray(abar, "float32")
         self.steps, self.variance = len(self.abar), variance
+        self.faint = max(int(np.sum(self.abar >= FAINT)) - 1, 0)  # the last time with so much signal
         before = np.append(1.0, np.asarray(abar, "float64")[:-1])
         abar = np.asarray(abar, "float64")
         beta = 1.0 - abar / before
@@ -107,12 +133,10 @@ class Process:
         self.signal = (np.sqrt(before) * beta / (1.0 - abar)).astype("float32")
         self.carry = (np.sqrt(1.0 - beta) * (1.0 - before) / (1.0 - abar)).astype("float32")
         self.posterior = (beta * (1.0 - before) / (1.0 - abar)).astype("float32")
-        # At t = 0, where the posterior has no spread, the decoder has that of x_1 in both cases.
-        reverse = beta if variance == "fixed_large" else np.append(beta[0], self.posterior[1:])
-        self.reverse = reverse.astype("float32")
-        # Learned variances lie between these two.
+        # Between these lie learned variances. At t = 0 the posterior has no spread: that of t = 1 is taken there.
         self.log_large = np.log(beta).astype("float32")
-        self.log_small = np.log(np.append(self.posterior[1:2], self.posterior[1:])).astype("float32")
+        first = self.posterior[1] if self.steps > 1 else beta[0]
+        self.log_small = np.log(np.append(first, self.posterior[1:])).astype("float32")
 
     def at(self, table, time, like):
         """Values of a schedule at time (B,), shaped to multiply `like`."""
@@ -131,6 +155,15 @@ class Process:
     def posterior_mean(self, x, clean, time):
         """Mean of q(x_(t-1) | x_t, x_0 = clean)."""
         return self.at(self.signal, time, x) * clean + self.at(self.carry, time, x) * x
+
+    def share(self, time, like, levels: int | None):
+        """The share, for `between`, of the fixed variances at time (B,), shaped to multiply `like`.
+
+        At t = 0 the posterior has no spread. There data with levels have the posterior's of t = 1, as in the authors'
+        code: beta_0 is twice as much, more than cells of 256 levels have room for. A density has beta_0, its own.
+        """
+        share = tf.where(time > 0, float(self.variance == "fixed_large"), float(not levels))
+        return tf.reshape(share, (-1, *[1] * (like.shape.rank - 1)))
 
     def between(self, share, time):
         """Variances like share: 0 is the posterior's, 1 is beta_t, and those between are so in their logarithms."""
@@ -159,7 +192,7 @@ class Process:
         Data with levels have the probability that the last step's normal gives to the level's cell, the outermost
         cells reaching to infinity; other data have its density, per unit of x in [-1, 1].
 
-        Where `clean` gives a pair, the second is the share of learned variances for `between`.
+        `clean` gives the picture and the share of the larger variance, for `between`.
         """
         axes = list(range(1, x.shape.rank))
         index = tf.range(tf.shape(x)[0])
@@ -168,12 +201,8 @@ class Process:
             time = tf.fill(tf.shape(index), t)
             noise = random.normal(seed, random.NOISE + t, index, x.shape[1:])
             noisy = self.add_noise(x, noise, time)
-            guess = clean(noisy, time)
-            if isinstance(guess, tuple):
-                guess, variance = guess[0], self.between(guess[1], time)
-            else:
-                variance = self.at(self.reverse, time, x)
-            mean = self.posterior_mean(noisy, guess, time)
+            guess, share = clean(noisy, time)
+            mean, variance = self.posterior_mean(noisy, guess, time), self.between(share, time)
             return t + 1, total + tf.reduce_sum(self.term(x, noisy, mean, variance, time, levels), axes)
 
         _, total = tf.while_loop(lambda t, _: t < self.steps, step, (0, tf.zeros(tf.shape(x)[0])))

@@ -15,34 +15,30 @@ arXiv:2207.12598.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import tensorflow as tf
 from keras import ops
 
 from kerasgen import random, samplers
-from kerasgen.model import GenerativeModel
-from kerasgen.objectives.adversarial import from_signed, to_signed
+from kerasgen.objectives import denoising
+from kerasgen.objectives.adversarial import to_signed
 
 BOUND_SHARE = 1e-3  # weight of the variational bound, in bits per dimension, beside the simple loss
 
 
-class Guided(GenerativeModel):
+class Guided(denoising.Denoising):
     """A denoiser that may be told the class, and a classifier of noisy pictures.
 
-    A model sets `self.process`, `self.drop` (the share of examples whose class is kept from the network), `sampler` and
-    `guide`, and fills two hooks.
+    A model sets `self.process`, `self.drop` (the share of examples whose class is kept from the network), `sampler`,
+    `spacing` and `guide`, and fills two hooks.
 
     Attributes:
-        sampler: name of the function in `kerasgen.samplers` that `sample` runs; may be replaced after training.
         guide: "free" (the network with and without the class) or "classifier"; may be replaced after training.
     """
 
-    serves = ("sample", "denoise", "bound")
     players = ("network", "classifier")
     reports = ("network_loss", "classifier_loss")
-    sampler = samplers.Choice(*samplers.NAMES)
     guide = samplers.Choice("free", "classifier")
 
     @property
@@ -57,6 +53,9 @@ class Guided(GenerativeModel):
     def classify(self, x, time, training: bool = False):
         """Hook: logits (B, num_classes) of the class of x_t."""
         raise NotImplementedError
+
+    def predict_noise(self, x, time, label=None, training=False):
+        return self.predict(x, time, label, training)[0]
 
     def losses(self, batch, training):
         x = to_signed(batch.x)
@@ -82,7 +81,7 @@ class Guided(GenerativeModel):
         )
 
     def clean(self, x, time, label):
-        """The guess of x_0 behind x_t for a class, and the share of its variance."""
+        """The guess of x_0 behind x_t for a class, and the share of the larger variance."""
         eps, v = self.predict(x, time, label)
         return self.bounded(self.process.remove_noise(x, eps, time)), share(v)
 
@@ -107,40 +106,8 @@ class Guided(GenerativeModel):
             chosen = -tf.nn.sparse_softmax_cross_entropy_with_logits(label, logits)
         return tape.gradient(chosen, x)
 
-    def bounded(self, x):
-        return tf.clip_by_value(x, -1.0, 1.0) if len(self.image_shape) == 3 else x
-
-    def port(self, name, function=""):
-        port = super().port(name, function)
-        if name == "steps":
-            port = dataclasses.replace(port, maximum=self.process.steps, default=min(50, self.process.steps))
-        return port
-
     def serve_sample(self, seed, index, label, guidance, steps):
-        def noise(i):
-            return random.normal(seed, random.NOISE + i, index, self.image_shape)
-
-        def clean(x, time):
-            guess, spread = self.guided(x, time, label, guidance)
-            return (guess, spread) if self.sampler == "ancestral" else guess
-
-        options = {"variance": "learned"} if self.sampler == "ancestral" else {}
-        start = random.normal(seed, random.LATENT, index, self.image_shape)
-        x = getattr(samplers, self.sampler)(clean, self.process.abar, start, steps, noise, **options)
-        return from_signed(self.bounded(x))
-
-    def serve_denoise(self, x, noise_level, label):
-        level = 2.0 * noise_level  # [0, 1] is half as wide as [-1, 1]
-        time = self.process.time_of(level)
-        level = tf.reshape(level, (-1, *[1] * len(self.image_shape)))
-        x = to_signed(x)
-        eps, _ = self.predict(x * tf.math.rsqrt(1.0 + level**2), time, label)
-        return from_signed(self.bounded(x - level * eps))
-
-    def serve_bound(self, x, seed, label):
-        nats = -self.process.bound(lambda x, t: self.clean(x, t, label), to_signed(x), seed, self.levels)
-        # A density over [-1, 1] is twice as high over [0, 1], in every dimension.
-        return nats if self.levels else nats + math.prod(self.image_shape) * math.log(2.0)
+        return self.drawn(lambda x, time: self.guided(x, time, label, guidance), seed, index, steps)
 
 
 def share(v):

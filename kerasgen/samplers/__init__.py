@@ -1,18 +1,21 @@
 """Sampling loops, each a pure function that exports whole.
 
-The samplers of denoisers share one signature: `clean(x, time) -> x_0` guesses the clean picture, `abar` (T,) is the
-schedule, `x` (B, ...) the starting noise, `steps` how many of the T times are visited (a scalar, also in the exported
-graph), `noise(i)` fresh normal draws like x for step i. Times are evenly spaced, t_i = floor(i T / steps).
+The samplers of denoisers, `ancestral` and `ddim`, share one signature: `clean(x, time) -> (x_0, share)` guesses the
+clean picture and the share of the larger variance, `abar` (T,) is the schedule, `x` (B, ...) the starting noise,
+`times` (S,) are the visited times, rising, and `noise(i)` gives fresh normal draws like x for step i. The function
+`times` makes these times of a spacing and a number of steps, which is a scalar also in the exported graph.
 
 The samplers of autoregressive models make discrete choices: `naive`, and with a memory `sequence` and `raster`.
 """
 
 from kerasgen.samplers.autoregressive import gumbel_max, likeliest, naive, raster, sequence
-from kerasgen.samplers.diffusion import ancestral, ddim
+from kerasgen.samplers.diffusion import SPACINGS, ancestral, ddim, times
 
 NAMES = ("ancestral", "ddim")
 
-__all__ = ["NAMES", "Choice", "ancestral", "ddim", "gumbel_max", "likeliest", "naive", "raster", "sequence"]
+__all__ = [
+    "NAMES", "SPACINGS", "Choice", "ancestral", "ddim", "gumbel_max", "likeliest", "naive", "raster", "sequence", "times",
+]  # fmt: skip
 
 
 class Choice:

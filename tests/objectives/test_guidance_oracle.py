@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from kerasgen import samplers
 from kerasgen.model import Batch
 from kerasgen.objectives import denoising, guidance
 
@@ -24,7 +23,8 @@ class Exact(guidance.Guided):
         super().__init__(**kwargs)
         self.image_shape, self.levels, self.num_classes = (1,), None, 2
         self.process = denoising.Process(denoising.linear_schedule(T))
-        self.sampler, self.guide, self.drop, self.v = "ddim", guide, drop, 2.0 * share - 1.0
+        self.sampler, self.spacing = "ddim", "even"
+        self.guide, self.drop, self.v = guide, drop, 2.0 * share - 1.0
         self.seen = []
 
     def away(self, x, time):
@@ -96,24 +96,19 @@ def test_more_guidance_is_surer_and_less_varied(guide):
     assert spread[0] > 2 * spread[1] > 2.2 * spread[2] and spread[1] == pytest.approx(S, abs=0.05)
 
 
-@pytest.mark.parametrize("share, variance", [(1.0, "fixed_large"), (0.0, "fixed_small")])
-@pytest.mark.parametrize("steps", [7, T])
-def test_learned_variances_lie_between_the_fixed_ones(share, variance, steps):
-    """At their ends the sampler is that of fixed variances, also where it visits few of the times."""
-    model = Exact(share=share)
-    clean = lambda x, time: model.clean(x, time, tf.ones_like(time))
-    noise = lambda i: tf.sin(tf.cast(i, tf.float32) + tf.range(12.0))[:, None]
-    learned = samplers.ancestral(clean, model.process.abar, X, steps, noise, variance="learned")
-    fixed = samplers.ancestral(
-        lambda *a: clean(*a)[0], model.process.abar, X, steps, noise, variance=variance
-    )
-    np.testing.assert_allclose(learned, fixed, rtol=1e-3, atol=1e-3)
-    process = model.process
+@pytest.mark.parametrize("share", [1.0, 0.0])
+def test_learned_variances_lie_between_the_fixed_ones(share):
+    process = Exact().process
     table = process.at(
         1.0 - process.abar / np.append(1, process.abar[:-1]) if share else process.posterior, TIME, X
     )
     late = TIME.numpy() > 0
     np.testing.assert_allclose(process.between(tf.fill((12, 1), share), TIME)[late], table[late], rtol=1e-3)
+    half, ends = (
+        process.between(tf.fill((12, 1), 0.5), TIME),
+        [process.between(tf.fill((12, 1), s), TIME) for s in (0.0, 1.0)],
+    )
+    np.testing.assert_allclose(half**2, ends[0] * ends[1], rtol=1e-4)
 
 
 def test_the_bound_of_the_true_variances_is_the_entropy():
@@ -136,16 +131,9 @@ def test_the_bound_of_the_true_variances_is_the_entropy():
     mean, spread = np.sqrt(abar[-1]), abar[-1] * S**2 + 1 - abar[-1]
     end = 0.5 * (mean**2 + spread - 1 - np.log(spread))
     assert bound == pytest.approx(0.5 * np.log(2 * np.pi * np.e * S**2) + end, abs=0.02)
-    for kind in ("fixed_large", "fixed_small"):
-        fixed = denoising.Process(abar, kind).bound(guess, x, 0, None).numpy().mean()
+    for share in (0.0, 1.0):
+        fixed = process.bound(lambda x, t, share=share: (guess(x, t), tf.zeros_like(x) + share), x, 0, None).numpy().mean()
         assert fixed > bound + 0.01
-
-
-def test_the_bound_of_learned_variances_at_their_end_is_that_of_large_ones():
-    model = Exact(share=1.0)
-    pair = model.process.bound(lambda x, t: model.clean(x, t, tf.ones_like(t)), X, 0, None)
-    alone = model.process.bound(lambda x, t: model.clean(x, t, tf.ones_like(t))[0], X, 0, None)
-    np.testing.assert_allclose(pair, alone, rtol=1e-4)
 
 
 def test_classes_are_dropped_as_often_as_asked():

@@ -29,6 +29,8 @@ class DDPM(denoising.Denoising):
         schedule: "linear" or "cosine".
         variance: of the reverse steps, "fixed_large" (beta_t) or "fixed_small" (the posterior's).
         sampler: "ancestral" (the paper's) or "ddim".
+        spacing: of the visited times where they are fewer than all: "even" (from 0 to T - 1), "quadratic" (closer
+            together where there is little noise) or "stride" (DDIM's, which leaves the last times out).
         width: feature maps of the U-Net at full resolution.
         multipliers: of the width, from full resolution down.
         blocks: residual blocks per resolution.
@@ -37,7 +39,7 @@ class DDPM(denoising.Denoising):
         ema: share of the old value kept by the averaged weights, which are the ones used after `fit`.
 
     Raises:
-        ValueError: unknown schedule, sampler or variance; sides that do not divide.
+        ValueError: unknown schedule, sampler, spacing or variance; sides that do not divide.
 
     Example:
         >>> import kerasgen
@@ -48,8 +50,8 @@ class DDPM(denoising.Denoising):
 
     def __init__(
         self, image_shape=(32, 32, 3), levels=256, steps=1000, schedule="linear", variance="fixed_large",
-        sampler="ancestral", width=128, multipliers=(1, 2, 2, 2), blocks=2, attention=(16,), dropout=0.1, ema=0.9999,
-        **kwargs,
+        sampler="ancestral", spacing="even", width=128, multipliers=(1, 2, 2, 2), blocks=2, attention=(16,),
+        dropout=0.1, ema=0.9999, **kwargs,
     ):  # fmt: skip
         super().__init__(**kwargs)
         if schedule not in denoising.SCHEDULES:
@@ -57,7 +59,7 @@ class DDPM(denoising.Denoising):
         stages_of(image_shape, len(multipliers) - 1)
         self.image_shape, self.levels, self.ema = tuple(image_shape), levels, ema
         self.process = denoising.Process(denoising.SCHEDULES[schedule](steps), variance)
-        self.sampler = sampler
+        self.sampler, self.spacing = sampler, spacing
         self.network = _unet(self.image_shape, width, multipliers, blocks, attention, dropout)
 
     def optimizers(self):

@@ -35,6 +35,8 @@ class GuidedDiffusion(guidance.Guided):
         steps: T, length of the chain.
         schedule: "linear" or "cosine".
         sampler: "ancestral" (the paper's, with learned variances) or "ddim".
+        spacing: of the visited times where they are fewer than all: "even" (from 0 to T - 1), "quadratic" (closer
+            together where there is little noise) or "stride" (DDIM's, which leaves the last times out).
         guide: "classifier" (the paper's; `sample` has no ONNX form then) or "free".
         drop: share of examples whose class is kept from the network; without any, it knows no picture without a class.
         width: feature maps of the U-Net at full resolution.
@@ -47,7 +49,7 @@ class GuidedDiffusion(guidance.Guided):
         ema: share of the old value kept by the averaged weights, which are the ones used after `fit`.
 
     Raises:
-        ValueError: unknown schedule, sampler or guide; sides that do not divide; fewer than two classes.
+        ValueError: unknown schedule, sampler, spacing or guide; sides that do not divide; fewer than two classes.
 
     Example:
         >>> import kerasgen
@@ -60,8 +62,9 @@ class GuidedDiffusion(guidance.Guided):
 
     def __init__(
         self, image_shape=(64, 64, 3), levels=256, num_classes=1000, steps=1000, schedule="cosine",
-        sampler="ancestral", guide="classifier", drop=0.1, width=192, multipliers=(1, 2, 3, 4), blocks=3,
-        attention=(32, 16, 8), head=64, classifier_width=128, classifier_blocks=4, dropout=0.1, ema=0.9999, **kwargs,
+        sampler="ancestral", spacing="even", guide="classifier", drop=0.1, width=192, multipliers=(1, 2, 3, 4),
+        blocks=3, attention=(32, 16, 8), head=64, classifier_width=128, classifier_blocks=4, dropout=0.1, ema=0.9999,
+        **kwargs,
     ):  # fmt: skip
         super().__init__(**kwargs)
         if schedule not in denoising.SCHEDULES:
@@ -70,7 +73,8 @@ class GuidedDiffusion(guidance.Guided):
             raise ValueError(f"num_classes: expected at least 2, got {num_classes}")
         stages_of(image_shape, len(multipliers) - 1)
         self.image_shape, self.levels, self.num_classes = tuple(image_shape), levels, num_classes
-        self.drop, self.ema, self.sampler, self.guide = drop, ema, sampler, guide
+        self.drop, self.ema = drop, ema
+        self.sampler, self.spacing, self.guide = sampler, spacing, guide
         self.process = denoising.Process(denoising.SCHEDULES[schedule](steps))
         shared = dict(multipliers=multipliers, attention=attention, head=head)
         self.network = _unet(self.image_shape, num_classes, width, blocks, dropout, **shared)
