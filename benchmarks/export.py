@@ -25,8 +25,8 @@ MOST = 10**8  # weights
 HEAD = """# What an export costs
 
 Written by `python benchmarks/export.py`: every preset of a paper's scale with at most {most:.0e} weights, built with
-fresh weights and exported with its proof in a process of its own. The bound for memory is 4 times the weights plus 1 GB; the
-libraries themselves take {base:.1f} GB. Loops are proved at few steps where the function takes `steps`.
+fresh weights and exported with its proof in a process of its own. The bound for memory is 4 times the weights plus
+1 GB; the libraries themselves take {base:.1f} GB. Loops are proved at few steps where the function takes `steps`.
 
 | preset | weights | seconds | memory, GB | bound, GB | bundle, MB | largest difference |
 | --- | --- | --- | --- | --- | --- | --- |

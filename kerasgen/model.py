@@ -353,8 +353,8 @@ class GenerativeModel(keras.Model):
             x: `data` or `data.train`; batches of `x` or `(x, label)` as a dataset, a generator, a `PyDataset` or any
                 iterable; an array (N, *image_shape) in [0, 1], or a pair of it and labels.
             y: labels (N,) when x is an array and the model is conditional.
-            batch_size: examples of a global batch, when x is an array; 32 if left out, or all that there are. A training
-                step takes `batches` of them, such as one for each step of a discriminator.
+            batch_size: examples of a global batch, when x is an array; 32 if left out, or all that there are. A
+                training step takes `batches` of them, such as one for each step of a discriminator.
             epochs: left out, 1 or those of all stages; stages share a given number in proportion.
             validation_split: share of the arrays, from their end, that is held out.
             validation_data: what x may be, or a pair of x and y; of `data` the validation split.

@@ -14,7 +14,8 @@ from kerasgen.samplers.diffusion import SPACINGS, ancestral, ddim, times
 NAMES = ("ancestral", "ddim")
 
 __all__ = [
-    "NAMES", "SPACINGS", "Choice", "ancestral", "ddim", "gumbel_max", "likeliest", "naive", "raster", "sequence", "times",
+    "NAMES", "SPACINGS", "Choice", "ancestral", "ddim", "gumbel_max", "likeliest", "naive", "raster", "sequence",
+    "times",
 ]  # fmt: skip
 
 
