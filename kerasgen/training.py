@@ -56,7 +56,7 @@ def train(
 ) -> Path:  # fmt: skip
     """Train a preset as its recipe says, or nearly so.
 
-    Ctrl-C stops after the step at hand and saves; a second one stops at once.
+    Ctrl-C stops after the step at hand and saves; a second one does not wait for the step.
 
     Args:
         preset: name or folder.

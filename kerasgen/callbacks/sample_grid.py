@@ -24,8 +24,8 @@ class SampleGrid(keras.callbacks.Callback):
         count: samples; left out, 64 pictures or 1,000 points.
         seed: of the samples.
         tensorboard: directory for the same pictures as TensorBoard summaries, if any.
-        share: of the time since training began, at most, that goes into drawing; a picture that would take more is
-            left out, unless it is the first. None draws them all.
+        share: of the time since training began, at most, that goes into drawing; a picture that would make it more,
+            and more than five seconds in all, is left out, unless it is the first. None draws them all.
         progress: a `Progress`, whose bar says so while a picture is drawn.
         **ports: further inputs of `sample`, such as `label` or `steps`.
 
