@@ -2,8 +2,8 @@
 
 An optimiser with `use_ema` averages what it descends. What a network has measured of its batches (batch normalisation)
 belongs to the weights of that step, and averaged weights in its company shift and scale wrongly; so it is averaged with
-them, at the same rate. `keras.callbacks.SwapEMAWeights` knows `model.optimizer` alone, and no statistics; a kerasgen
-model has an optimiser per player.
+them, in the long run at the same rate. `keras.callbacks.SwapEMAWeights` knows `model.optimizer` alone, and no
+statistics; a kerasgen model has an optimiser per player.
 
 A layer whose weights that are not trained are running averages over batches says so: `batch_statistics = True`.
 """
@@ -40,10 +40,15 @@ def keep(optimizer, variables):
 
 
 def follow(optimizer, variables):
-    """Move the averages as the optimiser is about to move those of its weights: the first step sets them."""
+    """Move the averages in a step of which the optimiser is about to move those of its weights.
+
+    In early steps they look back less far, over a tenth of the way: statistics begin at numbers that no batch has, and
+    change by orders of magnitude.
+    """
     optimizer = inner(optimizer)
     if optimizer.use_ema:
-        momentum = tf.where(optimizer.iterations == 0, 0.0, optimizer.ema_momentum)
+        steps = tf.cast(optimizer.iterations, tf.float32)
+        momentum = tf.minimum(steps / (steps + 9.0), optimizer.ema_momentum)
         for variable, average in zip(variables, optimizer.statistics_averages, strict=True):
             average.assign(momentum * average + (1.0 - momentum) * variable)
 

@@ -114,6 +114,8 @@ class GenerativeModel(keras.Model):
         adapts: it initialises itself from the first batch.
         smallest: height and width that can be made, by models that make any.
         stages: what is learned one after the other, for models that call `in_stages`.
+        rest: in a game, the score of what is as likely real as made; None where scores have no such value, as those of
+            Wasserstein critics, and for models that play none.
         batches: of the data that a training step takes; it sees their examples as one batch, so many times as large.
     """
 
@@ -134,6 +136,7 @@ class GenerativeModel(keras.Model):
     adapts: bool = False
     smallest: int = 1
     stages: tuple = ()
+    rest: float | None = None
     batches: int = 1
 
     @property

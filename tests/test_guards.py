@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from tiny import TINY
 
 import kerasgen
-from kerasgen import cli, random
+from kerasgen import catalog, cli, random
 from kerasgen.callbacks import (
     CollapseMonitor,
     CSVHistory,
@@ -27,6 +27,7 @@ from kerasgen.callbacks import (
 )
 from kerasgen.metrics import two_dim
 from kerasgen.model import GenerativeModel
+from kerasgen.objectives import adversarial
 
 # --- what is not finite ---------------------------------------------------------------------------------------------
 
@@ -290,9 +291,9 @@ class Ring(GenerativeModel):
     serves = ("sample", "energy")
     kinds = ("vector",)
 
-    def __init__(self, reached=8, sure=False, jump=999, **kwargs):
+    def __init__(self, reached=8, sure=False, jump=999, rest=0.0, **kwargs):
         super().__init__(**kwargs)
-        self.image_shape, self.sure, self.jump = (2,), sure, jump
+        self.image_shape, self.sure, self.jump, self.rest = (2,), sure, jump, rest
         self.reached = tf.Variable(reached)
         self.discriminator = self.add_weight(shape=(), initializer="zeros", name="discriminator")
 
@@ -358,6 +359,32 @@ def test_a_collapsed_run_is_flagged_once(faulty, reasons):
     monitor, said, _ = watch(Ring(**faulty), warmup=0.2)  # epoch 1 is not judged, 2 and 3 are the patience
     assert monitor.flags == [(2, reason) for reason in reasons]
     assert said == [f"epoch 3, step 30: {reason}" for reason in reasons]
+
+
+def test_accuracies_are_counted_from_the_score_at_which_the_game_rests():
+    """Scores are -1 for samples and 1 for all else: beyond 1 none looks real, and a critic has no such score."""
+    monitor, _, history = watch(Ring(sure=True, rest=1.5))
+    assert history["real_accuracy"] == [0.0] * 6 and history["fake_accuracy"] == [1.0] * 6
+    assert monitor.flags == []
+    critic, said, history = watch(Ring(sure=True, rest=None))
+    assert "real_accuracy" not in history and critic.flags == [] and said == []
+
+
+def test_games_say_where_their_scores_rest():
+    """Those of a Wasserstein critic nowhere: shifted by any constant they are as good."""
+    for system, row in catalog.SYSTEMS.items():
+        cls = row.load()
+        if issubclass(cls, adversarial.Adversarial):
+            scores = np.array([[0.5], [-1.0]], "float32")
+            drift = {"drift": 0.0} if system == "progan" else {}  # a penalty that keeps scores small
+            model = kerasgen.build(system, **TINY[system] | drift)
+            losses = [float(model.discriminator_loss(scores + c, scores + c)) for c in (0.0, 3.0)]
+            assert (cls.rest is None) == np.isclose(*losses), system
+            if cls.rest is not None:  # where real and made look alike, that score costs least
+                at = [
+                    float(model.discriminator_loss(*2 * [np.float32([[cls.rest + c]])])) for c in (-2, 0, 2)
+                ]
+                assert at[1] < min(at[0], at[2]), system
 
 
 def test_a_loss_that_runs_away_is_flagged():

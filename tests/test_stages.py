@@ -9,7 +9,7 @@ import kerasgen
 from kerasgen import averages
 from kerasgen.callbacks import BestWeights, Resume
 from kerasgen.model import GenerativeModel
-from kerasgen.stages import Stage, ends
+from kerasgen.stages import Stage, ends, restart
 
 X = np.random.default_rng(0).normal(size=(24, 2)).astype("float32")
 
@@ -129,6 +129,27 @@ def test_averages_begin_with_the_first_step_of_their_stage():
         assert not np.array_equal(model.mean.kernel, mean)
         np.testing.assert_array_equal(model.spread.kernel, spread)
     np.testing.assert_array_equal(spread, before[1])
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_restarted_optimiser_has_no_moments_and_the_clock_goes_on(scaled):
+    model = Means(average=True)
+    adam = keras.optimizers.Adam(0.1, use_ema=True)
+    model.compile(mean_optimizer=keras.optimizers.LossScaleOptimizer(adam) if scaled else adam)
+    for _ in range(3):
+        model.train_step(tf.constant(X[:8]))
+    adam.learning_rate = 0.03
+    kept = [average.numpy() for average in adam._model_variables_moving_average]
+    restart(model.mean_optimizer)
+    assert (
+        int(adam.iterations) == 0 and int(model.clock) == 3 and float(adam.learning_rate) == np.float32(0.03)
+    )
+    moments = [v for v in adam.variables if "momentum" in v.name or "velocity" in v.name]
+    assert len(moments) == 2 and not any(v.numpy().any() for v in moments)
+    for average, before in zip(adam._model_variables_moving_average, kept, strict=True):
+        np.testing.assert_array_equal(average.numpy(), before)
+    model.train_step(tf.constant(X[:8]))
+    assert int(adam.iterations) == 1 and int(model.clock) == 4
 
 
 def test_every_stage_ends_with_its_best_weights():

@@ -24,8 +24,10 @@ class CollapseMonitor(keras.callbacks.Callback):
                         all samples are equal
         modes           known modes that hold 1 % of the samples: digits, as a classifier finds them, or centres of the
                         two-dimensional toys; only for such data
-        real_accuracy   share of real examples of `energy` below 0: the discriminator takes them for real
-        fake_accuracy   share of samples of `energy` above 0; both only where a model with a discriminator serves it
+        real_accuracy   share of real examples whose score, minus `energy`, is above that at which the game rests: the
+                        discriminator takes them for real
+        fake_accuracy   share of samples whose score is below; both only for models that say where scores `rest`, which
+                        Wasserstein critics do not
 
     A run is flagged when a figure is beyond its threshold, and was so at three quarters of the looks over the last
     `patience` steps: neither the first steps nor a bad moment count. Each fault is told once, in a warning of one line.
@@ -39,7 +41,7 @@ class CollapseMonitor(keras.callbacks.Callback):
         spread: collapsed, if it is lower.
         modes: collapsed, if a smaller share is covered of the modes that real examples cover.
         accuracy: saturated, if the mean of both accuracies is higher: the generator learns little from a discriminator
-            that is sure of everything. None for critics whose scores have no zero, such as Wasserstein critics.
+            that is sure of everything.
         loss: diverged, if a loss is so many times its median before, or so many if that is below 1.
         patience: training steps; a shorter run is never flagged. Large models need more.
         warmup: share of the epochs, at the beginning, that is not judged.
@@ -82,7 +84,7 @@ class CollapseMonitor(keras.callbacks.Callback):
         self._distance = _mean_distance(self._real) or 1.0
         self._covered = _modes_of(self.data)
         self._known = self._covered(self._real) if self._covered else 0
-        self._judges = hasattr(self.model, "discriminator") and "energy" in self.model.serves
+        self._judges = self.model.rest is not None and "energy" in self.model.serves
         self._warm = int(self.model.clock.numpy())  # the step before the first that is judged
         self.flags, self._told, self._figures, self._losses, self._verdicts = [], [], {}, [], []
 
@@ -119,8 +121,9 @@ class CollapseMonitor(keras.callbacks.Callback):
         if self._covered:
             figures["modes"] = self._covered(x)
         if self._judges:
-            figures["real_accuracy"] = float((self.model.energy(self._real) < 0).mean())
-            figures["fake_accuracy"] = float((self.model.energy(x) > 0).mean())
+            real, fake = (-self.model.energy(examples) for examples in (self._real, x))
+            figures["real_accuracy"] = float((real > self.model.rest).mean())
+            figures["fake_accuracy"] = float((fake < self.model.rest).mean())
         return figures
 
     def _faults_of_figures(self, spread, modes=0, real_accuracy=0.0, fake_accuracy=0.0) -> dict:

@@ -31,6 +31,7 @@ class Adversarial(GenerativeModel):
 
     Attributes:
         discriminator_steps: of a training step, each on a batch of its own.
+        rest: score of the discriminator where it cannot tell; None for critics, whose scores have no zero.
         penalised: the players whose hook for a penalty is filled too.
         augmentations: names in `kerasgen.objectives.augment`, through which the discriminator sees all pictures.
     """
@@ -38,6 +39,7 @@ class Adversarial(GenerativeModel):
     players = ("generator", "discriminator")
     reports = ("generator_loss", "discriminator_loss")
     serves = ("sample", "decode", "energy")
+    rest = 0.0
     discriminator_steps: int = 1
     penalised: tuple = ()
     augmentations: tuple = ()

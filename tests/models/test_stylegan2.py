@@ -158,7 +158,7 @@ def adversarial_picture(model, x):
 
 def test_the_mean_style_follows_the_styles(model):
     for step in range(60):
-        model.styles(step, 0, tf.range(64), training=True)
+        model.draw(step, 0, tf.range(64), training=True)
     expected = np.mean([model.style(s, random.LATENT, tf.range(64)).numpy().mean(0) for s in range(20)], 0)
     distance = np.linalg.norm(model.mean_style.numpy() - (1 - 0.995**60) * expected)
     assert distance < 0.2 * np.linalg.norm((1 - 0.995**60) * expected)
@@ -221,7 +221,7 @@ def test_the_mean_path_length_moves_when_it_is_paid(model):
     mean = float(model.mean_length)
     assert penalty > 0 and mean > 0
     noise = random.normal(batch.seed, random.NOISE + 3, batch.index, model.image_shape)
-    w = model.styles(batch.seed, 2, batch.index, training=False)
+    w = model.styles(batch.seed, 2, batch.index, training=True)  # mixed, as in the authors' code
     lengths = penalties.path_lengths(lambda w: model.synthesise(batch.seed, 2, batch.index, w), w, noise)
     assert mean == pytest.approx(np.mean(lengths), rel=1e-4)  # it starts at the first ones
     assert penalty == pytest.approx(model.path_every * model.path_weight * np.var(lengths), rel=1e-3)

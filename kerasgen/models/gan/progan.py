@@ -56,6 +56,7 @@ class ProGAN(adversarial.Adversarial):
     """
 
     penalised = ("discriminator",)
+    rest = None
 
     def __init__(
         self, image_shape=(1024, 1024, 3), latent_dim=512, widths=(512, 512, 512, 512, 256, 128, 64, 32, 16),

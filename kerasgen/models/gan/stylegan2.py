@@ -8,8 +8,9 @@ keep the game smooth: R1 on the slope of the discriminator at real pictures, and
 move the picture by about the same anywhere. Both are paid every few steps only.
 
 Differs from the paper: a penalty is added to the loss of its step and is no step of its own, so optimisers need no
-correction for it; path lengths are those of the whole batch. The deviation that the discriminator sees is that of the
-batch, in evaluation a running average. `decode` leaves the noise out. Pictures may be augmented (arXiv:2006.10738).
+correction for it; path lengths are those of the whole batch, and their mean starts at the first ones (the authors' at
+0). The deviation that the discriminator sees is that of the whole batch (theirs of groups of four), in evaluation and
+for R1 a running average. `decode` leaves the noise out. Pictures may be augmented (arXiv:2006.10738).
 """
 
 from __future__ import annotations
@@ -97,8 +98,6 @@ class StyleGAN2(adversarial.Adversarial):
         w = self.style(seed, random.LATENT + 2 * step, index)
         if not training:
             return tf.stack([w] * depth, axis=1)  # XLA has no second derivative of `repeat`
-        total, count = distribute.total([tf.reduce_sum(w, axis=0), tf.cast(tf.shape(w)[0], w.dtype)])
-        self.mean_style.assign(0.995 * self.mean_style + 0.005 * tf.stop_gradient(total / count))
         fine = self.style(seed, random.LATENT + 2 * step + 1, index)
         u = random.uniform(seed, random.CHOICE + step, index, (2,))
         border = tf.where(u[:, 0] < self.mixing, 1.0 + tf.floor(u[:, 1] * (depth - 1.0)), float(depth))
@@ -111,7 +110,15 @@ class StyleGAN2(adversarial.Adversarial):
         )
 
     def draw(self, seed, step, index, label=None, training=False):
-        return self.synthesise(seed, step, index, self.styles(seed, step, index, training))
+        styles = self.styles(seed, step, index, training)
+        if training:
+            self.follow(styles[:, 0])
+        return self.synthesise(seed, step, index, styles)
+
+    def follow(self, w):
+        """Move the mean of the styles, which truncation pulls to, by one batch."""
+        total, count = distribute.total([tf.reduce_sum(w, axis=0), tf.cast(tf.shape(w)[0], w.dtype)])
+        self.mean_style.assign(0.995 * self.mean_style + 0.005 * tf.stop_gradient(total / count))
 
     def discriminator_loss(self, real, fake):
         return adversarial.non_saturating_discriminator(real, fake)
@@ -131,7 +138,7 @@ class StyleGAN2(adversarial.Adversarial):
 
         def lengths():
             noise = random.normal(batch.seed, random.NOISE + step + 1, batch.index, self.image_shape)
-            w = self.styles(batch.seed, step, batch.index, training=False)
+            w = self.styles(batch.seed, step, batch.index, training=True)
             return penalties.path_lengths(
                 lambda w: self.synthesise(batch.seed, step, batch.index, w), w, noise
             )
