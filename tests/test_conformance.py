@@ -507,22 +507,6 @@ def test_eager_gradients_exist_every_time(system, function):
         law_gradients(build(system, levels=None), function)
 
 
-@each(lambda cls: cls.density)
-def test_a_model_never_answers_for_another(system):
-    """Nor for itself with other weights: what is computed depends on nothing but weights and inputs."""
-    one, other = wild(system, 0.02, levels=None), wild(system, 0.1, levels=None)
-    x = tf.constant(examples(one, 3)[0])
-    functions = [name for name in ("log_prob", "encode") if name in one.serves]
-    for function in functions:
-        first = one.pure(function)(x=x).numpy()
-        assert np.abs(first - other.pure(function)(x=x)).max() > 1e-4
-        before = one.get_weights()
-        one.set_weights(other.get_weights())
-        np.testing.assert_allclose(one.pure(function)(x=x), other.pure(function)(x=x), rtol=1e-5, atol=1e-5)
-        one.set_weights(before)
-        np.testing.assert_allclose(one.pure(function)(x=x), first, rtol=1e-5, atol=1e-5)
-
-
 def continuous(cls):
     """Whether a system takes pictures without levels, unless told otherwise."""
     parameter = inspect.signature(cls.__init__).parameters.get("levels")

@@ -1,5 +1,8 @@
 """Real NVP at other sizes than the tiny arguments of the laws have, and its parts against the paper written out."""
 
+import gc
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -190,6 +193,25 @@ def test_scales_of_weights_decay_and_the_loss_is_the_likelihood_alone():
     assert with_decay == without
     np.testing.assert_allclose(g - g0, 2 * DECAY * layer.g.numpy(), atol=2e-6)
     np.testing.assert_allclose(v, v0, rtol=1e-4, atol=1e-6)
+
+
+def test_an_eager_call_keeps_nothing():
+    """No cache holds what went in, or what a network made of it."""
+    model, seen = wild(image_shape=(4, 4, 1), scales=2), []
+    network = model.networks[-1].call
+
+    def remember(*args, **kwargs):
+        out = network(*args, **kwargs)
+        seen.extend(weakref.ref(tensor) for tensor in out)
+        return out
+
+    object.__setattr__(model.networks[-1], "call", remember)
+    y = tf.random.uniform((2, 4, 4, 1))
+    seen.append(weakref.ref(y))
+    model.log_density(y)
+    del y
+    gc.collect()
+    assert len(seen) == 3 and [ref() for ref in seen] == [None] * 3
 
 
 def test_vectors_of_one_number_are_refused():
