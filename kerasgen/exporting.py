@@ -170,7 +170,7 @@ def _describe(model, preset, data, opset) -> dict:
     from kerasgen import random
 
     name = type(model).__name__
-    system = next((row for row in catalog.SYSTEMS.values() if row.name == name), None)
+    system = catalog.of(type(model))
     functions = {}
     for function, ports in model.ports().items():
         reason = model.inconvertible.get(function)

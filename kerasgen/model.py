@@ -17,17 +17,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasgen import contract, distribute, hub, random
+from kerasgen import contract, distribute, hub, random, registry
 from kerasgen.contract import FUNCTIONS, SCALARS
 from kerasgen.data import checks, endless
 from kerasgen.runtime import BATCH, SIZES, Port, Ports, bind
 from kerasgen.stages import Schedule, Stage, ends
 
-if keras.backend.backend() != "tensorflow":
-    raise ImportError(
-        f"kerasgen: expected the Keras backend 'tensorflow', got {keras.backend.backend()!r}; "
-        "import kerasgen before keras, or set KERAS_BACKEND=tensorflow"
-    )
+registry.check_backend()
 
 
 class Batch(NamedTuple):
@@ -84,6 +80,7 @@ class GenerativeModel(keras.Model):
         sample_rate: values of a sound per second.
         levels: number of grey levels of the data, or None for continuous data.
         num_classes: number of labels, 0 for an unconditional model.
+        class_names: what the classes are called, as far as data or a preset have told; a name can be given for a label.
         text_length: bytes of the texts that examples are described by, 0 for none.
         objects: objects in the layouts that examples are described by, 0 for none.
         latent_dim: size of a latent; models without one leave it at 0.
@@ -102,6 +99,7 @@ class GenerativeModel(keras.Model):
     sample_rate: int | None = None
     levels: int | None = None
     num_classes: int = 0
+    class_names: tuple = ()
     text_length: int = 0
     objects: int = 0
     latent_dim: int = 0
@@ -124,6 +122,7 @@ class GenerativeModel(keras.Model):
     # --- construction -----------------------------------------------------------------------------------------------
 
     def __new__(cls, *args, **kwargs):
+        registry.check_settings()
         model = super().__new__(cls, *args, **kwargs)
         bound = inspect.signature(cls.__init__).bind(model, *args, **kwargs)
         bound.apply_defaults()
@@ -136,7 +135,10 @@ class GenerativeModel(keras.Model):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        keras.saving.register_keras_serializable("kerasgen")(cls)
+        ours = cls.__module__.startswith(
+            f"{registry.PACKAGE}."
+        )  # a class of somebody else takes no name of ours
+        keras.saving.register_keras_serializable(registry.PACKAGE if ours else cls.__module__)(cls)
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -325,7 +327,9 @@ class GenerativeModel(keras.Model):
             if kwargs.get(name) is not None:
                 raise ValueError(f"{name}: expected None; every example counts alike")
         batch_size = 32 if batch_size is None else batch_size
+        told = getattr(getattr(x, "kerasgen_data", None), "class_names", ())
         x, y = self._checked(x, y, batch_size)
+        self.class_names = tuple(told) or self.class_names
         if validation_split and isinstance(x, np.ndarray) and validation_data is None:
             kept = int(len(x) * (1.0 - validation_split))
             validation_data = x[kept:] if y is None else (x[kept:], y[kept:])
@@ -527,6 +531,41 @@ class GenerativeModel(keras.Model):
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: every variable exists since the constructor. Keras' own fails on batches of several workers."""
 
+    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+        """Keras' own, all or nothing: after an error every variable is what it was.
+
+        Raises:
+            ValueError: the file is of a model with other weights.
+        """
+        optimizers = (
+            [getattr(self, _join(p, "optimizer"), None) for p in self.players] if self.compiled else []
+        )
+        variables = {id(v): v for part in (self, *filter(None, optimizers)) for v in part.variables}.values()
+        before = [variable.numpy() for variable in variables]
+        try:
+            super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
+        except ValueError as error:
+            for variable, value in zip(variables, before, strict=True):
+                variable.assign(value)
+            why = " ".join(str(error).split())
+            raise ValueError(
+                f"{filepath}: expected the weights of this {type(self).__name__}: {why}"
+            ) from error
+
+    def __call__(self, *args, **kwargs):
+        raise NotImplementedError(self._serves_instead("call"))
+
+    def predict(self, *args, **kwargs):
+        raise NotImplementedError(self._serves_instead("predict"))
+
+    def export(self, *args, **kwargs):
+        raise NotImplementedError(
+            f"{type(self).__name__} has no export; kerasgen.export(model, directory) writes SavedModel and ONNX files"
+        )
+
+    def _serves_instead(self, name):
+        return f"{type(self).__name__} has no {name}; it serves {', '.join(self.serves)}"
+
     # --- functions --------------------------------------------------------------------------------------------------
 
     def port(self, name: str, function: str = "") -> Port:
@@ -642,7 +681,7 @@ class GenerativeModel(keras.Model):
             name = type(self).__name__
             raise ValueError(f"{name} does not serve {function!r}; it serves {', '.join(self.serves)}")
         ports, output = self.ports()[function]
-        values = bind(function, ports, args, given)
+        values = bind(function, ports, args, given, self.class_names)
         if 0 in [values.get("count"), *(len(values[port.name]) for port in ports if port.shape)]:
             # TensorFlow's convolutions of nothing have a wrong shape.
             return np.zeros((0, *(values.get(size, size) for size in output.shape[1:])), output.dtype)

@@ -182,6 +182,8 @@ def _bundle(source) -> Path:
             raise Usage(
                 f"{source}: expected a bundle; `kerasgen export {source} --out {source}/bundle` makes one"
             )
+        if not (folder / hub.WEIGHTS).is_file():
+            raise Usage(f"{folder.name}: a recipe without weights; train it, and export the run")
         out = Path("exports", "bundles", folder.name)
         if not is_bundle(out):
             log(f"{folder.name}: exported once, into {out}")
