@@ -37,7 +37,7 @@ _FUNCTIONS = {
     "load": "hub",
     "list_presets": "hub",
     "export": "exporting",
-    "verify": "exporting",
+    "verify": "parity",
 }
 
 __all__ = ["build", "list_systems", *_FUNCTIONS, *_SUBMODULES]

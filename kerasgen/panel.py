@@ -137,9 +137,10 @@ CSS = """
 .kg-curve {width: 100%; height: 76px}
 .kg-curve polyline {fill: none; stroke: var(--color-accent); stroke-width: 1.5px; vector-effect: non-scaling-stroke}
 @media (max-width: 640px) { /* the picture stays in sight while its sliders are moved */
-  .kg-stay {order: -1; top: 0; z-index: 100; align-self: stretch; background: var(--body-background-fill)}
+  .kg-stay {order: -1; top: 0; z-index: 10; align-self: stretch; background: var(--body-background-fill)}
   .kg-stay .kg-grid, .kg-stay .kg-plane {max-width: 200px; margin: 0 auto}
   .kg-first {order: -1}
+  .overflow-menu {position: relative; z-index: 30} /* of tabs without room, above the picture that stays */
   .kg-grid:not(.kg-large):not(:has(audio)) {grid-template-columns: repeat(auto-fill, minmax(60px, 1fr))}
   .kg-head img {display: none}
 }

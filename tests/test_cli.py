@@ -488,6 +488,33 @@ def test_another_backend_is_one_line(tmp_path):
         assert done.returncode == 1 and done.stderr.startswith(line) and done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "pattern, systems, others",
+    [("diffusion", {"ddpm", "score_sde", "guided_diffusion"}, {"vae"}), ("likelihood", {"glow", "made"}, {"dcgan"}),
+     ("raw audio", {"wavenet"}, {"char_rnn"}), ("log_prob", {"real_nvp", "nade"}, {"vae"}),
+     ("text to image", {"dall_e", "gan_cls"}, {"vae"}), ("scenes", {"layout2im"}, {"vae"})],
+)  # fmt: skip
+def test_list_finds_what_people_look_for(run, pattern, systems, others):
+    shown = json.loads(run("list", pattern, "--json")[1])
+    found = {row["system"] for row in shown["systems"]}
+    assert systems <= found and not others & found
+    assert systems <= {row["system"] for row in shown["presets"]}  # and their presets
+
+
+def test_list_finds_presets_by_their_data(run):
+    shown = json.loads(run("list", "plucked", "--json")[1])
+    assert (
+        shown["presets"]
+        and all("plucked" in row["data"] for row in shown["presets"])
+        and not shown["systems"]
+    )
+
+
+def test_info_says_what_a_system_serves_without_building_it(run):
+    code, out, _ = run("info", "vae")
+    assert code == 0 and re.search(r"serves +sample, decode, encode, reconstruct, bound", out)
+
+
 def test_demo_opens_what_is_there(run, bundle, tmp_path, monkeypatch):
     opened = []
 

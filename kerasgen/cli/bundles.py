@@ -101,19 +101,17 @@ def verify(
     from kerasgen import parity
 
     runtimes = parity.RUNTIMES | {"node": lambda opened: parity.node(opened, node)}
+    wrong = None
     try:
-        report = parity.measure(bundle, runtimes)
+        report = parity.verify(bundle, runtimes)
     except ValueError as error:
-        if json:
-            print_json({"ok": False, "error": str(error)})
-        raise typer.Exit(fail(error, 3)) from None
-    misses = report["misses"]
+        wrong, report = error, getattr(error, "report", {})
     if json:
-        print_json({"ok": not misses, **({"error": "; ".join(misses)} if misses else {}), **report})
-    else:
+        print_json({"ok": not wrong, **({"error": str(wrong)} if wrong else {}), **report})
+    elif report:
         _show(report, parity.TITLES)
-    if misses:
-        raise typer.Exit(fail("; ".join(misses), 3))
+    if wrong:
+        raise typer.Exit(fail(wrong, 3))
     if not json:
         log(f"{bundle} is as it was written, and its runtimes agree")
 
