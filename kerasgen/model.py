@@ -135,10 +135,9 @@ class GenerativeModel(keras.Model):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        ours = cls.__module__.startswith(
-            f"{registry.PACKAGE}."
-        )  # a class of somebody else takes no name of ours
-        keras.saving.register_keras_serializable(registry.PACKAGE if ours else cls.__module__)(cls)
+        ours = cls.__module__.startswith(f"{registry.PACKAGE}.")
+        package = registry.PACKAGE if ours else cls.__module__  # somebody else's class takes no name of ours
+        keras.saving.register_keras_serializable(package)(cls)
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -537,16 +536,17 @@ class GenerativeModel(keras.Model):
         Raises:
             ValueError: the file is of a model with other weights.
         """
-        optimizers = (
-            [getattr(self, _join(p, "optimizer"), None) for p in self.players] if self.compiled else []
-        )
-        variables = {id(v): v for part in (self, *filter(None, optimizers)) for v in part.variables}.values()
+        players = self.players if self.compiled else ()
+        parts = [self, *(getattr(self, _join(player, "optimizer")) for player in players)]
+        variables = {id(variable): variable for part in parts for variable in part.variables}.values()
         before = [variable.numpy() for variable in variables]
         try:
             super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
-        except ValueError as error:
+        except Exception as error:
             for variable, value in zip(variables, before, strict=True):
                 variable.assign(value)
+            if not isinstance(error, ValueError):
+                raise
             why = " ".join(str(error).split())
             raise ValueError(
                 f"{filepath}: expected the weights of this {type(self).__name__}: {why}"
