@@ -17,7 +17,7 @@ from __future__ import annotations
 import importlib
 import os
 
-from kerasgen import catalog
+from kerasgen import catalog, registry
 
 __version__ = "0.1.0"
 
@@ -27,6 +27,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
+registry.watch()  # so that Keras finds our classes, whoever imports it and when
+
 _SUBMODULES = (
     "callbacks", "contract", "data", "exporting", "hub", "metrics", "models", "objectives", "random", "runtime",
     "samplers",
@@ -35,7 +37,7 @@ _FUNCTIONS = {
     "load": "hub",
     "list_presets": "hub",
     "export": "exporting",
-    "verify": "exporting",
+    "verify": "parity",
 }
 
 __all__ = ["build", "list_systems", *_FUNCTIONS, *_SUBMODULES]
@@ -49,7 +51,7 @@ def build(system: str, **arguments):
         **arguments: of the model's constructor.
 
     Raises:
-        ValueError: unknown system (the line names the nearest one), or unknown argument.
+        ValueError: unknown system (the line names the nearest one), unknown argument, or a text for a number.
 
     Example:
         >>> import kerasgen
@@ -65,6 +67,12 @@ def build(system: str, **arguments):
             raise ValueError(
                 f"{system}: expected {', '.join(known)}, got {name!r}{catalog.nearest(name, known)}"
             )
+        usual = getattr(inspect.signature(cls.__init__).parameters.get(name), "default", None)
+        if isinstance(arguments[name], str) and isinstance(usual, int | float | tuple):
+            kind = {bool: "true or false", int: "a whole number", float: "a number"}.get(
+                type(usual), "a list"
+            )
+            raise ValueError(f"{name}: expected {kind} like {usual!r}, got {arguments[name]!r}")
     return cls(**arguments)
 
 

@@ -118,6 +118,9 @@ def card(info) -> str:
     if data:
         origin, licence = data.get("origin", "origin unknown"), data.get("licence", "unknown")
         about += f"\n\nTrained on {data['name']}: {origin}. Licence of the data: {licence}."
+        names = data.get("class_names") or ()
+        if names:
+            about += f"\n\nClasses: {', '.join(f'{i} {name}' for i, name in enumerate(names))}."
     words = dict(
         name=info["preset"] or info["class"],
         picture="![samples](samples.png)\n\n" if "samples.png" in info["files"] else "",

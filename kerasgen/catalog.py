@@ -226,6 +226,13 @@ SYSTEMS = {
 FAMILIES = tuple(dict.fromkeys(system.family for system in SYSTEMS.values()))
 
 
+def of(cls) -> System | None:
+    """The system that a model class is; None for a class of somebody else, whatever it is called."""
+    return next(
+        (row for row in SYSTEMS.values() if (row.path, row.name) == (cls.__module__, cls.__name__)), None
+    )
+
+
 def plain(name: str) -> str:
     """A name as look-up sees it: case, `-` and `_` do not matter."""
     return "".join(name.lower().replace("-", "_").split("_"))

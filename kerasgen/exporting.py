@@ -113,41 +113,6 @@ def export(
     return {**report, "seconds": clock.seconds(), "bytes": size}
 
 
-def verify(directory) -> dict:
-    """Prove a bundle again where it is: every file's hash, the ONNX graphs, and SavedModel against ONNX Runtime.
-
-    Args:
-        directory: a bundle.
-
-    Returns:
-        A report as `export`'s, with differences from the SavedModel, and those of the variants from the full files.
-
-    Raises:
-        ValueError: not a bundle, or a file that is not as it was written.
-        ProofError: the runtimes disagree.
-
-    Example:
-        >>> verify("exports/bundles/dcgan_digits")["functions"]["sample"]["onnx"] < 1e-4     # doctest: +SKIP
-        True
-    """
-    import onnx
-
-    clock = _Clock(None)
-    clock("reading")
-    bundle = Bundle(directory)
-    bundle.check_files()
-    for function, path in bundle.onnx.items():
-        proto = onnx.load_from_string(bundle.read(path))
-        gate(proto, function, bundle.ports[function], bundle.info["versions"]["opset"])
-    clock("comparing the runtimes")
-    parity = prove(bundle.info, saved_model(bundle), {"onnx": onnx_runtime(bundle)})
-    report = {"system": bundle.system, "functions": parity}
-    small = smaller.verify(bundle)
-    if small:
-        report["variants"] = small
-    return {**report, "seconds": clock.seconds()}
-
-
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
@@ -174,7 +139,7 @@ def _describe(model, preset, data, opset) -> dict:
     from kerasgen import random
 
     name = type(model).__name__
-    system = next((row for row in catalog.SYSTEMS.values() if row.name == name), None)
+    system = catalog.of(type(model))
     functions = {}
     for function, ports in model.ports().items():
         reason = model.inconvertible.get(function)

@@ -263,9 +263,19 @@ def load(source, weights: bool = True, *, system=None):
     if weights and not (folder / WEIGHTS).is_file():
         raise ValueError(f"{folder.name}: a recipe without weights; train it, or pass weights=False")
     model = _expect(system, kerasgen.build(preset["system"], **preset["arguments"]), source)
+    model.class_names = class_names(preset)
     if weights:
         load_weights(model, folder)
     return model
+
+
+def class_names(preset) -> tuple:
+    """What the classes of a preset or bundle are called, as far as it says so; a run says it of its data."""
+    for key in ("about", "data"):
+        names = (preset.get(key) or {}).get("class_names")
+        if names:
+            return tuple(names)
+    return ()
 
 
 def _expect(system, model, source):
@@ -323,7 +333,10 @@ def _load_keras(path):
         raise ValueError(f"{path}: expected a .keras file of a kerasgen model") from None
     known = [system for system in catalog.SYSTEMS.values() if system.name == name and package == "kerasgen"]
     if not known:
-        raise ValueError(f"{path}: expected a kerasgen model, got {config['registered_name']!r}")
+        raise ValueError(
+            f"{path}: expected a kerasgen model, got {config['registered_name']!r}; "
+            "keras.saving.load_model opens a class of your own where it is defined"
+        )
     _check_classes(config["config"], path, allowed=())
     optimizers = ("keras.optimizers", "keras.optimizers.schedules")
     _check_classes(config.get("compile_config"), path, allowed=optimizers)
@@ -412,7 +425,7 @@ def save_preset(model, folder, *, overwrite=False, half=False, **about) -> Path:
             its name, if it is not the folder's.
 
     Raises:
-        ValueError: unknown or wrong keys, or weights that are not finite.
+        ValueError: a class outside the catalogue, unknown or wrong keys, or weights that are not finite.
         FileExistsError: the folder is there and not ours.
 
     Example:
@@ -426,7 +439,13 @@ def save_preset(model, folder, *, overwrite=False, half=False, **about) -> Path:
     from safetensors.numpy import save
 
     folder = Path(folder)
-    system = next(s for s in catalog.SYSTEMS.values() if s.name == type(model).__name__)
+    system = catalog.of(type(model))
+    if system is None:
+        name = type(model).__name__
+        raise ValueError(
+            f"{name}: a preset is of a system of the catalogue, and this is a class of your own; "
+            f"model.save('{name.lower()}.keras') keeps its models"
+        )
     preset = {
         "format": FORMAT,
         "preset": folder.name,

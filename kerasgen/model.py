@@ -17,17 +17,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasgen import averages, contract, distribute, hub, random
+from kerasgen import averages, contract, distribute, hub, random, registry
 from kerasgen.contract import FUNCTIONS, SCALARS
 from kerasgen.data import Data, checks, endless, incoming
 from kerasgen.runtime import BATCH, SIZES, Port, Ports, bind
 from kerasgen.stages import Schedule, Stage, count_on, ends
 
-if keras.backend.backend() != "tensorflow":
-    raise ImportError(
-        f"kerasgen: expected the Keras backend 'tensorflow', got {keras.backend.backend()!r}; "
-        "import kerasgen before keras, or set KERAS_BACKEND=tensorflow"
-    )
+registry.check_backend()
 
 
 class Batch(NamedTuple):
@@ -106,6 +102,7 @@ class GenerativeModel(keras.Model):
         sample_rate: values of a sound per second.
         levels: number of grey levels of the data, or None for continuous data.
         num_classes: number of labels, 0 for an unconditional model.
+        class_names: what the classes are called, as far as data or a preset have told; a name can be given for a label.
         text_length: bytes of the texts that examples are described by, 0 for none.
         objects: objects in the layouts that examples are described by, 0 for none.
         latent_dim: size of a latent; models without one leave it at 0.
@@ -128,6 +125,7 @@ class GenerativeModel(keras.Model):
     sample_rate: int | None = None
     levels: int | None = None
     num_classes: int = 0
+    class_names: tuple = ()
     text_length: int = 0
     objects: int = 0
     latent_dim: int = 0
@@ -152,6 +150,7 @@ class GenerativeModel(keras.Model):
     # --- construction -----------------------------------------------------------------------------------------------
 
     def __new__(cls, *args, **kwargs):
+        registry.check_settings()
         model = super().__new__(cls, *args, **kwargs)
         bound = inspect.signature(cls.__init__).bind(model, *args, **kwargs)
         bound.apply_defaults()
@@ -166,7 +165,9 @@ class GenerativeModel(keras.Model):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        keras.saving.register_keras_serializable("kerasgen")(cls)
+        ours = cls.__module__.startswith(f"{registry.PACKAGE}.")
+        package = registry.PACKAGE if ours else cls.__module__  # somebody else's class takes no name of ours
+        keras.saving.register_keras_serializable(package)(cls)
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -376,7 +377,9 @@ class GenerativeModel(keras.Model):
         for name in ("class_weight", "sample_weight"):
             if kwargs.get(name) is not None:
                 raise ValueError(f"{name}: expected None; every example counts alike")
+        told = _data_of(x)
         x, y = self._checked(x, y, "train", batch_size)
+        self.class_names = tuple(getattr(told, "class_names", ())) or self.class_names
         if batch_size is None:
             batch_size = min(32, len(x)) if isinstance(x, np.ndarray) else 32
         if validation_split and not isinstance(x, np.ndarray):
@@ -487,7 +490,7 @@ class GenerativeModel(keras.Model):
 
     def _checked(self, x, y, split, batch_size=None):
         """The data as Keras takes them, or one line saying what is wrong with them."""
-        data = x if isinstance(x, Data) else getattr(x, "kerasgen_data", None)
+        data = _data_of(x)
         if data is not None:
             checks.check_match(data, self)
         port = self.port("x")
@@ -606,6 +609,42 @@ class GenerativeModel(keras.Model):
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: every variable exists since the constructor. Keras' own fails on batches of several workers."""
 
+    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+        """Keras' own, all or nothing: after an error every variable is what it was.
+
+        Raises:
+            ValueError: the file is of a model with other weights.
+        """
+        players = self.players if self.compiled else ()
+        parts = [self, *(getattr(self, _join(player, "optimizer")) for player in players)]
+        variables = {id(variable): variable for part in parts for variable in part.variables}.values()
+        before = [variable.numpy() for variable in variables]
+        try:
+            super().load_weights(filepath, skip_mismatch=skip_mismatch, **kwargs)
+        except Exception as error:
+            for variable, value in zip(variables, before, strict=True):
+                variable.assign(value)
+            if not isinstance(error, ValueError):
+                raise
+            why = " ".join(str(error).split())
+            raise ValueError(
+                f"{filepath}: expected the weights of this {type(self).__name__}: {why}"
+            ) from error
+
+    def __call__(self, *args, **kwargs):
+        raise NotImplementedError(self._serves_instead("call"))
+
+    def predict(self, *args, **kwargs):
+        raise NotImplementedError(self._serves_instead("predict"))
+
+    def export(self, *args, **kwargs):
+        raise NotImplementedError(
+            f"{type(self).__name__} has no export; kerasgen.export(model, directory) writes SavedModel and ONNX files"
+        )
+
+    def _serves_instead(self, name):
+        return f"{type(self).__name__} has no {name}; it serves {', '.join(self.serves)}"
+
     # --- functions --------------------------------------------------------------------------------------------------
 
     def port(self, name: str, function: str = "") -> Port:
@@ -721,7 +760,7 @@ class GenerativeModel(keras.Model):
             name = type(self).__name__
             raise ValueError(f"{name} does not serve {function!r}; it serves {', '.join(self.serves)}")
         ports, output = self.ports()[function]
-        values = bind(function, ports, args, given)
+        values = bind(function, ports, args, given, self.class_names)
         if 0 in [values.get("count"), *(len(values[port.name]) for port in ports if port.shape)]:
             # TensorFlow's convolutions of nothing have a wrong shape.
             return np.zeros((0, *(values.get(size, size) for size in output.shape[1:])), output.dtype)
@@ -779,6 +818,11 @@ def _after_data(step):
             return step(data)
 
     return after
+
+
+def _data_of(x):
+    """kerasgen's data that `fit` was given, or whose batches it was given; None for anything else."""
+    return x if isinstance(x, Data) else getattr(x, "kerasgen_data", None)
 
 
 def _optimizer(name: str, optimizer):

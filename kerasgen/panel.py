@@ -97,6 +97,13 @@ boxes(element.querySelector(".kg-boxes"), about, rows => {
 });
 """
 BOXES = pathlib.Path(__file__).with_name("boxes.js").read_text("utf-8").replace("export ", "") + BOXES
+LINK = """
+key => {
+  const address = new URL(location);
+  address.searchParams.set("model", key);
+  history.replaceState(null, "", address);
+}
+"""  # the address of the page names the model, so that it can be sent to others
 CSS = """
 .gradio-container {max-width: 1120px !important; width: 100%; margin: 0 auto; overflow: clip !important}
 .kg-top h1 {font-size: 1.25rem; margin: 0}
@@ -137,9 +144,10 @@ CSS = """
 .kg-curve {width: 100%; height: 76px}
 .kg-curve polyline {fill: none; stroke: var(--color-accent); stroke-width: 1.5px; vector-effect: non-scaling-stroke}
 @media (max-width: 640px) { /* the picture stays in sight while its sliders are moved */
-  .kg-stay {order: -1; top: 0; z-index: 100; align-self: stretch; background: var(--body-background-fill)}
+  .kg-stay {order: -1; top: 0; z-index: 10; align-self: stretch; background: var(--body-background-fill)}
   .kg-stay .kg-grid, .kg-stay .kg-plane {max-width: 200px; margin: 0 auto}
   .kg-first {order: -1}
+  .overflow-menu {position: relative; z-index: 30} /* of tabs without room, above the picture that stays */
   .kg-grid:not(.kg-large):not(:has(audio)) {grid-template-columns: repeat(auto-fill, minmax(60px, 1fr))}
   .kg-head img {display: none}
 }
@@ -889,7 +897,15 @@ def build(bundle_dirs):
             shelf.find(key)
             return key
 
-        cards.click(pick, None, picker, show_progress="hidden", api_visibility="private")
+        def asked(request):
+            key = request.query_params.get("model")
+            return key if key in shelf.entries else gr.skip()
+
+        asked.__annotations__["request"] = gr.Request
+        quiet = dict(show_progress="hidden", api_visibility="private")
+        cards.click(pick, None, picker, **quiet)
+        picker.change(None, picker, None, js=LINK, api_visibility="private")
+        app.load(asked, None, picker, **quiet)
 
         @gr.render(inputs=picker, concurrency_limit=2)
         def page(key):

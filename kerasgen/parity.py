@@ -143,10 +143,33 @@ TITLES = {"onnx": "ONNX Runtime", "node": "Node (WASM)", "openvino": "OpenVINO"}
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
+def verify(directory, runtimes=None, progress=None) -> dict:
+    """Prove a bundle again where it is: its files, and every function in every runtime that is here.
+
+    Args, Returns: as `measure`; there are no misses.
+
+    Raises:
+        ValueError: not a bundle, or a file that is not as it was written.
+        ProofError: a function that a runtime does not run, or gives another result for; `report` is what was measured.
+
+    Example:
+        >>> verify("exports/bundles/dcgan_digits")["functions"]["sample"]["onnx"] < 1e-4     # doctest: +SKIP
+        True
+    """
+    from kerasgen.proving import ProofError
+
+    report = measure(directory, runtimes, progress)
+    if report["misses"]:
+        error = ProofError("; ".join(report["misses"]))
+        error.report = report
+        raise error
+    return report
+
+
 def check(directory):
     """Open a bundle and check what it says of itself: every file's hash, standard ONNX, and what variants promise.
 
-    Returns: the `Bundle`.
+    Returns: the `Bundle`, and the differences of its variants, function -> variant -> largest and mean.
     Raises: ValueError, naming the file.
     """
     import onnx
@@ -158,8 +181,7 @@ def check(directory):
     for function, path in bundle.onnx.items():
         proto = onnx.load_from_string(bundle.read(path))
         exporting.gate(proto, function, bundle.ports[function], bundle.info["versions"]["opset"])
-    variants.verify(bundle)
-    return bundle
+    return bundle, variants.verify(bundle)
 
 
 def measure(directory, runtimes=None, progress=None) -> dict:
@@ -172,8 +194,9 @@ def measure(directory, runtimes=None, progress=None) -> dict:
 
     Returns:
         system; functions -> {runtime: largest difference, or None where it was not run, "flips": choices that fell
-        otherwise, each a tie}; gaps: function -> {runtime: reason}; absent: runtime -> reason; misses: a line for each
-        function that a runtime does not run or gives another result for; seconds.
+        otherwise, each a tie}; variants, if there are any, as `check` has them; gaps: function -> {runtime: reason};
+        absent: runtime -> reason; misses: a line for each function that a runtime does not run or gives another result
+        for; seconds.
 
     Raises:
         ValueError: not a bundle, or a file that is not as it was written.
@@ -186,8 +209,9 @@ def measure(directory, runtimes=None, progress=None) -> dict:
 
     began, progress = time.perf_counter(), progress or (lambda line: None)
     progress("reading")
-    bundle = check(directory)
+    bundle, small = check(directory)
     opened, report = {}, {"system": bundle.system, "functions": {}, "gaps": {}, "absent": {}, "misses": []}
+    report |= {"variants": small} if small else {}
     for name, runtime in (RUNTIMES if runtimes is None else runtimes).items():
         try:
             opened[name] = runtime(bundle)

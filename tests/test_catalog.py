@@ -139,6 +139,16 @@ def test_an_unknown_argument_meets_the_known_ones():
         kerasgen.build("dcgan", latentdim=3)
 
 
+@pytest.mark.parametrize(
+    "argument, line",
+    [("latent_dim", "latent_dim: expected a whole number like 100, got 'two'"),
+     ("widths", "widths: expected a list like .*, got 'two'")],
+)  # fmt: skip
+def test_a_text_for_a_number_is_one_line(argument, line):
+    with pytest.raises(ValueError, match=f"^{line}$"):
+        kerasgen.build("dcgan", **{argument: "two"})
+
+
 def test_lists_take_a_pattern_and_a_family():
     assert kerasgen.list_systems() == list(catalog.SYSTEMS)
     assert set(kerasgen.list_systems("*gan*")) == {id for id in catalog.SYSTEMS if "gan" in id}

@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import signal
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import shelf
+from tiny import TINY
 
 import kerasgen
 from kerasgen import callbacks, exporting, files, hub
@@ -103,7 +106,7 @@ def bundle(trained):
         ("sample nothing_like_it -o {tmp}/x.png", 2, "unknown preset 'nothing_like_it'"),
         ("sample {preset} -n -1 -o {tmp}/x.png", 2, "count: expected a whole number of at least 0, got -1"),
         ("sample {preset} --label 3 -o {tmp}/x.png", 2, "sample: expected count, seed, got 'label'"),
-        ("sample {preset} --label three -o {tmp}/x.png", 2, "--label: expected whole numbers"),
+        ("sample {preset} --label three -o {tmp}/x.png", 2, "sample: expected count, seed, got 'label'"),
         ("sample {preset} --steps 5 -o {tmp}/x.png", 2, "sample: expected count, seed, got 'steps'"),
         ("sample {preset}", 2, "Missing option '--out'"),
         ("list zzz", 2, "no system or preset matches 'zzz'"),
@@ -759,6 +762,90 @@ def test_export_and_verify(run, trained, bundle, tmp_path):
     assert code == 3 and json.loads(out)["ok"] is False and error.count("\n") == 1
 
 
+@pytest.fixture(scope="module")
+def animals(tmp_path_factory):
+    """A run folder and a bundle of a model of two classes that have names."""
+    folder = tmp_path_factory.mktemp("animals")
+    model = kerasgen.build("wavenet", **TINY["wavenet"] | {"num_classes": 2})
+    data = {"name": "pets", "licence": "CC0-1.0", "origin": "made up", "class_names": ("cat", "dog")}
+    about = {"preset": "animals", "system": "wavenet", "data": {"name": "plucked_strings"}}
+    hub.save_preset(model, folder / "run" / "model", **{key: about[key] for key in ("preset", "data")})
+    shelf.write(model, folder / "bundle", data=data)
+    return folder
+
+
+def test_a_class_by_its_name(run, animals, tmp_path, monkeypatch):
+    read = hub._read
+    said = {"about": {"class_names": ["cat", "dog"]}}
+    monkeypatch.setattr(hub, "_read", lambda folder: read(folder) | said)  # as a run says it of its data
+    files = []
+    for source in ("run", "bundle"):
+        for label in ("dog", "1"):
+            files.append(tmp_path / f"{source}-{label}.npy")
+            assert run("sample", animals / source, "--label", label, "-n", 3, "-o", files[-1])[0] == 0
+        code, out, error = run("sample", animals / source, "--label", "cot", "-o", tmp_path / "x.npy")
+        assert (code, out) == (2, "") and error == "error: label: unknown class 'cot'; did you mean 'cat'?\n"
+    for group in (files[:2], files[2:]):
+        assert group[0].read_bytes() == group[1].read_bytes()
+    mixed, numbers = tmp_path / "mixed.npy", tmp_path / "numbers.npy"
+    assert run("sample", animals / "bundle", "--label", "dog,0", "-n", 4, "-o", mixed)[0] == 0
+    assert run("sample", animals / "bundle", "--label", "1,0", "-n", 4, "-o", numbers)[0] == 0
+    assert mixed.read_bytes() == numbers.read_bytes() != files[2].read_bytes()
+    monkeypatch.undo()
+    code, _, error = run("sample", animals / "run", "--label", "dog", "-o", tmp_path / "x.npy")
+    assert code == 2 and "label: unknown class 'dog'; known: " in error  # the classes of the named data
+    model = kerasgen.load(animals / "run")
+    with pytest.raises(ValueError, match="as the model knows no names of classes, got 'dog'"):
+        model.sample(1, label="dog")
+    model.class_names = ("cat", "dog")
+    assert (model.sample(2, seed=1, label="dog") == model.sample(2, seed=1, label=1)).all()
+
+
+def test_another_backend_is_one_line(tmp_path):
+    for backend in ("jax", "torch"):
+        command = [
+            sys.executable,
+            "-m",
+            "kerasgen",
+            "sample",
+            "vae_digits_quick",
+            "-o",
+            str(tmp_path / "x.png"),
+        ]
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=os.environ | {"KERAS_BACKEND": backend}
+        )
+        line = f"error: kerasgen: expected the Keras backend 'tensorflow', got '{backend}'; import kerasgen before "
+        assert done.returncode == 1 and done.stderr.startswith(line) and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "pattern, systems, others",
+    [("diffusion", {"ddpm", "score_sde", "guided_diffusion"}, {"vae"}), ("likelihood", {"glow", "made"}, {"dcgan"}),
+     ("raw audio", {"wavenet"}, {"char_rnn"}), ("log_prob", {"real_nvp", "nade"}, {"vae"}),
+     ("text to image", {"dall_e", "gan_cls"}, {"vae"}), ("scenes", {"layout2im"}, {"vae"})],
+)  # fmt: skip
+def test_list_finds_what_people_look_for(run, pattern, systems, others):
+    shown = json.loads(run("list", pattern, "--json")[1])
+    found = {row["system"] for row in shown["systems"]}
+    assert systems <= found and not others & found
+    assert systems <= {row["system"] for row in shown["presets"]}  # and their presets
+
+
+def test_list_finds_presets_by_their_data(run):
+    shown = json.loads(run("list", "plucked", "--json")[1])
+    assert (
+        shown["presets"]
+        and all("plucked" in row["data"] for row in shown["presets"])
+        and not shown["systems"]
+    )
+
+
+def test_info_says_what_a_system_serves_without_building_it(run):
+    code, out, _ = run("info", "vae")
+    assert code == 0 and re.search(r"serves +sample, decode, encode, reconstruct, bound", out)
+
+
 def test_demo_opens_what_is_there(run, bundle, tmp_path, monkeypatch):
     opened = []
 
@@ -794,6 +881,7 @@ def test_demo_exports_a_preset_once(run, tmp_path, monkeypatch):
 def test_doctor(run):
     code, out, error = run("doctor", "--json")
     rows = {row["what"]: row for row in json.loads(out)}
+    assert len(rows) == len(json.loads(out)) and rows["tensorboard"]["state"] == "ok"  # each once
     assert code == 0 and error == "" and rows["export"]["state"] == rows["keras"]["state"] == "ok"
     assert all(row["fix"] for row in rows.values() if row["state"] == "wrong")
     assert "export" in run("doctor")[1]

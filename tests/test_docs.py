@@ -204,6 +204,24 @@ def test_commands_that_are_named_exist(page):
             assert target in targets, f"make {target}: no such target"
 
 
+def test_the_latents_of_the_gallery_fit():
+    from kerasgen import hub
+
+    text = (ROOT / "apps" / "gallery" / "README.md").read_text("utf-8")
+    preset, size = re.search(r'predict\("(\w+)", \[\[0\.0\] \* (\d+)\], api_name="/decode"\)', text).groups()
+    assert int(size) == hub.read_preset(preset)["arguments"]["latent_dim"]
+
+
+def test_presets_promise_no_time():
+    """How long a recipe takes is measured, `results.seconds`, and shown by `kerasgen list`."""
+    from kerasgen import hub
+
+    for name in hub.list_presets():
+        assert not re.search(r"\b(second|minute|hour)s? on\b", hub.read_preset(name)["description"] or ""), (
+            name
+        )
+
+
 def test_commands_are_found_where_they_are_named():
     lines = [
         "kerasgen publish x",

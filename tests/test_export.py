@@ -159,7 +159,18 @@ def test_saved_model_is_named_by_ports(exported):
 def test_verify(exported, tmp_path):
     directory, _, _ = exported
     report = kerasgen.verify(directory)
-    assert report["system"] == "dcgan" and report["functions"]["sample"]["onnx"] < 1e-5
+    assert (
+        report["system"] == "dcgan"
+        and report["functions"]["sample"]["onnx"] < 1e-5
+        and report["misses"] == []
+    )
+
+    def broken(bundle):
+        return lambda function, inputs: bundle.run(function, **inputs) + 0.01
+
+    with pytest.raises(kerasgen.exporting.ProofError, match="sample: broken differs by 0.01") as error:
+        kerasgen.verify(directory, {"broken": broken})
+    assert len(error.value.report["misses"]) == 3  # of all functions, in one go, as on the command line
     with pytest.raises(ValueError, match="expected the folder of a bundle"):
         kerasgen.verify(tmp_path)
 

@@ -1,5 +1,6 @@
 """Models with one player and with several are at home in Keras: files, callbacks, precision, execution."""
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -11,6 +12,7 @@ from costly import costly_systems
 from tiny import TINY, made, said
 
 import kerasgen
+from kerasgen import catalog
 
 PLAYERS = ("vae", "dcgan", "vae_gan")  # one, two and three
 each_number_of_players = pytest.mark.parametrize(
@@ -230,3 +232,147 @@ def test_an_unknown_optimizer_is_named():
         ValueError, match="generator_optimizer: expected a Keras optimiser or its name, got 'adm'"
     ):
         model.compile(generator_optimizer="adm")
+
+
+# --- Keras' own road --------------------------------------------------------------------------------------------------
+
+FAMILIES = {
+    family: next(id for id in TINY if catalog.SYSTEMS[id].family == family) for family in catalog.FAMILIES
+}
+
+
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # of Keras reading HDF5
+@pytest.mark.parametrize(
+    "order, families",
+    [("import keras, kerasgen", ("density", "vae")), ("import kerasgen.runtime, keras", ("gan",)),
+     pytest.param("import kerasgen, keras", tuple(FAMILIES), marks=pytest.mark.slow)],
+)  # fmt: skip
+def test_keras_finds_classes_that_are_not_imported(order, families, tmp_path):
+    """Systems by `keras.saving.load_model` in a process that has imported none of them."""
+    for family in families:
+        system = FAMILIES[family]
+        model = small(system)
+        model.save(tmp_path / f"{system}.keras")
+        np.savez(tmp_path / f"{system}.npz", *state(model), sample=made(model, 2))
+    program = f"""
+        {order}
+        import sys, numpy as np
+        assert "kerasgen.model" not in sys.modules
+        sys.path.insert(0, {str(__file__.rpartition("/")[0])!r})
+        for system in {[FAMILIES[family] for family in families]}:
+            model = keras.saving.load_model(r"{tmp_path}/" + system + ".keras")
+            from tiny import made
+            from test_keras import state
+            known = np.load(r"{tmp_path}/" + system + ".npz")
+            values = state(model)
+            assert len(values) == len(known.files) - 1
+            for i, value in enumerate(values):
+                np.testing.assert_array_equal(value, known[f"arr_{{i}}"])
+            np.testing.assert_array_equal(made(model, 2), known["sample"])
+    """
+    run = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-2000:]
+
+
+def test_nothing_heavy_is_imported_before_keras_is():
+    program = """
+        import sys, kerasgen
+        assert not {"keras", "tensorflow", "numpy"} & set(sys.modules), sys.modules
+        import keras
+        assert "kerasgen>VAE" in keras.saving.get_custom_objects() and "kerasgen.model" not in sys.modules
+        assert not any(type(finder).__name__ == "AfterImport" for finder in sys.meta_path)
+        assert kerasgen.models.VAE is keras.saving.get_registered_object("kerasgen>VAE")
+    """
+    run = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr[-2000:]
+
+
+def test_classes_of_ones_own(tmp_path):
+    """They are kept by Keras, take no name of ours, and what they cannot do is one line."""
+
+    class BetaVAE(kerasgen.models.VAE):
+        """Somebody's."""
+
+    Ours, Own = kerasgen.models.VAE, type("VAE", (kerasgen.models.VAE,), {"__module__": "__main__"})
+    known = keras.saving.get_registered_object
+    assert known("kerasgen>VAE") is Ours and known("__main__>VAE") is Own
+    for cls, name in ((BetaVAE, "BetaVAE"), (Own, "VAE")):
+        model = cls(**TINY["vae"])
+        model.compile()
+        fit(model, 1, (X > 0.5).astype("float32"))
+        with pytest.raises(
+            ValueError, match=f"^{name}: a preset is of a system of the catalogue, and this is a class"
+        ):
+            model.save_to_preset(tmp_path / "preset")
+        path = tmp_path / f"{name}.keras"
+        model.save(path)
+        again = keras.saving.load_model(path)
+        assert type(again) is cls
+        assert_same(state(again), state(model))
+        line = (
+            f"expected a kerasgen model, got '.*>{name}'; keras.saving.load_model opens a class of your own"
+        )
+        with pytest.raises(ValueError, match=line):
+            kerasgen.load(path)
+
+
+# --- habits and settings of Keras -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("system", ["vae", "dcgan", "cyclegan"])
+def test_what_models_do_not_do_is_one_line(system, tmp_path):
+    model = kerasgen.build(system, **TINY[system])
+    name, serves = type(model).__name__, ", ".join(model.serves)
+    for call, line in {
+        lambda: model(X): f"{name} has no call; it serves {serves}",
+        lambda: model.predict(X): f"{name} has no predict; it serves {serves}",
+        lambda: model.export(
+            tmp_path
+        ): f"{name} has no export; kerasgen.export(model, directory) writes SavedModel and ONNX files",
+    }.items():
+        with pytest.raises(NotImplementedError) as error:
+            call()
+        assert str(error.value) == line
+
+
+@pytest.mark.parametrize(
+    "name, value, line",
+    [("image_data_format", "channels_first", "'channels_last', got 'channels_first'; call keras.config.set_image_"),
+     ("floatx", "float64", "'float32', got 'float64'; call keras.config.set_floatx('float32'), or mend ~/.keras/"),
+     ("floatx", "float16", "'float32', got 'float16'; call keras.config.set_floatx('float32'), or mend ~/.keras/")],
+)  # fmt: skip
+@pytest.mark.parametrize("system", TINY)
+def test_settings_of_keras_that_do_not_fit_are_named(system, name, value, line):
+    change, before = getattr(keras.config, f"set_{name}"), getattr(keras.config, name)()
+    change(value)
+    try:
+        with pytest.raises(ValueError, match=f"^keras: expected {name} {re.escape(line)}"):
+            kerasgen.build(system, **TINY[system])
+    finally:
+        change(before)
+
+
+@pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning", "ignore:Skipping")  # of Keras reading HDF5
+@pytest.mark.parametrize("system, change", [("vae", {"latent_dim": 9}), ("dcgan", {"widths": (16, 12)})])
+def test_weights_of_another_size_change_nothing(system, change, tmp_path):
+    other, model = kerasgen.build(system, **TINY[system] | change), small(system)
+    fit(model, 1)
+    other.save_weights(tmp_path / "other.weights.h5")
+    before = state(model)
+    line = f"other.weights.h5: expected the weights of this {type(model).__name__}: "
+    with pytest.raises(ValueError, match=line) as error:
+        model.load_weights(tmp_path / "other.weights.h5")
+    assert "\n" not in str(error.value)
+    assert_same(state(model), before)
+    assert len(before) > len(model.weights)  # the optimisers' too
+
+
+def test_fit_learns_what_classes_are_called():
+    data = kerasgen.data.load("digits")
+    model = kerasgen.build("wavenet", **TINY["wavenet"])
+    assert model.class_names == ()
+    model = kerasgen.build("biggan", **TINY["biggan"])
+    model.compile()
+    model.fit(data.train, epochs=1, steps_per_epoch=1, verbose=0)
+    assert model.class_names == data.class_names == tuple("0123456789")
+    np.testing.assert_array_equal(model.sample(2, label="7"), model.sample(2, label=7))

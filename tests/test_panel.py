@@ -471,6 +471,14 @@ def test_typing_replaces_what_the_picker_says(page):
     page.wait_for_selector("#samples svg")
 
 
+def test_a_model_has_an_address(page, server):
+    choose(page, "ring")
+    page.wait_for_url("**/?model=ring")
+    for asked, shown_ in {"negative": "Negative · negative", "nothing": "Blobs · blobs"}.items():
+        page.goto(f"{server.url}?model={asked}")
+        page.locator(".kg-head h2", has_text=shown_).wait_for()
+
+
 def test_an_emptied_field_is_no_mistake(page):
     first = shown(page, "#samples")
     page.locator("#sample-seed input").fill("")

@@ -50,11 +50,15 @@ def title(system):
 
 def open_tab(page, name):
     """Open a tab, which may have moved into the menu of those that had no room."""
-    tab = page.get_by_role("tab", name=name, exact=True)
-    if not (tab.count() and tab.first.is_visible()):
-        page.locator(".overflow-menu > button").click()
-        tab = page.locator(".overflow-dropdown button", has_text=name)
-    tab.first.click()
+    tab, menu = page.get_by_role("tab", name=name, exact=True), page.locator(".overflow-menu > button")
+    for _ in range(100):  # which it is is known when the page is laid out
+        if tab.count() and tab.first.is_visible():
+            return tab.first.click()
+        if menu.count() and menu.first.is_visible():
+            menu.first.click()
+            return page.locator(".overflow-dropdown button", has_text=name).first.click()
+        page.wait_for_timeout(100)
+    raise AssertionError(f"no tab {name}")
 
 
 FILLED = """

@@ -117,19 +117,17 @@ def verify(
     from kerasgen import parity
 
     runtimes = parity.RUNTIMES | {"node": lambda opened: parity.node(opened, node)}
+    wrong = None
     try:
-        report = parity.measure(bundle, runtimes)
+        report = parity.verify(bundle, runtimes)
     except ValueError as error:
-        if json:
-            print_json({"ok": False, "error": str(error)})
-        raise typer.Exit(fail(error, 3)) from None
-    misses = report["misses"]
+        wrong, report = error, getattr(error, "report", {})
     if json:
-        print_json({"ok": not misses, **({"error": "; ".join(misses)} if misses else {}), **report})
-    else:
+        print_json({"ok": not wrong, **({"error": str(wrong)} if wrong else {}), **report})
+    elif report:
         _show(report, parity.TITLES)
-    if misses:
-        raise typer.Exit(fail("; ".join(misses), 3))
+    if wrong:
+        raise typer.Exit(fail(wrong, 3))
     if not json:
         log(f"{bundle} is as it was written, and its runtimes agree")
 
@@ -198,6 +196,8 @@ def _bundle(source) -> Path:
             raise Usage(
                 f"{source}: expected a bundle; `kerasgen export {source} --out {source}/bundle` makes one"
             )
+        if not (folder / hub.WEIGHTS).is_file():
+            raise Usage(f"{folder.name}: a recipe without weights; train it, and export the run")
         out = Path("exports", "bundles", folder.name)
         if not is_bundle(out):
             log(f"{folder.name}: exported once, into {out}")

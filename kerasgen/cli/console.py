@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kerasgen import registry
+
 
 class Usage(Exception):
     """What was asked for cannot be: exit code 2."""
@@ -74,6 +76,7 @@ def tensorflow(operate=True):
         operate: look for devices and do a first operation; several workers must not before they have met.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    registry.check_backend()
     if "tensorflow" in sys.modules or os.environ.get("KERASGEN_DEBUG"):
         return
     sys.stderr.flush()

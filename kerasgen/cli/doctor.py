@@ -58,13 +58,6 @@ def _versions():
         yield Row(
             requirement.name, "ok" if good else "wrong", found, "" if good else f"pip install '{requirement}'"
         )
-    try:
-        found = importlib.metadata.version("tensorboard")
-        yield Row("tensorboard", "ok", found)
-    except importlib.metadata.PackageNotFoundError:
-        yield Row(
-            "tensorboard", "note", "not installed", "pip install tensorboard, for TensorBoard logs of runs"
-        )
 
 
 def _requirements():

@@ -5,21 +5,26 @@ from __future__ import annotations
 import ast
 import fnmatch
 import inspect
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
 import kerasgen
-from kerasgen import catalog, hub
+from kerasgen import catalog, hub, sources
 from kerasgen.cli.console import Usage, console, print_json, table, tensorflow, usage
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def list_(
-    pattern: Annotated[str, typer.Argument(help="Part of a name, or a shell pattern.")] = "*",
+    pattern: Annotated[
+        str,
+        typer.Argument(
+            help="Part of a name, title, family, tag or function of a system, or of a preset's data; or a shell "
+            "pattern of names."
+        ),
+    ] = "*",
     family: Annotated[str | None, typer.Option(help="Only systems of this family.")] = None,
     json: Json = False,
 ):
@@ -28,7 +33,13 @@ def list_(
         systems = kerasgen.list_systems(family=family)
         presets = {name: hub.read_preset(name) for name in hub.list_presets(family=family)}
     names = [*systems, *presets]
-    found = fnmatch.filter(names, pattern.lower() if set(pattern) & set("*?[") else f"*{pattern.lower()}*")
+    if set(pattern) & set("*?["):
+        found = fnmatch.filter(names, pattern.lower())
+    else:
+        fits = {id for id in systems if _says(catalog.SYSTEMS[id], pattern.lower())}
+        data = {name: (preset.get("data") or {}).get("name") or "" for name, preset in presets.items()}
+        found = {name for name in names if pattern.lower() in f"{name} {data.get(name, '')}"} | fits
+        found |= {name for name, preset in presets.items() if preset["system"] in fits}
     if not found:
         raise Usage(f"no system or preset matches {pattern!r}{catalog.nearest(pattern, names)}")
     systems = [_system(catalog.SYSTEMS[id]) for id in systems if id in found]
@@ -45,6 +56,12 @@ def list_(
         out.print(_rows(presets, "preset", "data", ">parameters", ">seconds", "weights", "description"))
 
 
+def _says(system, words) -> bool:
+    """Whether the catalogue or the class of a system has these words."""
+    functions = sources.serves(system.path, system.name)
+    return any(words in text.lower() for text in (*system[:4], *system.tags, *functions))
+
+
 def info(
     id: Annotated[str, typer.Argument(help="A system or a preset.")],
     cite: Annotated[bool, typer.Option("--cite", help="Only the paper, as BibTeX.")] = False,
@@ -57,6 +74,7 @@ def info(
     preset, system = _look_up(id)
     about = _system(system)
     about["idea"], about["arguments"] = _source(system)
+    about["serves"] = list(sources.serves(system.path, system.name))
     if preset:
         about = {**about, **preset, "weights": _weights(hub.find_preset(id))}
     else:
@@ -75,7 +93,7 @@ def info(
     out.print(*filter(None, (about.get("description"), about["idea"])), "", sep="\n")
     rows = table("", "")
     rows.add_row("paper", f"{system.title}. {system.authors}, {system.year}, {system.reference}")
-    for key in ("arguments", "data", "recipe", "parameters", "results", "weights", "presets"):
+    for key in ("serves", "arguments", "data", "recipe", "parameters", "results", "weights", "presets"):
         if about.get(key) not in (None, {}, []):
             rows.add_row(key, _said(about[key]))
     out.print(rows)
@@ -155,9 +173,7 @@ def _said(value) -> str:
 
 def _source(system) -> tuple[str, str]:
     """(idea, constructor arguments) of a system, read from its file without importing it."""
-    path = Path(kerasgen.__file__).parent.joinpath("models", system.family, f"{system.id}.py")
-    tree = ast.parse(path.read_text("utf-8"))
-    cls = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == system.name)
+    cls = sources.find_class(system.path, system.name)
     idea = inspect.cleandoc(ast.get_docstring(cls) or "").split("\nArgs:")[0].rstrip()
     init = next((n for n in cls.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
     arguments = ast.unparse(init.args).removeprefix("self, ").removesuffix(", **kwargs") if init else ""

@@ -94,10 +94,15 @@ def sample(
         int | None, typer.Option("-n", "--count", help="How many; 16, or one per label.")
     ] = None,
     seed: Seed = 0,
-    label: Annotated[str | None, typer.Option(help="Class, or classes in turn: 3 or 0,1,2.")] = None,
-    text: Annotated[str | None, typer.Option(help="What the samples are about, or begin with.")] = None,
+    label: Annotated[str | None, typer.Option(help="Class, or classes in turn: 3, 0,1,2 or cat,dog.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="What the samples are about, of models of described pictures.")
+    ] = None,
     layout: Annotated[
-        str | None, typer.Option(help="Boxes as JSON: [[class, left, top, width, height], ...].")
+        str | None,
+        typer.Option(
+            help="Boxes as JSON: [[class, left, top, width, height], ...], a class by number or name."
+        ),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Network evaluations of the sampler.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Spread of the choices.")] = None,
@@ -118,12 +123,14 @@ def sample(
     controls = {name: value for name, value in controls.items() if value is not None}
     with usage():
         if label is not None:
-            labels = _whole_numbers(label)
+            labels = [int(part) if part.lstrip("-").isdecimal() else part for part in label.split(",")]
             count = count or max(16 if len(labels) == 1 else len(labels), 1)
             controls["label"] = [labels[i % len(labels)] for i in range(count)]
         if layout is not None:
             controls["layout"] = _rows(layout)
-        model, _ = open_source(source)
+        model, said = open_source(source)
+        if not model.class_names and any(isinstance(name, str) for name in controls.get("label", ())):
+            model.class_names = _names_of_data(said)
         about = getattr(model, "info", {})  # of a bundle
         kind, rate = (about.get(key) or getattr(model, key, None) for key in ("kind", "sample_rate"))
         x = model.sample(16 if count is None else count, seed=seed, **controls)
@@ -198,8 +205,8 @@ def _rows(text):
         raise Usage(f"--layout: expected rows of numbers like [[3, 0, 0, 0.5, 0.5]], got {text!r}") from None
 
 
-def _whole_numbers(text):
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise Usage(f"--label: expected whole numbers like 3 or 0,1,2, got {text!r}") from None
+def _names_of_data(about):
+    """What the data of a preset call their classes."""
+    from kerasgen import data
+
+    return data.of(about).class_names if about.get("data") else ()
