@@ -1,5 +1,6 @@
 """Metrics against closed forms, independent implementations and cases whose answer is known."""
 
+import dataclasses
 import doctest
 import importlib
 import math
@@ -284,14 +285,14 @@ def test_the_weights_are_small():
 # --- evaluate -----------------------------------------------------------------------------------------------------
 
 FLOORS = {  # train examples in the place of samples, against the test digits, in two parts of 360
-    "frechet_digits_features_floor": 0.915,
-    "kernel_distance_digits_features_floor": 0.001,
-    "precision_digits_features_floor": 0.935,
-    "recall_digits_features_floor": 0.907,
-    "density_digits_features_floor": 0.949,
-    "coverage_digits_features_floor": 0.9625,
+    "frechet_digits_features_floor": 1.005,
+    "kernel_distance_digits_features_floor": 0.0037,
+    "precision_digits_features_floor": 0.928,
+    "recall_digits_features_floor": 0.918,
+    "density_digits_features_floor": 0.970,
+    "coverage_digits_features_floor": 0.985,
     "authenticity_floor": 0.544,
-    "diversity_floor": 0.991,
+    "diversity_floor": 0.987,
     "class_share_min_floor": 0.081,
     "confidence_floor": 0.996,
     "class_entropy_floor": 0.01,
@@ -486,6 +487,19 @@ def test_conditional_samples_are_judged_by_the_class_asked_for(digits):
     assert evaluate(wrong, digits, count=100)["conditional_accuracy"] == 0
 
 
+def test_splits_may_be_sorted_by_class(digits):
+    """As those of a folder are: all classes are asked for, in every part, and compared with."""
+    orders = {split: np.argsort(label, kind="stable") for split, (_, label) in digits.splits.items()}
+    splits = {split: (x[orders[split]], label[orders[split]]) for split, (x, label) in digits.splits.items()}
+    data, asked = dataclasses.replace(digits, splits=splits), []
+    x, label = digits.arrays("train")
+    first = np.stack([x[label == c][0] for c in range(10)])
+    model = Fake(conditional=True, sample=lambda count, seed, label: asked.append(label) or first[label])
+    figures = evaluate(model, data, count=100)
+    assert (np.bincount(asked[0], minlength=10) > 3).all()
+    assert figures["class_share_min"] > 0.03 and figures["recall_digits_features_floor"] > 0.7
+
+
 def test_simple_models_of_the_digits_get_their_known_bits_per_dim(digits):
     """A full Gaussian of dequantised levels takes 2.950 bits per dimension, independent histograms of levels 2.421."""
     x = digits.arrays("train")[0]
@@ -656,12 +670,15 @@ def test_samples_are_what_descriptions_tell(name):
     data = kerasgen.data.load(name)
     x, told = data.arrays("train")
     port = Port(data.described, (BATCH, *told.shape[1:]), "int32", "")
+    known = {row.tobytes(): i for i, row in enumerate(told)}
     shift = 0
 
     def sample(count, seed, **given):
-        asked = np.take(told, np.arange(count) % len(x), 0)
-        np.testing.assert_array_equal(given[data.described], asked)  # nothing of the test split
-        return np.take(x, (np.arange(count) + shift) % len(x), 0)
+        places = np.array(
+            [known[row.tobytes()] for row in given[data.described]]
+        )  # nothing of the test split
+        assert len(set(places)) > 0.5 * min(count, len(known))
+        return x[(places + shift) % len(x)]
 
     model = Fake(data.shape, data.levels, sample=sample)
     assert "description_agreement" not in evaluate(Fake(data.shape, sample=lambda count, seed: x), data)

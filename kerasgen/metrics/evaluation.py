@@ -10,6 +10,11 @@ from kerasgen.metrics import described, fidelity, likelihood, texture, two_dim
 from kerasgen.metrics import features as extractors
 
 
+def some(count, total):
+    """Places of so many examples, in an order drawn once and for all: splits may be sorted by class."""
+    return np.resize(np.random.default_rng(0).permutation(total), count)
+
+
 class Evaluation:
     """A model beside data, as facts, examples and features, each computed once, when it is asked for.
 
@@ -69,10 +74,10 @@ class Evaluation:
 
     @functools.cached_property
     def fake(self):
-        """Samples and what was asked for: what is said of the train examples, over and over."""
+        """Samples and what was asked for: what is said of train examples, of all before any is taken again."""
         name, said = self.data.described or "label", None
         if self._takes("sample", name):
-            said = np.take(said_of := self.data.arrays("train")[1], np.arange(self.count) % len(said_of), 0)
+            said = self.data.arrays("train")[1][some(self.count, self.data.count("train"))]
         x = self.model.sample(self.count, seed=self.seed, **({} if said is None else {name: said}))
         if x.shape[1:] != self.data.shape:
             raise ValueError(f"data: expected shape {x.shape[1:]} as the samples, got {self.data.shape}")
@@ -89,7 +94,8 @@ class Evaluation:
     @functools.cached_property
     def pairs(self):
         """Real and fake examples as rows of features, equally many of each: one pair for each part of the samples."""
-        real = self._rows(self.test[0][: self.part], self.test[1], 0)
+        chosen = some(self.part, self.data.count("test"))
+        real = self._rows(*(None if part is None else part[chosen] for part in self.test), 0)
         fakes = [self._rows(*self.fake, start) for start in range(0, len(self.fake[0]), self.part)]
         most = min(map(len, [real, *fakes]))  # boxes may be more or fewer
         return [(real[:most], fake[:most]) for fake in fakes]
@@ -225,7 +231,8 @@ class Floor(Evaluation):
 
     @functools.cached_property
     def fake(self):
-        return tuple(None if part is None else part[: self.count] for part in self.data.arrays("train"))
+        chosen = some(self.count, self.data.count("train"))
+        return tuple(None if part is None else part[chosen] for part in self.data.arrays("train"))
 
     @functools.cached_property
     def texture(self):
