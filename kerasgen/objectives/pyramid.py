@@ -34,7 +34,8 @@ class Pyramid(GenerativeModel):
 
     Attributes:
         sizes: (height, width) of every scale.
-        generators: function (noise, picture) -> picture (B, h, w, C) of any size, for every scale.
+        generators: function (noise, picture) -> picture (B, h, w, C) of any size, for every scale; its `learning` gives
+            the picture as training sees it and statistics of each, its `remember` follows their means.
         discriminators: picture -> scores (B, h', w', 1) of its patches, for every scale.
         amplitudes: variable (scales,) that is not trained, s_n in shares of what noise could be.
         penalty, reconstruction: weights of the critics' slopes and of the picture itself.
@@ -97,21 +98,32 @@ class Pyramid(GenerativeModel):
         return n, x, *pairs
 
     def judge(self, batch, n, x, drawn, training):
-        noise, before = drawn
-        critic, fake = self.discriminators[n], self.generators[n](self.amplitudes[n] * noise, before)
+        critic, (fake, _) = self.discriminators[n], self.learnt(n, drawn)
         loss = wasserstein_discriminator(critic(x), critic(fake))
         if training:
             u = random.uniform(batch.seed, random.TIME, batch.index, (1, 1, 1))
             loss += self.penalty * penalties.local_slope(critic, u * x + (1.0 - u) * fake)
         return {"discriminator_loss": loss}
 
-    def fool(self, n, x, drawn, fixed):
-        fake, again = (
-            self.generators[n](self.amplitudes[n] * noise, before) for noise, before in (drawn, fixed)
-        )
+    def learnt(self, n, drawn):
+        """What the generator of a scale makes while it is trained, and its statistics."""
+        noise, before = drawn
+        return self.generators[n].learning(self.amplitudes[n] * noise, before)
+
+    def fool(self, n, x, drawn, fixed, seen=None):
+        """The generator's loss; the statistics of both pictures are appended to a list."""
+        (fake, of_fake), (again, of_again) = (self.learnt(n, pair) for pair in (drawn, fixed))
+        if seen is not None:
+            seen += [of_fake, of_again]
         error = ops.mean(ops.square(again - x))
         loss = wasserstein_generator(self.discriminators[n](fake)) + self.reconstruction * error
         return {"generator_loss": loss, "reconstruction": error}
+
+    def remember(self, batch, n, seen):
+        """The generator's memory of its statistics: of the drawn pictures, then of the one that is given back."""
+        for statistics in seen:
+            means = [tf.reduce_mean(found, axis=0) * batch.share for found in statistics]
+            self.generators[n].remember(distribute.total(means))
 
     def measure(self, batch, n, x, fixed):
         """In the first step of a scale: s_n, from the root of the mean squared error of up x^."""
@@ -126,7 +138,9 @@ class Pyramid(GenerativeModel):
         n, x, drawn, fixed = self.at_scale(batch)
         self.measure(batch, n, x, fixed)
         judged = self.descend(batch, "discriminator", lambda: self.judge(batch, n, x, drawn, training=True))
-        fooled = self.descend(batch, "generator", lambda: self.fool(n, x, drawn, fixed))
+        seen = []
+        fooled = self.descend(batch, "generator", lambda: self.fool(n, x, drawn, fixed, seen))
+        self.remember(batch, n, seen)
         return self.report(batch, {**judged, **fooled})
 
     def losses(self, batch, training):

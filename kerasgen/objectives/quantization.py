@@ -166,7 +166,7 @@ class Quantized(GenerativeModel):
             return samplers.gumbel_max(gumbel, first[level], among)
 
         def among(logits):
-            return samplers.likeliest(logits, temperature, top_k, top_p)
+            return samplers.likeliest(tf.reshape(logits, (-1, self.codes)), temperature, top_k, top_p)
 
         return self.show(self.fill(choose, tf.shape(index)[0], label))
 

@@ -299,6 +299,10 @@ def test_pixel_cnn_pp():
 def test_singan():
     """Counted from the authors' code, but for biases without effect: before normalisation, and of a critic."""
     model = kerasgen.load("singan_250", weights=False)
+    assert (
+        len(model.sizes) == 8 and min(model.sizes[0]) == 25
+    )  # as many as the paper's rule gives for 188x250
+    model = kerasgen.build("singan", image_shape=(250, 250, 3))
     assert len(model.sizes) == 9 and min(model.sizes[0]) == 25
     filters = [32] * 4 + [64] * 4 + [128]
     generators, critics = (

@@ -81,14 +81,17 @@ def test_a_scale_begins_where_the_one_below_ended():
     wide = kerasgen.build("singan", image_shape=(40, 40, 1), coarsest=8, width=4, depth=2)
     filters = [network.convolutions[0].own["kernel"].shape[-1] for network in wide.generators]
     assert (
-        filters == [4, 4, 4, 4, 8, 8] and np.abs(wide.generators[4].convolutions[0].own["kernel"]).max() > 0
+        filters == [4, 4, 4, 4, 8, 8, 8]
+        and np.abs(wide.generators[4].convolutions[0].own["kernel"]).max() > 0
     )
 
 
 def test_the_picture_is_shrunk_to_every_scale():
     model, x = build(), picture()
     scales = model.scales_of(x)
-    assert [tuple(level.shape[1:3]) for level in scales] == model.sizes == [(7, 8), (9, 10), (12, 14)]
+    assert (
+        [tuple(level.shape[1:3]) for level in scales] == model.sizes == [(6, 7), (8, 9), (10, 11), (12, 14)]
+    )
     np.testing.assert_array_equal(scales[-1], x)
     assert all(abs(float(tf.reduce_mean(level)) - x.mean()) < 0.03 for level in scales)
 
@@ -99,7 +102,7 @@ def test_the_picture_is_shrunk_to_every_scale():
 def test_only_the_scale_of_the_stage_learns():
     model, x = build(), picture()
     model.compile(seed=3)
-    for n in range(3):
+    for n in range(4):
         before = [
             values([g]) + values([d]) for g, d in zip(model.generators, model.discriminators, strict=True)
         ]
@@ -113,7 +116,7 @@ def test_only_the_scale_of_the_stage_learns():
             any((a != b).any() for a, b in zip(*pair, strict=True))
             for pair in zip(before, after, strict=True)
         ]
-        assert changed == [i == n for i in range(3)]
+        assert changed == [i == n for i in range(4)]
 
 
 def test_noise_is_a_tenth_of_what_is_missing():
@@ -121,11 +124,56 @@ def test_noise_is_a_tenth_of_what_is_missing():
     model.compile(seed=3)
     model.enter_stage(1, 0, 3)
     below = model.made(model.fixed, 0)
-    expected = np.sqrt(np.mean((tf.image.resize(below, (9, 10)) - model.scales_of(2 * x - 1)[1]) ** 2)) / 10
+    expected = np.sqrt(np.mean((tf.image.resize(below, (8, 9)) - model.scales_of(2 * x - 1)[1]) ** 2)) / 10
     model.train_on_batch(x)
-    np.testing.assert_allclose(model.amplitudes, [1, expected, 1], rtol=1e-5)
+    np.testing.assert_allclose(model.amplitudes, [1, expected, 1, 1], rtol=1e-5)
     model.train_on_batch(1 - x)  # later steps leave it
-    np.testing.assert_allclose(model.amplitudes, [1, expected, 1], rtol=1e-5)
+    np.testing.assert_allclose(model.amplitudes, [1, expected, 1, 1], rtol=1e-5)
+
+
+COLOUR = dict(image_shape=(16, 12, 3), coarsest=6, width=4, depth=2)
+
+
+def test_generators_remember_what_they_were_normalised_by():
+    """A tenth of the way after each step: to the statistics of what is drawn, then to those of what is given back."""
+    model, x = build(**COLOUR), picture((16, 12, 3), 3)
+    assert model.sizes == [(8, 6), (10, 8), (13, 10), (16, 12)]
+    model.compile(seed=3, run_eagerly=True)
+    for n in (0, 2):
+        model.enter_stage(n, 0, 3)
+        expected, seen = [np.asarray(v) for v in model.generators[n].remembered], []
+        np.testing.assert_array_equal(expected[0], [[0.0] * 4, [1.0] * 4])
+        remember = model.generators[n].remember
+        model.generators[n].remember = lambda found, do=remember, seen=seen: do(seen.append(found) or found)
+        model.train_on_batch(x)
+        assert len(seen) == 2 and not np.allclose(seen[0][0], seen[1][0])
+        for found in seen:
+            expected = [0.9 * e + 0.1 * f for e, f in zip(expected, found, strict=True)]
+        np.testing.assert_allclose(model.generators[n].remembered, expected, rtol=1e-5)
+
+
+def test_the_statistics_of_a_layer_are_those_of_each_picture():
+    model = build(**COLOUR)
+    noise, before = (tf.constant(picture((16, 12, 3), 2)) for _ in range(2))
+    _, (found,) = model.generators[1].learning(noise, before)
+    padded = tf.pad(noise + before, [[0, 0], [2, 2], [2, 2], [0, 0]])
+    h = tf.nn.conv2d(padded, model.generators[1].convolutions[0].weight("kernel"), 1, "VALID").numpy()
+    np.testing.assert_allclose(found[:, 0], h.mean((1, 2)), atol=1e-6)
+    np.testing.assert_allclose(found[:, 1], h.var((1, 2)), rtol=1e-4)
+
+
+def test_what_is_made_depends_on_patches_alone():
+    """Unlike what training sees, in which every pixel moves the statistics of all."""
+    model = build(**COLOUR)
+    generator, generated = model.generators[2], np.random.default_rng(5)
+    for statistics in generator.remembered:
+        statistics.assign(generated.uniform(0.5, 2.0, statistics.shape))
+    noise, before = (generated.normal(size=(1, 20, 17, 3)).astype("float32") for _ in range(2))
+    part = np.s_[:, 3:15, 4:16]
+    inside = np.s_[:, 2:-2, 2:-2]  # zeros around it are seen further out
+    for make, same in ((generator, True), (lambda *given: generator.learning(*given)[0], False)):
+        whole, alone = (np.asarray(make(*given)) for given in ((noise, before), (noise[part], before[part])))
+        assert np.allclose(whole[part][inside], alone[inside], atol=1e-5) == same
 
 
 # --- functions --------------------------------------------------------------------------------------------------------
@@ -151,7 +199,7 @@ def test_refining_by_nothing_changes_nothing_and_more_changes_more():
 def test_bad_arguments_get_one_line():
     with pytest.raises(ValueError) as error:
         build(depth=4)
-    assert str(error.value) == "depth: expected patches of at most 7, the coarsest scale, got 9"
+    assert str(error.value) == "depth: expected patches of at most 6, the coarsest scale, got 9"
 
 
 # --- the preset -------------------------------------------------------------------------------------------------------
@@ -174,6 +222,10 @@ def test_samples_are_new_and_made_of_what_the_picture_is_made_of(trained):
     model, x = trained
     samples = model.sample(4, seed=7)
     assert texture.coherence(samples, x[0]) < 0.3 and texture.completeness(samples, x[0]) < 0.3
+    far = texture.distance(
+        texture.shuffled(x[0]), x[0]
+    )  # nearer to the wall than a part of it is to the rest
+    assert texture.coherence(samples, x[0]) < texture.distance(x[0, 24:], x[0, :24]) / far
     assert texture.novelty(samples, x[0]) > 0.3  # half of the mean squared difference over the variance
     wide = model.sample(2, seed=7, height=24, width=96)
     assert wide.shape == (2, 24, 96, 1) and texture.coherence(wide, x[0]) < 0.5

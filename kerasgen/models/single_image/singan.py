@@ -5,9 +5,14 @@ A pyramid of small GANs learns what the patches of one picture are like at every
 picture of the scale before, enlarged, plus noise. All are convolutions, so pictures of any size come out; and a picture
 put in at some scale keeps its layout and takes over the texture: harmonisation, editing, paint to image.
 
-Differs from the paper: the players take one step each in turn; what PyTorch's batch normalisation does with a batch of
-one picture is written as what it is, normalisation of each picture; Adam's second moment forgets faster (0.99), since
-its count of steps goes on from scale to scale.
+The number of scales is the paper's rule: the coarsest has 25 pixels, the ratio is as near to 4/3 as whole scales
+allow, 8 for 188x250. (The authors' program rounds up twice, and makes 10 for that size.)
+
+Differs from the paper: the players take one step each in turn, not three; what PyTorch's batch normalisation does with
+a batch of one picture is written as what it is, normalisation of each picture, in samples by the statistics remembered
+from training, as the authors' program samples; their variance is divided by the pixels, not by one less; Adam goes on
+from scale to scale, and its second moment forgets faster (0.99); pictures are enlarged by lines between pixels, not
+by cubic curves.
 """
 
 from __future__ import annotations
@@ -28,8 +33,8 @@ class SinGAN(pyramid.Pyramid):
 
     Args:
         image_shape: (height, width, channels) of the picture.
-        ratio: between the sizes of neighbouring scales.
-        coarsest: the shorter side of the coarsest scale, or a little more.
+        ratio: between the sizes of neighbouring scales, as near as whole scales allow.
+        coarsest: the shorter side of the coarsest scale.
         width: filters at the coarsest scale; they double every four scales, to 128 at most.
         depth: convolutions of 3x3 in a network, whose patches are 2 depth + 1 wide.
         penalty: weight of the critics' slopes.
@@ -104,18 +109,56 @@ class Patches(layers.Layer):
 
     def call(self, x):
         for convolution in self.convolutions:
-            x = convolution(x)
+            x = convolution(x)[0]
         return x
 
 
 class Generator(Patches):
-    """Adds detail to a picture, of which zeros are all around."""
+    """Adds detail to a picture, of which zeros are all around.
+
+    While it is trained it normalises each picture by its own statistics. What it makes afterwards is normalised by
+    those that it remembers from training, so that a pixel depends on its patch alone, however large the picture.
+    """
 
     ends_with = ("bias",)
 
+    def __init__(self, channels, filters, depth, last, below=None, **kwargs):
+        super().__init__(channels, filters, depth, last, below, **kwargs)
+        self.remembered = [
+            self.add_weight(
+                shape=(2, filters),
+                initializer=remembering_nothing,
+                trainable=False,
+                aggregation="only_first_replica",  # all have the same
+                name="statistics",
+            )
+            for _ in range(depth - 1)
+        ]
+
     def call(self, noise, picture):
+        return self.made(noise, picture, self.remembered)[0]
+
+    def learning(self, noise, picture):
+        """A picture (B, H, W, C), and the statistics [(B, 2, filters)] by which each layer normalised it."""
+        return self.made(noise, picture, [None] * len(self.remembered))
+
+    def made(self, noise, picture, by):
         border = [[0, 0], [self.depth, self.depth], [self.depth, self.depth], [0, 0]]
-        return picture + ops.tanh(super().call(tf.pad(noise + picture, border)))
+        x, found = tf.pad(noise + picture, border), []
+        for convolution, statistics in zip(self.convolutions, [*by, None], strict=True):
+            x, own = convolution(x, statistics)
+            found.append(own)
+        return picture + ops.tanh(x), found[:-1]
+
+    def remember(self, statistics):
+        """Follow the statistics [(2, filters)] of what is made, a tenth of the way."""
+        for remembered, found in zip(self.remembered, statistics, strict=True):
+            remembered.assign(0.9 * ops.convert_to_tensor(remembered) + 0.1 * found)
+
+
+def remembering_nothing(shape, dtype=None):
+    """A mean of 0 and a variance of 1 for every filter, (2, filters)."""
+    return ops.repeat(ops.convert_to_tensor([[0.0], [1.0]], dtype), shape[1], axis=1)
 
 
 class Grown(layers.Layer):
@@ -146,10 +189,18 @@ class Grown(layers.Layer):
     def weight(self, name):
         return ops.convert_to_tensor(self.own[name]) + tf.stop_gradient(self.inherited(name))
 
-    def call(self, x):
-        x = tf.nn.conv2d(x, self.weight("kernel"), 1, "VALID")
+    def call(self, x, statistics=None):
+        """Pictures (B, H - 2, W - 2, filters), and the statistics (B, 2, filters), mean and variance, of each.
+
+        Args:
+            x: pictures (B, H, W, inputs).
+            statistics: by which to normalise, (2, filters); None for the pictures' own.
+        """
+        x, found = tf.nn.conv2d(x, self.weight("kernel"), 1, "VALID"), None
         if "scale" in self.own:
-            mean, variance = tf.nn.moments(x, (1, 2), keepdims=True)
-            x = (x - mean) * tf.math.rsqrt(variance + 1e-5)
+            if statistics is None:
+                found = tf.stack(tf.nn.moments(x, (1, 2)), axis=1)
+            mean, variance = tf.unstack(found if statistics is None else statistics[None], axis=1)
+            x = (x - mean[:, None, None]) * tf.math.rsqrt(variance[:, None, None] + 1e-5)
             x = tf.nn.leaky_relu(x * self.weight("scale") + self.weight("shift"), 0.2)
-        return x + self.weight("bias") if "bias" in self.own else x
+        return (x + self.weight("bias") if "bias" in self.own else x), found
