@@ -159,7 +159,7 @@ def test_nothing_is_written_where_meta_is_wrong(model, tmp_path):
         ({"recipe": {"epoch": 3}}, "unknown key 'recipe.epoch'; did you mean epochs"),
         ({"recipe": {"compile": {"jit": True}}}, "unknown key 'recipe.compile.jit'"),
         (
-            {"target": {"nats": {"least": -17.0}}},
+            {"target": {"nats": {"goal": -17.0}}},
             "unknown key 'target.nats.goal'; expected at, against, like, within",
         ),
         ({"target": {"nats": {"at": "high"}}}, "expected 'target.nats.at' to be a number with a point"),
