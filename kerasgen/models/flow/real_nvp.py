@@ -50,7 +50,8 @@ class RealNVP(flow.Flow):
         scales: resolutions of the multi-scale stack; ignored for vectors.
         couplings: number of couplings for vectors; ignored for pictures.
         dropout: share of features dropped in training, inside the residual blocks.
-        alpha: share of its range that the logit of pictures keeps free, half at each end, so that it is finite.
+        alpha: share of its range that the logit keeps free, half at each end, so that it is finite; ignored for
+            vectors.
 
     Raises:
         ValueError: the sides of the picture do not divide by 2 ** (scales - 1); vectors of one number; alpha is no
