@@ -39,15 +39,6 @@ def test_vae_gan():
     assert counts("vae_gan") == expected
 
 
-def test_ddpm():
-    assert counts("ddpm") == {"network": 35_746_307}
-
-
-def test_ddpm_of_256_pixels():
-    expected = {"network": 113_673_219}
-    assert counts("ddpm", image_shape=(256, 256, 3), multipliers=(1, 1, 2, 2, 4, 4)) == expected
-
-
 def test_glow():
     """The authors' code has a convolution of zeros before the last latents, and their scale and shift twice."""
     trainable = kerasgen.build("glow").trainable_variables

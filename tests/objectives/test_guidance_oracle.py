@@ -130,7 +130,11 @@ def test_the_bound_of_the_true_variances_is_the_entropy():
     end = 0.5 * (mean**2 + spread - 1 - np.log(spread))
     assert bound == pytest.approx(0.5 * np.log(2 * np.pi * np.e * S**2) + end, abs=0.02)
     for share in (0.0, 1.0):
-        fixed = process.bound(lambda x, t, share=share: (guess(x, t), tf.zeros_like(x) + share), x, 0, None).numpy().mean()
+        fixed = (
+            process.bound(lambda x, t, share=share: (guess(x, t), tf.zeros_like(x) + share), x, 0, None)
+            .numpy()
+            .mean()
+        )
         assert fixed > bound + 0.01
 
 
