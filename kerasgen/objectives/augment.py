@@ -28,6 +28,20 @@ def apply(x, names, seed, step, index):
     return x
 
 
+def mirror(x, share: float, seed, index):
+    """Pictures (B, H, W, C), of which a share is mirrored left to right, drawn for the examples at `index`.
+
+    Raises:
+        ValueError: a share outside of [0, 1].
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"mirror: expected a share from 0 to 1, got {share}")
+    if not share:
+        return x
+    turned = random.uniform(seed, random.AUGMENT, index, ()) < share
+    return tf.where(turned[:, None, None, None], x[:, :, ::-1], x)
+
+
 def color(x, u):
     """Brightness by U(-0.5, 0.5), saturation about a pixel's mean by U(0, 2), contrast about all by U(0.5, 1.5)."""
     u = tf.reshape(u, (-1, 1, 1, 1, 3))

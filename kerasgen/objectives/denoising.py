@@ -18,6 +18,7 @@ from keras import ops
 
 from kerasgen import random, samplers
 from kerasgen.model import GenerativeModel
+from kerasgen.objectives import augment
 from kerasgen.objectives.adversarial import from_signed, to_signed
 
 FAINT = 0.01  # abar of the least signal that a network is asked to see in the start of a chain
@@ -31,19 +32,25 @@ class Denoising(GenerativeModel):
     Attributes:
         sampler: name of the function in `kerasgen.samplers` that `sample` runs; may be replaced after training.
         spacing: name of the choice of times that it visits where they are fewer than all; may be replaced, too.
+        mirror: share of the training pictures that are mirrored.
     """
 
     serves = ("sample", "denoise", "bound")
     reports = ("loss",)
     sampler = samplers.Choice(*samplers.NAMES)
     spacing = samplers.Choice(*samplers.SPACINGS)
+    mirror = 0.0
 
     def predict_noise(self, x, time, label=None, training: bool = False):
         """Hook: eps like x from x_t (B, *image_shape) in the scale of [-1, 1] and time (B,) int32."""
         raise NotImplementedError
 
+    def seen(self, batch, training):
+        """The pictures of a batch in the scale of [-1, 1], some of them mirrored in training."""
+        return to_signed(augment.mirror(batch.x, self.mirror * training, batch.seed, batch.index))
+
     def losses(self, batch, training):
-        x = to_signed(batch.x)
+        x = self.seen(batch, training)
         time = random.integers(batch.seed, random.TIME, batch.index, (), self.process.steps)
         noise = random.normal(batch.seed, random.NOISE, batch.index, x.shape[1:])
         guess = self.predict_noise(self.process.add_noise(x, noise, time), time, batch.label, training)

@@ -15,6 +15,7 @@ arXiv:2207.12598.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import tensorflow as tf
@@ -22,7 +23,6 @@ from keras import ops
 
 from kerasgen import random, samplers
 from kerasgen.objectives import denoising
-from kerasgen.objectives.adversarial import to_signed
 
 BOUND_SHARE = 1e-3  # weight of the variational bound, in bits per dimension, beside the simple loss
 
@@ -35,11 +35,13 @@ class Guided(denoising.Denoising):
 
     Attributes:
         guide: "free" (the network with and without the class) or "classifier"; may be replaced after training.
+        guidance: how strongly, if `sample` is not told.
     """
 
     players = ("network", "classifier")
     reports = ("network_loss", "classifier_loss")
     guide = samplers.Choice("free", "classifier")
+    guidance = 1.0
 
     @property
     def inconvertible(self):
@@ -58,7 +60,7 @@ class Guided(denoising.Denoising):
         return self.predict(x, time, label, training)[0]
 
     def losses(self, batch, training):
-        x = to_signed(batch.x)
+        x = self.seen(batch, training)
         time = random.integers(batch.seed, random.TIME, batch.index, (), self.process.steps)
         noise = random.normal(batch.seed, random.NOISE, batch.index, x.shape[1:])
         noisy = self.process.add_noise(x, noise, time)
@@ -105,6 +107,10 @@ class Guided(denoising.Denoising):
             logits = self.classify(x, time)
             chosen = -tf.nn.sparse_softmax_cross_entropy_with_logits(label, logits)
         return tape.gradient(chosen, x)
+
+    def port(self, name, function=""):
+        port = super().port(name, function)
+        return dataclasses.replace(port, default=float(self.guidance)) if name == "guidance" else port
 
     def serve_sample(self, seed, index, label, guidance, steps):
         return self.drawn(lambda x, time: self.guided(x, time, label, guidance), seed, index, steps)

@@ -17,22 +17,21 @@ from __future__ import annotations
 import dataclasses
 import math
 
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from kerasgen import random
 from kerasgen.model import GenerativeModel
-from kerasgen.objectives import likelihood
+from kerasgen.objectives import augment, likelihood
 from kerasgen.objectives.adversarial import from_signed, to_signed
 from kerasgen.samplers import Choice
 from kerasgen.samplers import sde as samplers
 
-LEAST = (
-    1e-3  # noise over signal at the first time, of training and of the ordinary equation; "ve" has its own
-)
+FIRST, STOP = 1e-5, 1e-3  # the first time of training and of the ordinary equation; the last of sampling
 LITTLE = 1e-2  # noise over signal at which `score` is served
 ODE_STEPS = 24  # of the ordinary equation, four runs of the network each
+EXACT = 8  # dimensions up to which the trace of a Jacobian is summed, one run each, and not estimated
+WITNESSED = 128  # dimensions, of all witnesses together, that measure the steps of "predictor_corrector"
 
 
 class Score(GenerativeModel):
@@ -43,6 +42,7 @@ class Score(GenerativeModel):
     Attributes:
         sampler: name of the function in `kerasgen.samplers.sde` that `sample` runs; may be replaced after training.
         snr: r of Langevin's steps in "predictor_corrector".
+        mirror: share of the training pictures that are mirrored.
     """
 
     serves = ("sample", "denoise", "score", "encode", "decode", "bound")
@@ -51,6 +51,7 @@ class Score(GenerativeModel):
     density = True
     sampler = Choice(*samplers.NAMES)
     snr = 0.16
+    mirror = 0.0
 
     def predict_noise(self, x, time, training: bool = False):
         """Hook: eps like x from x_t (B, *image_shape), in the inner scale, and time (B,) in (0, 1]."""
@@ -58,6 +59,7 @@ class Score(GenerativeModel):
 
     def losses(self, batch, training):
         x = self.inwards(likelihood.dequantise(batch, self.levels))
+        x = augment.mirror(x, self.mirror * training, batch.seed, batch.index)
         first = self.sde.first
         time = first + (1.0 - first) * random.uniform(batch.seed, random.TIME, batch.index, ())
         noise = random.normal(batch.seed, random.NOISE, batch.index, x.shape[1:])
@@ -90,6 +92,11 @@ class Score(GenerativeModel):
         """x as users see it, at the middle of its level's cell, in the inner scale."""
         return self.inwards(likelihood.to_units(x, self.levels) + (0.5 if self.levels else 0.0))
 
+    @property
+    def witnesses(self) -> int:
+        """Further examples, the same for all of a seed, that measure the steps of Langevin's dynamics."""
+        return -(-WITNESSED // math.prod(self.image_shape))
+
     def visited(self) -> int:
         return ODE_STEPS if self.sampler == "probability_flow" else self.default_steps
 
@@ -103,11 +110,13 @@ class Score(GenerativeModel):
         def noise(i):
             return random.normal(seed, random.NOISE + i, index, self.image_shape)
 
+        options, count = {}, tf.size(index)
+        if self.sampler == "predictor_corrector":
+            options = {"snr": self.snr, "witnesses": self.witnesses}
+            index = tf.concat([index, -1 - tf.range(self.witnesses)], 0)
         start = self.sde.end * random.normal(seed, random.LATENT, index, self.image_shape)
-        options = {"snr": self.snr} if self.sampler == "predictor_corrector" else {}
-        return self.outwards(
-            getattr(samplers, self.sampler)(self.predict_noise, self.sde, start, steps, noise, **options)
-        )
+        x = getattr(samplers, self.sampler)(self.predict_noise, self.sde, start, steps, noise, **options)
+        return self.outwards(x[:count])
 
     def serve_denoise(self, x, noise_level):
         level = self.stretch * noise_level
@@ -133,13 +142,13 @@ class Score(GenerativeModel):
         )
 
     def serve_bound(self, x, seed):
-        """The likelihood of the ordinary equation, its trace estimated with one random direction per example."""
+        """The likelihood of the ordinary equation, in a few dimensions exact, so that the seed changes nothing; in more
+        its trace is estimated, with one random direction per example."""
         v = self.inwards(likelihood.to_units(x, self.levels))
-        index = tf.range(tf.shape(v)[0])
-        direction = (
-            2.0 * tf.cast(random.integers(seed, random.NOISE, index, self.image_shape, 2), tf.float32) - 1.0
-        )
-        trace = samplers.estimated_trace(direction)
+        trace = samplers.exact_trace
+        if math.prod(self.image_shape) > EXACT:
+            signs = random.integers(seed, random.NOISE, tf.range(tf.shape(v)[0]), self.image_shape, 2)
+            trace = samplers.estimated_trace(2.0 * tf.cast(signs, tf.float32) - 1.0)
         nats = samplers.log_likelihood(self.predict_noise, self.sde, v, trace, self.sde.first, ODE_STEPS)
         # Per grey level, or per unit of x.
         unit = 2.0 / self.levels if self.levels else self.stretch
@@ -171,8 +180,7 @@ class SDE:
             raise ValueError(f"sde: expected {' or '.join(KINDS)}, got {kind!r}")
         self.kind, self.beta, self.sigma = kind, beta, sigma
         self.end = sigma[1] if kind == "ve" else 1.0
-        self.first = float(self.time_of(np.float64(LEAST)))
-        self.stop = self.first if kind == "ve" else max(self.first, 1e-3)
+        self.first, self.stop = FIRST, FIRST if kind == "ve" else STOP
 
     def marginal(self, time):
         """(alpha_t, sigma_t), like time."""

@@ -27,11 +27,14 @@ def reverse_diffusion(predict_noise, sde, x, steps, noise):
     return _descend(step, predict_noise, sde, x, steps)
 
 
-def predictor_corrector(predict_noise, sde, x, steps, noise, snr: float = 0.16):
-    """`reverse_diffusion` with a step of Langevin's dynamics before every move: two runs of the network per time."""
+def predictor_corrector(predict_noise, sde, x, steps, noise, snr: float = 0.16, witnesses: int = 0):
+    """`reverse_diffusion` with a step of Langevin's dynamics before every move: two runs of the network per time.
+
+    The last `witnesses` rows of x measure the step for all; 0 are all rows.
+    """
 
     def correct(x, score, time, i):
-        return langevin(x, score, sde.marginal(time)[1], noise(2 * i), snr)
+        return langevin(x, score, noise(2 * i), snr, witnesses)
 
     def step(x, score, time, before, i):
         return _undo(sde, x, score, time, before, noise(2 * i + 1))
@@ -39,13 +42,21 @@ def predictor_corrector(predict_noise, sde, x, steps, noise, snr: float = 0.16):
     return _descend(step, predict_noise, sde, x, steps, correct)
 
 
-def langevin(x, score, sigma, draw, snr):
+def langevin(x, score, draw, snr, witnesses: int = 0):
     """A step x + e score + sqrt(2 e) z, which keeps the law of x_t where it is and mends what is not yet it.
 
-    The paper's e = 2 (r |z| / |score|)^2 has norms averaged over the batch (and a factor near 1); here they are those
-    of pure noise, sqrt(D) and sqrt(D) / sigma: examples do not see each other.
+        e = 2 (r |z| / |score|)^2
+
+    with both norms averaged over the last `witnesses` rows, 0 for all of them. In the paper these are all that are
+    drawn together; with rows that are the same in every call, an example does not depend on its neighbours. In the
+    authors' code a factor 1 - beta_t / 1000 is in e, which is left out here.
     """
-    size = 2.0 * (snr * sigma) ** 2
+
+    def norm(rows):
+        axes = list(range(1, rows.shape.rank))
+        return tf.reduce_mean(tf.sqrt(tf.reduce_sum(rows[-witnesses:] ** 2, axes)))
+
+    size = 2.0 * (snr * norm(draw) / norm(score)) ** 2
     return x + size * score + tf.sqrt(2.0 * size) * draw
 
 
@@ -108,9 +119,11 @@ def flow(predict_noise, sde, x, start, end, steps):
 
     For y = x / alpha and the noise-to-signal ratio r = sigma / alpha it is dy = eps dr, for all three kinds of noise.
     It is solved for w = y / sqrt(1 + r^2), which hardly changes when there is only signal or only noise, by Runge and
-    Kutta's fourth-order method in steps that are even in ln r:
+    Kutta's fourth-order method:
 
-        dw / d ln r = r / sqrt(1 + r^2) eps - r^2 / (1 + r^2) w
+        dw / dr = eps / sqrt(1 + r^2) - r / (1 + r^2) w
+
+    Steps are even in arsinh(r / 0.001): that is ln r, but for ratios so small that nothing happens there.
     """
 
     def slope(ratio, w):
@@ -178,19 +191,21 @@ def _scale_and_ratio(sde, time):
 
 
 def _speed(ratio, w, eps):
-    return ratio * tf.math.rsqrt(1.0 + ratio**2) * eps - ratio**2 / (1.0 + ratio**2) * w
+    """The derivative by r."""
+    return tf.math.rsqrt(1.0 + ratio**2) * eps - ratio / (1.0 + ratio**2) * w
 
 
+SMALL = 1e-3  # the noise-to-signal ratio below which steps are even in it, not in its logarithm
 # Runge and Kutta's four stages: where each looks, how far it carries the state for the next, and its weight.
 LOOK, CARRY, WEIGHT = (0.0, 0.5, 0.5, 1.0), (0.5, 0.5, 1.0, 0.0), (1 / 6, 1 / 3, 1 / 3, 1 / 6)
 
 
 def _integrate(slope, state, start, end, steps):
-    """Runge and Kutta's method over ln r, from ln start to ln end; `slope(r, state)` is by ln r.
+    """Runge and Kutta's method from one noise-to-signal ratio r to another; `slope(r, state)` is by r.
 
     Stages follow each other in the loop, so that the exported graph holds the network once.
     """
-    first, last = tf.math.log(start), tf.math.log(end)
+    first, last = tf.math.asinh(start / SMALL), tf.math.asinh(end / SMALL)
     length = (last - first) / tf.cast(steps, tf.float32)
 
     def add(state, weight, slopes):
@@ -199,9 +214,10 @@ def _integrate(slope, state, start, end, steps):
     def body(i, state, here, total):
         stage = i % 4
         look, carry, weight = (tf.gather(tf.constant(table), stage) for table in (LOOK, CARRY, WEIGHT))
-        slopes = slope(tf.exp(first + length * (tf.cast(i // 4, tf.float32) + look)), here)
-        total = add(total, weight * length, slopes)
-        done, moved = add(state, 1.0, total), add(state, carry * length, slopes)
+        ratio = SMALL * tf.sinh(first + length * (tf.cast(i // 4, tf.float32) + look))
+        slopes, change = slope(ratio, here), length * tf.sqrt(SMALL**2 + ratio**2)  # of r in a step
+        total = add(total, weight * change, slopes)
+        done, moved = add(state, 1.0, total), add(state, carry * change, slopes)
         choose = functools.partial(tf.nest.map_structure, lambda x, y: tf.where(stage == 3, x, y))
         return i + 1, choose(done, state), choose(done, moved), choose(zero, total)
 

@@ -49,17 +49,6 @@ def test_vae_gan():
     assert counts("vae_gan") == expected
 
 
-def test_ddpm():
-    """Counted from the authors' network; the paper says 35.7 million."""
-    assert counts("ddpm") == {"network": 35_746_307}
-
-
-def test_ddpm_of_256_pixels():
-    """Counted from the authors' network; the paper says 114 million."""
-    expected = {"network": 113_673_219}
-    assert counts("ddpm", image_shape=(256, 256, 3), multipliers=(1, 1, 2, 2, 4, 4)) == expected
-
-
 def test_glow():
     """Counted from the authors' code for CIFAR-10, https://github.com/openai/glow, with its channel of edges.
 

@@ -3,8 +3,11 @@
 A U-Net learns to predict the noise in a picture; a thousand small denoising steps turn noise into pictures. The same
 network samples in a few dozen steps with DDIM (Song, Meng, Ermon, 2020, arXiv:2010.02502).
 
-Differs from the paper: the cosine schedule (Nichol, Dhariwal, 2021, arXiv:2102.09672) may be asked for. No horizontal
-flips; that is the data pipeline's choice.
+Both take fewer steps than there are (Nichol, Dhariwal, 2021, arXiv:2102.09672).
+
+Differs from the paper: the cosine schedule (Nichol, Dhariwal, 2021) may be asked for. At its start a chain's network is
+told the last time at which a signal is left, abar = 0.01. Data without levels have a density in the place of the
+decoder of levels in `bound`, with beta_1 for its variance.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ class DDPM(denoising.Denoising):
         blocks: residual blocks per resolution.
         attention: resolutions (heights) with self-attention.
         dropout: in the residual blocks.
+        mirror: share of the training pictures that are mirrored left to right; the authors have a half.
         ema: share of the old value kept by the averaged weights, which are the ones used after `fit`.
 
     Raises:
@@ -51,13 +55,14 @@ class DDPM(denoising.Denoising):
     def __init__(
         self, image_shape=(32, 32, 3), levels=256, steps=1000, schedule="linear", variance="fixed_large",
         sampler="ancestral", spacing="even", width=128, multipliers=(1, 2, 2, 2), blocks=2, attention=(16,),
-        dropout=0.1, ema=0.9999, **kwargs,
+        dropout=0.1, mirror=0.0, ema=0.9999, **kwargs,
     ):  # fmt: skip
         super().__init__(**kwargs)
         if schedule not in denoising.SCHEDULES:
             raise ValueError(f"schedule: expected {' or '.join(denoising.SCHEDULES)}, got {schedule!r}")
         stages_of(image_shape, len(multipliers) - 1)
-        self.image_shape, self.levels, self.ema = tuple(image_shape), levels, ema
+        self.image_shape, self.levels = tuple(image_shape), levels
+        self.mirror, self.ema = mirror, ema
         self.process = denoising.Process(denoising.SCHEDULES[schedule](steps), variance)
         self.sampler, self.spacing = sampler, spacing
         self.network = _unet(self.image_shape, width, multipliers, blocks, attention, dropout)

@@ -38,6 +38,8 @@ class GuidedDiffusion(guidance.Guided):
         spacing: of the visited times where they are fewer than all: "even" (from 0 to T - 1), "quadratic" (closer
             together where there is little noise) or "stride" (DDIM's, which leaves the last times out).
         guide: "classifier" (the paper's; `sample` has no ONNX form then) or "free".
+        guidance: of the control if `sample` is not told. The paper has 1 for 64x64 pictures, and more where the guided
+            network knows no classes.
         drop: share of examples whose class is kept from the network; without any, it knows no picture without a class.
         width: feature maps of the U-Net at full resolution.
         multipliers: of the width, from full resolution down.
@@ -46,6 +48,7 @@ class GuidedDiffusion(guidance.Guided):
         head: channels of an attention head; there is one head where it does not divide the channels.
         classifier_width, classifier_blocks: of the classifier, which is the way down of such a U-Net.
         dropout: in the residual blocks of the U-Net.
+        mirror: share of the training pictures that are mirrored left to right; the authors have a half.
         ema: share of the old value kept by the averaged weights, which are the ones used after `fit`.
 
     Raises:
@@ -62,9 +65,9 @@ class GuidedDiffusion(guidance.Guided):
 
     def __init__(
         self, image_shape=(64, 64, 3), levels=256, num_classes=1000, steps=1000, schedule="cosine",
-        sampler="ancestral", spacing="even", guide="classifier", drop=0.1, width=192, multipliers=(1, 2, 3, 4),
-        blocks=3, attention=(32, 16, 8), head=64, classifier_width=128, classifier_blocks=4, dropout=0.1, ema=0.9999,
-        **kwargs,
+        sampler="ancestral", spacing="even", guide="classifier", guidance=1.0, drop=0.1, width=192,
+        multipliers=(1, 2, 3, 4), blocks=3, attention=(32, 16, 8), head=64, classifier_width=128, classifier_blocks=4,
+        dropout=0.1, mirror=0.0, ema=0.9999, **kwargs,
     ):  # fmt: skip
         super().__init__(**kwargs)
         if schedule not in denoising.SCHEDULES:
@@ -73,7 +76,7 @@ class GuidedDiffusion(guidance.Guided):
             raise ValueError(f"num_classes: expected at least 2, got {num_classes}")
         stages_of(image_shape, len(multipliers) - 1)
         self.image_shape, self.levels, self.num_classes = tuple(image_shape), levels, num_classes
-        self.drop, self.ema = drop, ema
+        self.guidance, self.drop, self.mirror, self.ema = guidance, drop, mirror, ema
         self.sampler, self.spacing, self.guide = sampler, spacing, guide
         self.process = denoising.Process(denoising.SCHEDULES[schedule](steps))
         shared = dict(multipliers=multipliers, attention=attention, head=head)

@@ -9,10 +9,11 @@ Three kinds of noise: variance exploding (VE), variance preserving (VP, the limi
 noisier than VP and gives the best likelihoods. The network is the paper's DDPM++ for all three; vectors have a residual
 network.
 
-Differs from the paper: the ordinary equation is solved in a fixed number of steps, even in the log of the
+Differs from the paper: the ordinary equation is solved in a fixed number of steps, even in about the log of the
 noise-to-signal ratio, so that it exports. Pictures are in [-1, 1] also for VE, whose deviations are in that scale, and
-whose network sees x / sqrt(1 + sigma^2). Langevin's step has the norms of pure noise in the place of averages over the
-batch. Groups of four channels at least are normalised. No NCSN++ (its network for VE), no flips.
+whose network sees x / sqrt(1 + sigma^2). Norms in Langevin's step are averaged over a few examples that are drawn
+beside those asked for, not over these. The last step takes all noise away that is left. Groups of four channels at
+least are normalised. No NCSN++ (its network for VE).
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class ScoreSDE(score.Score):
         blocks: residual blocks per resolution; residual layers for vectors.
         attention: resolutions (heights) with self-attention; ignored for vectors.
         dropout: in the residual blocks.
+        mirror: share of the training pictures that are mirrored left to right; the authors have a half.
         largest: deviation of the most noise of "ve"; ignored by the others.
         ema: share of the old value kept by the averaged weights, which are the ones used after `fit`.
 
@@ -59,13 +61,17 @@ class ScoreSDE(score.Score):
 
     def __init__(
         self, image_shape=(32, 32, 3), levels=None, sde="vp", sampler="predictor_corrector", steps=1000, width=128,
-        multipliers=(1, 2, 2, 2), blocks=4, attention=(16,), dropout=0.1, largest=50.0, ema=0.9999, **kwargs,
+        multipliers=(1, 2, 2, 2), blocks=4, attention=(16,), dropout=0.1, mirror=0.0, largest=50.0, ema=0.9999,
+        **kwargs,
     ):  # fmt: skip
         super().__init__(**kwargs)
-        self.image_shape, self.levels, self.ema = tuple(image_shape), levels, ema
+        self.image_shape, self.levels = tuple(image_shape), levels
+        self.mirror, self.ema = mirror, ema
         self.sde = score.SDE(sde, sigma=(0.01, largest))
         self.sampler, self.default_steps = sampler, steps
         self.latent_dim = tf.TensorShape(image_shape).num_elements()
+        if len(self.image_shape) == 1 and mirror:
+            raise ValueError(f"mirror: expected 0 for vectors, got {mirror}")
         if len(self.image_shape) == 1:
             self.network = _perceptron(*self.image_shape, width, blocks, dropout)
         else:
