@@ -888,7 +888,8 @@ def build(bundle_dirs):
             with gr.Column(min_width=280):
                 gr.HTML(TOP, js_on_load=MARK)
             with gr.Column(min_width=280):
-                picker = gr.Dropdown(choices, value=first, label="model", visible=several, elem_id="picker")
+                seen = True if several else "hidden"  # there, or its change would not be heard
+                picker = gr.Dropdown(choices, value=None, label="model", visible=seen, elem_id="picker")
         pictures = several and any(entry.thumbnail for entry in shelf.entries.values())
         cards = gr.HTML(_cards(shelf.entries), js_on_load=PICK, visible=pictures, elem_id="cards")
 
@@ -899,7 +900,7 @@ def build(bundle_dirs):
 
         def asked(request):
             key = request.query_params.get("model")
-            return key if key in shelf.entries else gr.skip()
+            return key if key in shelf.entries else first
 
         asked.__annotations__["request"] = gr.Request
         quiet = dict(show_progress="hidden", api_visibility="private")
@@ -907,7 +908,9 @@ def build(bundle_dirs):
         picker.change(None, picker, None, js=LINK, api_visibility="private")
         app.load(asked, None, picker, **quiet)
 
-        @gr.render(inputs=picker, concurrency_limit=2)
+        @gr.render(
+            inputs=picker, triggers=[picker.change], concurrency_limit=2
+        )  # once, when the address is read
         def page(key):
             entry = shelf.find(key)
             shown = [(name, content) for name, content, fits in TABS if fits(entry)]

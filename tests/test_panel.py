@@ -477,6 +477,8 @@ def test_a_model_has_an_address(page, server):
     for asked, shown_ in {"negative": "Negative · negative", "nothing": "Blobs · blobs"}.items():
         page.goto(f"{server.url}?model={asked}")
         page.locator(".kg-head h2", has_text=shown_).wait_for()
+        page.wait_for_timeout(2000)
+        assert toasts(page) == [] and page.locator(".kg-head").count() == 1
 
 
 def test_an_emptied_field_is_no_mistake(page):
