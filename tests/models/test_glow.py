@@ -14,13 +14,13 @@ from kerasgen.models.flow.glow import ActNorm, Rotation
 SMALL = dict(image_shape=(8, 8, 1), levels=17, scales=2, steps=2, width=8)
 
 
-def pictures(count=32, seed=0):
-    return np.random.default_rng(seed).integers(17, size=(count, 8, 8, 1)).astype("float32") / 16
+def pictures(count=32, seed=0, shape=(8, 8, 1)):
+    return np.random.default_rng(seed).integers(17, size=(count, *shape)).astype("float32") / 16
 
 
 def wild(scale=0.05, **arguments):
     model, generator = kerasgen.models.Glow(**SMALL | arguments), np.random.default_rng(1)
-    model.adapt(tf.constant(pictures()))
+    model.adapt(tf.constant(pictures(shape=model.image_shape)))
     for weight in model.weights:
         weight.assign(weight + scale * generator.normal(size=weight.shape))
     return model
@@ -122,7 +122,7 @@ def edged(x):
 
 def convolved(x, kernel):
     """Over all places where the kernel fits, by sums of products."""
-    height, width = (side - size + 1 for side, size in zip(x.shape, kernel.shape, strict=False))
+    height, width = (side - size + 1 for side, size in zip(x.shape[:2], kernel.shape[:2], strict=True))
     y = np.zeros((height, width, kernel.shape[-1]))
     for i, j in np.ndindex(*kernel.shape[:2]):
         y += x[i : i + height, j : j + width] @ kernel[i, j]
