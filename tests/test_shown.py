@@ -87,6 +87,7 @@ def test_demo(page, bundles, tmp_path_factory):
                 page.wait_for_function(FILLED)
                 assert toasts(page) == [], (system, name)
                 assert nothing_is_wider(page, page.viewport_size["width"]) == [], (system, name)
+        page.goto("about:blank")  # else it says that the server has gone
     finally:
         _, errors = server.stop()
     assert "Traceback" not in errors, errors
