@@ -33,15 +33,19 @@ def browser(chromium):
 
 @pytest.fixture(params=WIDTHS)
 def page(browser, request):
-    """A fresh page whose console must stay empty of errors."""
     page = browser.new_page(viewport={"width": request.param, "height": 900})
     page.set_default_timeout(60_000)
-    errors = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
     yield page
     page.close()
-    assert errors == []
+
+
+@pytest.fixture
+def errors(page):
+    """What goes wrong on the page, as its console says."""
+    found = []
+    page.on("pageerror", lambda error: found.append(str(error)))
+    page.on("console", lambda line: found.append(line.text) if line.type == "error" else None)
+    return found
 
 
 def title(system):
@@ -69,7 +73,7 @@ FILLED = """
 """
 
 
-def test_demo(page, bundles, tmp_path_factory):
+def test_demo(page, errors, bundles, tmp_path_factory):
     server = Server(tmp_path_factory.mktemp("app"), *map(str, bundles))
     try:
         page.goto(server.url)
@@ -85,11 +89,11 @@ def test_demo(page, bundles, tmp_path_factory):
             for name in names:
                 open_tab(page, name)
                 page.wait_for_function(FILLED)
-                assert toasts(page) == [], (system, name)
+                assert errors == toasts(page) == [], (system, name)
                 assert nothing_is_wider(page, page.viewport_size["width"]) == [], (system, name)
     finally:
-        _, errors = server.stop()
-    assert "Traceback" not in errors, errors
+        _, said = server.stop()
+    assert "Traceback" not in said, said
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +106,7 @@ def site(bundles, tmp_path_factory):
     return folder
 
 
-def test_page(page, bundles, site):
+def test_page(page, errors, bundles, site):
     with serving(functools.partial(Quiet, directory=site)) as address:
         page.goto(address)
         settled = "body[data-state=done], body[data-state=failed]"
@@ -121,6 +125,6 @@ def test_page(page, bundles, site):
                     name,
                     page.inner_text("#error"),
                 )
-                assert nothing_is_wider(page, page.viewport_size["width"]) == [], (system, name)
+                assert errors == nothing_is_wider(page, page.viewport_size["width"]) == [], (system, name)
                 drawn = "import('./app.js').then(({ shown: { output } }) => [...output.data].every(Number.isFinite))"
                 assert page.evaluate(drawn), (system, name)
