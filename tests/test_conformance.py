@@ -64,10 +64,10 @@ def wild(system, scale=0.1, **arguments):
 
 
 def without_zeros(model):
-    """The model with numbers in its kernels of zeros, so that one step reaches what lies below them."""
+    """The model with numbers in its kernels and gates of zeros, so that one step reaches what lies below them."""
     generator = np.random.default_rng(1)
     for weight in model.trainable_variables:
-        if len(weight.shape) > 1 and not weight.numpy().any():
+        if len(weight.shape) != 1 and not weight.numpy().any():
             weight.assign(0.1 * generator.normal(size=weight.shape))
     return model
 
@@ -399,6 +399,33 @@ def law_obeys_its_port(model, function):
 @each_call
 def test_outputs_obey_their_port(system, function):
     law_obeys_its_port(trained(system)[0], function)
+
+
+WIDE = (8, 16, 3)  # colour, not square, and more than one place where the smallest maps of squares have one
+LONG = (
+    "score_sde",
+    "pixel_cnn",
+    "pixel_cnn_pp",
+    "guided_diffusion",
+    "real_nvp",
+    "ddpm",
+    "vqgan",
+)  # seconds each
+DRAWN = [system for system in CLASSES if len(TINY[system]["image_shape"]) == 3]
+
+
+@costly_systems(DRAWN, quick=set(DRAWN) - set(LONG))
+def test_pictures_may_be_wide_and_in_colour(system):
+    """A step of every stage, and every function."""
+    model = build(system, image_shape=WIDE)
+    model.compile(**plain_optimizers(model), run_eagerly=True)
+    for stage in range(max(1, len(model.stages))):
+        if model.stages:
+            model.enter_stage(stage, 0, 2)
+        model.train_on_batch(*examples(model))
+    assert all(np.isfinite(weight.numpy()).all() for weight in model.weights)
+    for function in model.serves:
+        law_obeys_its_port(model, function)
 
 
 @costly_calls()

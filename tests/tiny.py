@@ -1,4 +1,7 @@
-"""Tiny constructor arguments of every system: enough to build, train and export each in seconds."""
+"""Tiny constructor arguments of every system: enough to build, train and export each in seconds.
+
+Systems of several resolutions, depths or scales have three of them: what two have in common may be false of more.
+"""
 
 import numpy as np
 
@@ -8,34 +11,34 @@ TINY = {
     "gaussian": dict(image_shape=PICTURE, levels=17),
     "gaussian_mixture": dict(image_shape=(2,), components=4),
     "vae": dict(image_shape=PICTURE, latent_dim=4, widths=(16,), levels=2),
-    "vae_gan": dict(image_shape=PICTURE, latent_dim=4, widths=(8, 16), hidden=16, kernel_size=3),
-    "dcgan": dict(image_shape=PICTURE, latent_dim=8, widths=(16, 8), kernel_size=3),
+    "vae_gan": dict(image_shape=PICTURE, latent_dim=4, widths=(8, 12, 16), hidden=16, kernel_size=3),
+    "dcgan": dict(image_shape=PICTURE, latent_dim=8, widths=(16, 8, 6), kernel_size=3),
     "biggan": dict(
-        image_shape=PICTURE, num_classes=10, latent_dim=6, width=8, multipliers=(2, 1), embedding=4,
+        image_shape=PICTURE, num_classes=10, latent_dim=6, width=8, multipliers=(2, 2, 1), embedding=4,
         attention=(4,),
     ),
     "cyclegan": dict(
-        image_shape=PICTURE, width=8, halvings=1, blocks=1, kernel_size=3, discriminator_widths=(8, 16),
+        image_shape=PICTURE, width=8, halvings=2, blocks=1, kernel_size=3, discriminator_widths=(8, 16),
         identity=0.5, pool=6,
     ),
     "gan_cls": dict(
-        image_shape=PICTURE, text_length=12, latent_dim=6, widths=(8, 6), discriminator_widths=(6, 8),
+        image_shape=PICTURE, text_length=12, latent_dim=6, widths=(8, 6, 5), discriminator_widths=(5, 6, 8),
         text_dim=6, text_width=8, projection=4, interpolation=0.5, epochs=(1, 1),
     ),
     "layout2im": dict(
-        image_shape=PICTURE, classes=3, objects=2, latent_dim=4, embedding=4, widths=(4, 6),
-        crop_widths=(4, 6), crop_size=4, lstm=(6, 5), lstm_kernel=3, blocks=1, image_widths=(4, 6),
-        object_widths=(4, 6),
+        image_shape=PICTURE, classes=3, objects=3, latent_dim=4, embedding=4, widths=(4, 5, 6),
+        crop_widths=(4, 5, 6), crop_size=4, lstm=(6, 5, 4), lstm_kernel=3, blocks=1, image_widths=(4, 5, 6),
+        object_widths=(4, 5, 6),
     ),
     "stylegan2": dict(
-        image_shape=PICTURE, latent_dim=6, widths=(8, 6), mapping=2, gamma=0.1, r1_every=2,
+        image_shape=PICTURE, latent_dim=6, widths=(8, 7, 6), mapping=2, gamma=0.1, r1_every=2,
         path_every=2,
     ),
     "real_nvp": dict(image_shape=PICTURE, levels=17, width=8, blocks=1),
     "nade": dict(image_shape=PICTURE, levels=2, width=16),
     "made": dict(image_shape=PICTURE, levels=2, widths=(16,), ordering="random"),
     "glow": dict(image_shape=PICTURE, levels=17, scales=2, steps=1, width=8),
-    "pixel_cnn": dict(image_shape=PICTURE, levels=17, num_classes=10, width=8, depth=2, hidden=8),
+    "pixel_cnn": dict(image_shape=PICTURE, levels=17, num_classes=10, width=9, depth=2, hidden=9),
     "pixel_cnn_pp": dict(
         image_shape=PICTURE, levels=17, num_classes=10, width=8, depth=1, components=2, dropout=0.0,
     ),
@@ -59,7 +62,7 @@ TINY = {
     "texture_synthesis": dict(image_shape=PICTURE, window=3, levels=17),
     "gpnn": dict(image_shape=PICTURE, patch=3, coarsest=4, iterations=2, levels=17),
     "singan": dict(image_shape=PICTURE, coarsest=6, width=4, depth=2),
-    "progan": dict(image_shape=PICTURE, latent_dim=6, widths=(8, 6)),
+    "progan": dict(image_shape=PICTURE, latent_dim=6, widths=(8, 7, 6)),
     # Its discriminator is so wide that some scores pass the hinge's margin, or the last bias rests.
     "vqgan": dict(
         image_shape=PICTURE, num_classes=10, codes=8, code_dim=4, width=8, multipliers=(1, 2), blocks=1,
