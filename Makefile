@@ -88,7 +88,7 @@ PARITY := gaussian_digits gaussian_mixture_eight_gaussians vae_digits_quick vae_
   rbm_digits_quick imle_digits_quick glow_digits_quick score_sde_digits_quick pixel_cnn_pp_digits_quick \
   biggan_digits_quick progan_digits_quick stylegan2_digits_quick vq_vae_2_digits_quick cyclegan_digits_quick \
   gan_cls_digits_quick vqgan_digits_quick dall_e_captioned_digits char_rnn_python_topics_quick \
-  guided_diffusion_digits_quick wavenet_plucked_strings_quick texture_synthesis_brick_quick gpnn_brick_quick \
+  guided_diffusion_digits_free_quick wavenet_plucked_strings_quick texture_synthesis_brick_quick gpnn_brick_quick \
   singan_brick_quick layout2im_scenes_quick
 
 parity: setup  ## write exports/PARITY.md from fresh bundles, on the runtimes that are here

@@ -13,6 +13,7 @@ from kerasgen.metrics import features
 from kerasgen.model import Batch
 from kerasgen.objectives import guidance
 
+COLOUR = dict(image_shape=(8, 12, 3), levels=256, multipliers=(1, 1, 2), attention=(2, 4))
 SMALL = dict(
     image_shape=(8, 8, 1), levels=17, num_classes=3, steps=20, width=8, multipliers=(1, 2), blocks=1, attention=(4,),
     head=4, classifier_width=8, classifier_blocks=1, dropout=0.0, sampler="ddim", guide="free",
@@ -48,6 +49,15 @@ def test_the_bound_does_not_teach_the_noise(monkeypatch):
         found.append(tape.gradient(loss, last.value).numpy())
     np.testing.assert_allclose(found[0][..., 0], found[1][..., 0], rtol=1e-4, atol=1e-6)
     assert not found[0][..., 1].any() and np.abs(found[1][..., 1]).max() > 1e-4
+
+
+@pytest.mark.parametrize("guide", ["free", "classifier"])
+def test_colour_that_is_not_square_in_three_resolutions(guide):
+    model = wild(**COLOUR, guide=guide, sampler="ancestral", mirror=0.5)
+    x = samples(model)
+    assert x.shape == (2, 8, 12, 3) and 0 <= x.min() < x.max() <= 1
+    batch = Batch(tf.constant(x), tf.constant([0, 2]), tf.range(2), tf.constant(0))
+    assert all(np.isfinite(loss) for loss in model.losses(batch, training=True).values())
 
 
 def test_no_class_is_told_as_zeros():
@@ -90,18 +100,32 @@ def digits():
     return kerasgen.load("guided_diffusion_digits_quick")
 
 
-@pytest.mark.parametrize("guide, least", [("free", 0.9), ("classifier", 0.5)])
-def test_more_guidance_gives_more_digits_of_the_class_and_less_variety(digits, guide, least):
+@pytest.fixture(scope="module")
+def free():
+    return kerasgen.load("guided_diffusion_digits_free_quick")
+
+
+@pytest.mark.parametrize("preset, plainly", [("digits", 0.7), ("free", 0.9)])
+def test_more_guidance_gives_more_digits_of_the_class_and_less_variety(preset, plainly, request):
     """The judge is the classifier of the metrics, not the model's own."""
-    judge = features.features_for(kerasgen.data.load("digits"))
+    model, judge = request.getfixturevalue(preset), features.features_for(kerasgen.data.load("digits"))
+    assert model.guide == {"digits": "classifier", "free": "free"}[preset]
     label, share, spread = np.arange(100) % 10, [], []
-    digits.guide = guide
     for w in (0.0, 1.0, 3.0):
-        x = digits.sample(100, seed=7, label=label, guidance=w, steps=10)
+        x = model.sample(100, seed=7, label=label, guidance=w, steps=10)
         share.append((judge.probabilities(x).argmax(-1) == label).mean())
         spread.append(np.mean([x[label == c].std(0).mean() for c in range(10)]))
-    assert share[0] < 0.3 and least < share[1] < share[2]
+    assert share[0] < 0.3 and plainly < share[1] < share[2] and share[2] > 0.9
     assert spread[0] > spread[1] > spread[2]
+
+
+def test_guidance_has_a_default_of_the_model():
+    model = wild(guidance=4.0)
+    port = next(port for port in model.ports()["sample"].inputs if port.name == "guidance")
+    assert port.default == 4.0
+    np.testing.assert_array_equal(
+        model.sample(2, seed=7, steps=2), model.sample(2, seed=7, steps=2, guidance=4.0)
+    )
 
 
 def test_the_classifier_reads_digits_under_little_noise(digits):

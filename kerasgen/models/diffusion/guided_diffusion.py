@@ -5,12 +5,13 @@ acts at several resolutions, residual blocks change the resolution themselves, a
 of noisy pictures then pulls the sampler towards a class: variety is traded for fidelity. The control `guidance` says
 how much; 0 ignores the class, 1 follows it plainly.
 
-The same network, told no class now and then, guides itself without a classifier (Ho, Salimans, 2022, arXiv:2207.12598);
-`guide` chooses between the two.
+The same network, told no class now and then, guides itself without a classifier. That is another paper,
+Classifier-Free Diffusion Guidance (Ho, Salimans, 2022, arXiv:2207.12598); `guide` chooses between the two.
 
 Differs from the paper: the network that the classifier guides is told no class, so that `guidance` means the same for
-both. The classifier's gradient enters through the predicted noise also where variances are drawn. Groups of four
-channels at least are normalised. No upsampling stages.
+both. The classifier sees the network's batches, and not random crops. Its gradient enters through the predicted noise
+also where variances are drawn. At the start of a chain the networks are told the last time at which a signal is left,
+abar = 0.01. Groups of four channels at least are normalised. No upsampling stages.
 """
 
 from __future__ import annotations
