@@ -546,7 +546,7 @@ def test_pictures_without_levels_stay_between_black_and_white(system):
     if model.adapts:
         model.adapt(tf.constant(x))
     inputs = required(model, "sample", 16)
-    made = [pure(model, "sample", index=np.arange(inputs.pop("count")), **inputs)]
+    made = [pure(model, "sample", index=np.arange(inputs.pop("count"), dtype="int32"), **inputs)]
     if "decode" in model.serves:
         latent = 3 * np.random.default_rng(1).normal(size=(4, model.latent_dim))
         made.append(pure(model, "decode", latent=latent.astype("float32")))
