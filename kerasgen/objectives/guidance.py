@@ -48,7 +48,7 @@ class Guided(GenerativeModel):
     guide = samplers.Choice("free", "classifier")
     mirror, guidance = 0.0, 1.0
     # As of any denoiser, here with labels.
-    seen, bounded, drawn = Denoising.seen, Denoising.bounded, Denoising.drawn
+    inner, bounded, drawn = Denoising.inner, Denoising.bounded, Denoising.drawn
     serve_denoise, serve_bound = Denoising.serve_denoise, Denoising.serve_bound
 
     @property
@@ -68,7 +68,7 @@ class Guided(GenerativeModel):
         return self.predict(x, time, label, training)[0]
 
     def losses(self, batch, training):
-        x = self.seen(batch, training)
+        x = self.inner(batch, training)
         time = random.integers(batch.seed, random.TIME, batch.index, (), self.process.steps)
         noise = random.normal(batch.seed, random.NOISE, batch.index, x.shape[1:])
         noisy = self.process.add_noise(x, noise, time)
