@@ -45,12 +45,12 @@ class Denoising(GenerativeModel):
         """Hook: eps like x from x_t (B, *image_shape) in the scale of [-1, 1] and time (B,) int32."""
         raise NotImplementedError
 
-    def seen(self, batch, training):
+    def inner(self, batch, training):
         """The pictures of a batch in the scale of [-1, 1], some of them mirrored in training."""
         return to_signed(augment.mirror(batch.x, self.mirror * training, batch.seed, batch.index))
 
     def losses(self, batch, training):
-        x = self.seen(batch, training)
+        x = self.inner(batch, training)
         time = random.integers(batch.seed, random.TIME, batch.index, (), self.process.steps)
         noise = random.normal(batch.seed, random.NOISE, batch.index, x.shape[1:])
         guess = self.predict_noise(self.process.add_noise(x, noise, time), time, batch.label, training)

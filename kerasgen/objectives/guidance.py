@@ -22,26 +22,34 @@ import tensorflow as tf
 from keras import ops
 
 from kerasgen import random, samplers
-from kerasgen.objectives import denoising
+from kerasgen.model import GenerativeModel
+from kerasgen.objectives.denoising import Denoising
 
 BOUND_SHARE = 1e-3  # weight of the variational bound, in bits per dimension, beside the simple loss
 
 
-class Guided(denoising.Denoising):
+class Guided(GenerativeModel):
     """A denoiser that may be told the class, and a classifier of noisy pictures.
 
     A model sets `self.process`, `self.drop` (the share of examples whose class is kept from the network), `sampler`,
     `spacing` and `guide`, and fills two hooks.
 
     Attributes:
+        sampler, spacing, mirror: as of `Denoising`.
         guide: "free" (the network with and without the class) or "classifier"; may be replaced after training.
         guidance: how strongly, if `sample` is not told.
     """
 
+    serves = ("sample", "denoise", "bound")
     players = ("network", "classifier")
     reports = ("network_loss", "classifier_loss")
+    sampler = samplers.Choice(*samplers.NAMES)
+    spacing = samplers.Choice(*samplers.SPACINGS)
     guide = samplers.Choice("free", "classifier")
-    guidance = 1.0
+    mirror, guidance = 0.0, 1.0
+    # As of any denoiser, here with labels.
+    inner, bounded, drawn = Denoising.inner, Denoising.bounded, Denoising.drawn
+    serve_denoise, serve_bound = Denoising.serve_denoise, Denoising.serve_bound
 
     @property
     def inconvertible(self):
@@ -60,7 +68,7 @@ class Guided(denoising.Denoising):
         return self.predict(x, time, label, training)[0]
 
     def losses(self, batch, training):
-        x = self.seen(batch, training)
+        x = self.inner(batch, training)
         time = random.integers(batch.seed, random.TIME, batch.index, (), self.process.steps)
         noise = random.normal(batch.seed, random.NOISE, batch.index, x.shape[1:])
         noisy = self.process.add_noise(x, noise, time)
@@ -109,7 +117,9 @@ class Guided(denoising.Denoising):
         return tape.gradient(chosen, x)
 
     def port(self, name, function=""):
-        port = super().port(name, function)
+        port, total = super().port(name, function), self.process.steps
+        if name == "steps":
+            port = dataclasses.replace(port, maximum=total, default=min(50, total))
         return dataclasses.replace(port, default=float(self.guidance)) if name == "guidance" else port
 
     def serve_sample(self, seed, index, label, guidance, steps):

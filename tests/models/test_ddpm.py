@@ -155,15 +155,15 @@ def test_mirrored_pictures_are_learned_in_training_alone():
         wild(multipliers=(1,), attention=()),
     )
     model.mirror = 1.0
-    np.testing.assert_array_equal(model.seen(batch, True), 2 * x[:, :, ::-1] - 1)
-    np.testing.assert_array_equal(model.seen(batch, False), 2 * x - 1)
+    np.testing.assert_array_equal(model.inner(batch, True), 2 * x[:, :, ::-1] - 1)
+    np.testing.assert_array_equal(model.inner(batch, False), 2 * x - 1)
     model.mirror = 0.5
-    turned = [np.array_equal(a, b[:, ::-1]) for a, b in zip(model.seen(batch, True), 2 * x - 1, strict=True)]
-    kept = [np.array_equal(a, b) for a, b in zip(model.seen(batch, True), 2 * x - 1, strict=True)]
+    turned = [np.array_equal(a, b[:, ::-1]) for a, b in zip(model.inner(batch, True), 2 * x - 1, strict=True)]
+    kept = [np.array_equal(a, b) for a, b in zip(model.inner(batch, True), 2 * x - 1, strict=True)]
     assert 16 < sum(turned) < 48 and sum(turned) + sum(kept) == 64
     model.mirror = 1.5
     with pytest.raises(ValueError, match="mirror: expected a share from 0 to 1, got 1.5"):
-        model.seen(batch, True)
+        model.inner(batch, True)
 
 
 @pytest.mark.slow
