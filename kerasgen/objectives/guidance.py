@@ -22,34 +22,26 @@ import tensorflow as tf
 from keras import ops
 
 from kerasgen import random, samplers
-from kerasgen.model import GenerativeModel
-from kerasgen.objectives.denoising import Denoising
+from kerasgen.objectives import denoising
 
 BOUND_SHARE = 1e-3  # weight of the variational bound, in bits per dimension, beside the simple loss
 
 
-class Guided(GenerativeModel):
+class Guided(denoising.Denoising):
     """A denoiser that may be told the class, and a classifier of noisy pictures.
 
     A model sets `self.process`, `self.drop` (the share of examples whose class is kept from the network), `sampler`,
     `spacing` and `guide`, and fills two hooks.
 
     Attributes:
-        sampler, spacing, mirror: as of `Denoising`.
         guide: "free" (the network with and without the class) or "classifier"; may be replaced after training.
         guidance: how strongly, if `sample` is not told.
     """
 
-    serves = ("sample", "denoise", "bound")
     players = ("network", "classifier")
     reports = ("network_loss", "classifier_loss")
-    sampler = samplers.Choice(*samplers.NAMES)
-    spacing = samplers.Choice(*samplers.SPACINGS)
     guide = samplers.Choice("free", "classifier")
-    mirror, guidance = 0.0, 1.0
-    # As of any denoiser, here with labels.
-    inner, bounded, drawn = Denoising.inner, Denoising.bounded, Denoising.drawn
-    serve_denoise, serve_bound = Denoising.serve_denoise, Denoising.serve_bound
+    guidance = 1.0
 
     @property
     def inconvertible(self):
