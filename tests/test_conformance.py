@@ -541,7 +541,7 @@ def continuous(cls):
 
 @each(continuous)
 def test_pictures_without_levels_stay_between_black_and_white(system):
-    model = wild(system, image_shape=(12, 20, 3), levels=None)
+    model = wild(system, 0.02, image_shape=(12, 20, 3), levels=None)
     x = np.random.default_rng(0).uniform(size=(8, 12, 20, 3)).astype("float32")
     if model.adapts:
         model.adapt(tf.constant(x))
