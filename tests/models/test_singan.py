@@ -207,7 +207,7 @@ def test_bad_arguments_get_one_line():
 
 @pytest.fixture(scope="module")
 def trained():
-    model = kerasgen.load("singan_brick_quick")
+    model = kerasgen.load("singan_brick")
     return model, kerasgen.data.load("brick", image_shape=model.image_shape).arrays("test")[0]
 
 
