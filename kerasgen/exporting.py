@@ -375,8 +375,8 @@ def gate(proto, function, ports, opset=OPSET):
 def _shorten(proto):
     """Short names for what is inside, and no stale shapes.
 
-    Scopes of bijectors in bijectors make names of kilobytes, more than the weights of a small flow; the shapes still
-    have the converter's own names for the batch axis.
+    Scopes in scopes make names of kilobytes, more than the weights of a small model; the shapes still have the
+    converter's own names for the batch axis.
     """
     from kerasgen.onnx_graph import graphs_in
 

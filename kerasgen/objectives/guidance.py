@@ -57,6 +57,7 @@ class Guided(denoising.Denoising):
         raise NotImplementedError
 
     def predict_noise(self, x, time, label=None, training=False):
+        label = tf.fill(tf.shape(time), self.num_classes) if label is None else label
         return self.predict(x, time, label, training)[0]
 
     def losses(self, batch, training):
