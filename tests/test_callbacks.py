@@ -79,6 +79,8 @@ class Normalised(GenerativeModel):
     players = ("mean", "seen")
     reports = ("mean_loss", "seen_loss")
 
+    kinds = ("vector",)
+
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.image_shape = (2,)

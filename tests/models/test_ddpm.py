@@ -9,7 +9,7 @@ import tensorflow as tf
 from scipy import stats
 
 import kerasgen
-from kerasgen import random, training
+from kerasgen import random, recipes
 from kerasgen.model import Batch
 
 SHAPE, STEPS = (8, 12, 3), 6
@@ -56,7 +56,7 @@ def test_the_papers_recipes(preset, rate, batch, steps):
     recipe = about["recipe"]
     assert about["data"]["batch_size"] == batch and recipe["epochs"] * recipe["steps_per_epoch"] == steps
     assert about["arguments"]["mirror"] == 0.5
-    optimizer = training.optimizer(recipe["optimizers"]["optimizer"])
+    optimizer = recipes.optimizer(recipe["optimizers"]["optimizer"])
     assert (optimizer.global_clipnorm, optimizer.use_ema, optimizer.ema_momentum) == (1.0, True, 0.9999)
     schedule = optimizer._learning_rate
     for step, share in ((0, 0.0), (2500, 0.5), (5000, 1.0), (steps, 1.0)):

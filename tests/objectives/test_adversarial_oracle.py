@@ -68,6 +68,8 @@ def test_a_game_at_rest_costs_two_logarithms_of_two():
 class Game(adversarial.Adversarial):
     """Points of ten classes; it writes down what each step of a player sees."""
 
+    kinds = ("vector",)
+
     def __init__(self, discriminator_steps=3, **kwargs):
         super().__init__(**kwargs)
         self.image_shape, self.num_classes, self.discriminator_steps = (2,), 10, discriminator_steps
