@@ -324,7 +324,8 @@ def _frechet(content, full, function, name):
     from kerasgen.metrics.fidelity import frechet
 
     info, ports = full.bundle.info, full.bundle.ports[function]
-    known = types.SimpleNamespace(name=(info["data"] or {}).get("name", ""), shape=ports.output.shape[1:])
+    trained_on = (info["data"] or {}).get("name", "")
+    known = types.SimpleNamespace(name=trained_on, shape=ports.output.shape[1:], kind=info["kind"])
     classifier = features_for(known)
     slow = (
         info["functions"][function]["measured"]["milliseconds"][str(ROWS)] * PICTURES / ROWS > 1000 * PATIENCE

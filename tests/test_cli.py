@@ -295,16 +295,20 @@ def test_what_was_told_of_is_the_cure(own):
     [
         ("dcgan", "dcgan is a system; expected one of its presets, dcgan_64, dcgan_digits, dcgan_digits_quick, "),
         ("dcgan", "; on your own pictures: kerasgen train dcgan_64 --set data.name=FOLDER --epochs 10"),
-        ("dcgan_64", "expected a preset with 'data', got none; --set data.name=FOLDER trains on your pictures"),
+        ("dcgan_64", "expected data with a 'name', got none; --set data.name=FOLDER trains on your pictures"),
         (
-            "dcgan_64 --set data.name=photos",
-            "dcgan_64: expected a preset with 'recipe', got none; --epochs 10 trains that long, with the paper's ",
+            "bare --set data.name=photos",
+            "bare: expected a preset with 'recipe', got none; --epochs 10 trains that long, with the paper's ",
         ),
         ("dcgan_64 --set data.batch_size=8 --epochs 1", "expected data with a 'name', got none"),
     ],
 )  # fmt: skip
 def test_the_way_to_train_on_own_pictures_is_told(run, own, monkeypatch, argv, message):
     monkeypatch.chdir(own)
+    about = kerasgen.hub.read_preset("dcgan_64") | {"preset": "bare", "recipe": None}
+    os.makedirs("bare", exist_ok=True)
+    with open("bare/preset.json", "w") as file:
+        file.write(kerasgen.hub.dumps(about))
     code, out, error = run("train", *argv.split())
     assert code == 2 and out == "" and message in error and error.count("\n") == 1
 
@@ -704,7 +708,12 @@ def test_samples_are_the_same_from_preset_run_and_bundle(run, trained, bundle, t
 def test_labels_are_taken_in_turn(run, preset, tmp_path, monkeypatch):
     asked = {}
     model = type(
-        "Model", (), {"sample": lambda self, n, **given: asked.update(given, n=n) or np.zeros((n, 8, 8, 1))}
+        "Model",
+        (),
+        {
+            "sample": lambda self, n, **given: asked.update(given, n=n) or np.zeros((n, 8, 8, 1)),
+            "class_names": (),
+        },
     )()
     monkeypatch.setattr("kerasgen.cli.models.open_source", lambda source: (model, {}))
     for argv, count, label in (("3", 16, [3] * 16), ("0,1,2", 3, [0, 1, 2]), ("0,1 -n 3", 3, [0, 1, 0])):

@@ -183,7 +183,7 @@ def report(bad, root, count, on_error, what="pictures"):
     files = [f"{os.path.relpath(path, above)} ({why})" for path, why in sorted(bad.items())]
     text = f"{len(files)} of {count} {what} cannot be read"
     if files and (on_error == "raise" or len(files) == count):
-        skip = "on_error='skip' (--set data.on_error=skip) leaves them out"
+        skip = "on_error='skip' leaves them out"
         raise ValueError(f"source: {text}, the first is {files[0]}; {skip}")
     if files:
         warnings.warn(f"source: {text} and are left out: {', '.join(files)}", stacklevel=6)

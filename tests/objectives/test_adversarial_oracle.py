@@ -102,7 +102,11 @@ CLASSES = np.arange(COUNT) % 10
 SOURCES = {  # what `fit` is given, examples that an epoch sees, sizes of the discriminator's batches of 4
     "arrays": (dict(x=POINTS, y=CLASSES, batch_size=4), 22, [4, 4, 4, 4, 3, 3]),
     "data": (
-        lambda: dict(x=Data("points", {"train": (POINTS, CLASSES)}, (2,), batch_size=4).train),
+        lambda: dict(
+            x=Data(
+                "points", {"train": (POINTS, CLASSES)}, (2,), class_names=tuple("0123456789"), batch_size=4
+            ).train
+        ),
         12,
         [4, 4, 4],
     ),
