@@ -113,9 +113,7 @@ def test_damaged_files_are_named_or_left_out(tmp_path, name, content, why):
     expected = kdata.load(tmp_path, image_shape=(50,))
     (tmp_path / name).write_bytes(content)
     what = "sounds" if name == "bad.wav" else "texts"
-    line = (
-        rf"source: 1 of 2 {what} cannot be read, the first is \S*{name} \(.*{why}.*on_error='skip' leaves"
-    )
+    line = rf"source: 1 of 2 {what} cannot be read, the first is \S*{name} \(.*{why}.*on_error='skip' leaves"
     with pytest.raises(ValueError, match=line):
         kdata.load(tmp_path, image_shape=(50,))
     with pytest.warns(
