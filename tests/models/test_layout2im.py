@@ -26,7 +26,7 @@ def build(**arguments):
 
 @pytest.fixture
 def batch():
-    """Four scenes of two objects, of which one has only the second and one only the first."""
+    """Four scenes of three objects, of which one lacks the first and one the second."""
     layout = said(build(), 4)
     layout[1, 0, 0] = layout[2, 1, 0] = -1
     x = np.random.default_rng(0).random((4, 8, 8, 1)).astype("float32")
@@ -68,8 +68,8 @@ def test_other_crops_are_bilinear_samples():
 
 def test_rows_that_are_no_object_repeat_the_first(batch):
     layout, filled = batch.label.numpy(), boxes.filled(batch.label).numpy()
-    np.testing.assert_array_equal(filled[1], layout[1][[1, 1]])
-    np.testing.assert_array_equal(filled[2], layout[2][[0, 0]])
+    np.testing.assert_array_equal(filled[1], layout[1][[1, 1, 2]])
+    np.testing.assert_array_equal(filled[2], layout[2][[0, 0, 2]])
     np.testing.assert_array_equal(filled[[0, 3]], layout[[0, 3]])
 
 
@@ -141,7 +141,8 @@ def test_rows_that_are_no_object_do_not_count(batch):
 
 def test_a_single_object_may_stand_in_any_row():
     """The LSTM passes over rows that are no object; with several its order counts, as the paper's does."""
-    model = build(objects=3)
+    shallow = dict.fromkeys(("widths", "crop_widths", "image_widths", "object_widths"), (4, 6))
+    model = build(objects=3, lstm=(6, 5), **shallow)
     row, z = [1, 0.2, 0.3, 0.5, 0.4], np.random.default_rng(0).normal(size=(1, 1, 4)).astype("float32")
     scenes = []
     for place in range(3):
