@@ -110,7 +110,7 @@ def test_the_second_stage_leaves_texts_as_they_are(batch):
 
 
 def test_networks_of_different_depth_get_one_line():
-    with pytest.raises(ValueError, match="discriminator_widths: expected 2, as many as widths, got 1"):
+    with pytest.raises(ValueError, match="discriminator_widths: expected 3, as many as widths, got 1"):
         build(discriminator_widths=(8,))
 
 
