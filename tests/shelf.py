@@ -10,14 +10,14 @@ import kerasgen
 
 def write(model, folder, preset=None, data=None):
     """A bundle of a model's ONNX files; without the SavedModel, proof and card, which take most of an export's time."""
-    from kerasgen import exporting
+    from kerasgen import exporting, onnx_graph
 
     folder = pathlib.Path(folder)
     (folder / "onnx").mkdir(parents=True)
     info = exporting._describe(model, preset, data, exporting.OPSET)
     for function, entry in info["functions"].items():
         if entry["onnx"]:
-            proto = exporting.convert(exporting._trace(model, function), function, info)
+            proto = exporting.convert(onnx_graph.trace(model, function), function, info)
             (folder / entry["onnx"]).write_bytes(proto.SerializeToString())
     exporting._write_info(folder, info)
     return folder
