@@ -777,7 +777,11 @@ def animals(tmp_path_factory):
     folder = tmp_path_factory.mktemp("animals")
     model = kerasgen.build("wavenet", **TINY["wavenet"] | {"num_classes": 2})
     data = {"name": "pets", "licence": "CC0-1.0", "origin": "made up", "class_names": ("cat", "dog")}
-    about = {"preset": "animals", "system": "wavenet", "data": {"name": "plucked_strings"}}
+    about = {
+        "preset": "animals",
+        "system": "wavenet",
+        "data": {"name": "plucked_strings", "image_shape": [50]},
+    }
     hub.save_preset(model, folder / "run" / "model", **{key: about[key] for key in ("preset", "data")})
     shelf.write(model, folder / "bundle", data=data)
     return folder

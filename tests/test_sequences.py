@@ -269,3 +269,11 @@ def test_the_demo_plays_and_prints(text_model, sound_model, tmp_path):
     sound = io.BytesIO(base64.b64decode(shelf[1].split("base64,")[1].split('"')[0]))
     with wave.open(sound) as file:
         assert file.getframerate() == 4000 and file.getnframes() == 64
+
+
+def test_strings_are_longer_than_their_periods():
+    assert kdata.load("plucked_strings", image_shape=(32,)).shape == (32,)
+    with pytest.raises(
+        ValueError, match=r"image_shape: expected more than \(31,\), the longest period, got \(31,\)"
+    ):
+        kdata.load("plucked_strings", image_shape=(31,))

@@ -84,7 +84,9 @@ def plucked_strings(seed, image_shape):
     y[n] = g (y[n - N] + y[n - N - 1]) / 2 + sigma e, rounded to one of 64 levels before it goes round, so that the
     probability of every value given those before is known.
     """
-    length = _length("plucked_strings", image_shape, SOUND_LENGTH)
+    length, longest = _length("plucked_strings", image_shape, SOUND_LENGTH), max(PERIODS.values())
+    if length <= longest:
+        raise ValueError(f"image_shape: expected more than ({longest},), the longest period, got ({length},)")
     random, count = np.random.RandomState(0), sum(STRINGS.values())
     label = random.randint(len(PERIODS), size=count).astype("int32")
     period = np.array(list(PERIODS.values()))[label]
