@@ -307,7 +307,7 @@ class GenerativeModel(keras.Model):
 
     def player_optimizers(self) -> dict:
         """player -> its optimiser, of a compiled model."""
-        return {player: getattr(self, _join(player, "optimizer")) for player in self.players}
+        return {player: self.player_optimizer(player) for player in self.players}
 
     def player_networks(self, player: str) -> tuple:
         """Hook: the networks that a player's optimiser moves; if a model says nothing, the attribute of its name."""
@@ -434,9 +434,8 @@ class GenerativeModel(keras.Model):
         finally:
             if resume:
                 resume.close()
-        averages.finish(
-            self
-        )  # Keras itself ends the averaging of `optimizer` alone, and without its statistics
+        # Keras itself ends the averaging of `optimizer` alone, and without its statistics.
+        averages.finish(self)
         return history
 
     @contextlib.contextmanager
@@ -615,8 +614,7 @@ class GenerativeModel(keras.Model):
         Raises:
             ValueError: the file is of a model with other weights.
         """
-        players = self.players if self.compiled else ()
-        parts = [self, *(getattr(self, _join(player, "optimizer")) for player in players)]
+        parts = [self, *(self.player_optimizers().values() if self.compiled else ())]
         variables = {id(variable): variable for part in parts for variable in part.variables}.values()
         before = [variable.numpy() for variable in variables]
         try:
