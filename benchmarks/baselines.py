@@ -46,16 +46,10 @@ def exact(data):
     x = data.arrays("test")[0]
     if data.name in two_dim.MODES:
         centres, sigma = two_dim.MODES[data.name]
-        return {
-            "nats": float(
-                np.log(np.mean([multivariate_normal(c, sigma**2).pdf(x) for c in centres], 0)).mean()
-            )
-        }
+        return {"nats": float(np.log(np.mean([multivariate_normal(c, sigma**2).pdf(x) for c in centres], 0)).mean())}
     if data.name == "plucked_strings":
         return {"bits_per_dim": data.entropy / x.shape[1] / np.log(2)}
-    return (
-        {"translation_mse": 0.0, "translation_agreement": 1.0} if data.name == "digits_half_contrast" else {}
-    )
+    return {"translation_mse": 0.0, "translation_agreement": 1.0} if data.name == "digits_half_contrast" else {}
 
 
 def measure(name, seeds=SEEDS, only=None):
@@ -71,24 +65,14 @@ def measure(name, seeds=SEEDS, only=None):
     for seed in seeds:
         for baseline, rival in MAKERS[name](data, seed):
             if only is None or baseline in only:
-                rival = (
-                    rival() if callable(rival) else rival
-                )  # fits that take time wait until they are asked for
-                figures = (
-                    rival
-                    if isinstance(rival, dict)
-                    else metrics.evaluate(rival, data, count=COUNT, seed=seed)
-                )
+                rival = rival() if callable(rival) else rival  # fits that take time wait until they are asked for
+                figures = rival if isinstance(rival, dict) else metrics.evaluate(rival, data, count=COUNT, seed=seed)
                 found.setdefault(baseline, []).append(figures)
-                real |= {
-                    key.removesuffix("_floor"): v for key, v in figures.items() if key.endswith("_floor")
-                }
+                real |= {key.removesuffix("_floor"): v for key, v in figures.items() if key.endswith("_floor")}
                 print(name, seed, baseline, file=sys.stderr, flush=True)
     mean = {
         baseline: {
-            key: _short(np.mean([figures[key] for figures in runs]))
-            for key in runs[0]
-            if not key.endswith("_floor")
+            key: _short(np.mean([figures[key] for figures in runs])) for key in runs[0] if not key.endswith("_floor")
         }
         for baseline, runs in found.items()
     }

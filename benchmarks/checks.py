@@ -96,9 +96,7 @@ def speeds(folders) -> dict:
 
 def in_order() -> list[str]:
     """The presets with targets, in the order of the catalogue."""
-    return sorted(
-        targets.presets(), key=lambda name: list(catalog.SYSTEMS).index(hub.read_preset(name)["system"])
-    )
+    return sorted(targets.presets(), key=lambda name: list(catalog.SYSTEMS).index(hub.read_preset(name)["system"]))
 
 
 def row(name, target, value) -> str:
@@ -115,7 +113,8 @@ def row(name, target, value) -> str:
 
 
 def main(folders) -> int:
-    from kerasgen import exporting, files
+    from kerasgen import files
+    from kerasgen.exporting import writer
 
     fast, apart = speeds(folders), differences()
     rows, missed, sizes = [], [], []
@@ -132,7 +131,7 @@ def main(folders) -> int:
         sizes.append(f"| `{name}` | {size:,} | {seconds:.0f} | {speed} | {difference} |")
     names = sorted({name for known in baselines.read().values() for name in known["baselines"]})
     page = PAGE.format(
-        batch=BATCH, tolerance=exporting.TOLERANCE, rows="\n".join(rows), sizes="\n".join(sizes),
+        batch=BATCH, tolerance=writer.TOLERANCE, rows="\n".join(rows), sizes="\n".join(sizes),
         names=", ".join(names), machine=f"{machine.describe()}.",
         missed=f"Presets that miss a target: {', '.join(missed)}." if missed else "All targets are met.",
     )  # fmt: skip

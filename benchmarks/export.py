@@ -38,8 +38,8 @@ fresh weights and exported with its proof in a process of its own. The bound for
 
 def base():
     """Only the libraries, in the worker."""
-    import kerasgen.model  # noqa: F401
-    import kerasgen.onnx_graph  # noqa: F401
+    import kerasgen.core.model  # noqa: F401
+    import kerasgen.exporting.onnx_graph  # noqa: F401
 
     return {}
 
@@ -104,9 +104,7 @@ def main():
         rows.append(row(name, measured(name)))
         print(rows[-1], flush=True)
     if not names:
-        text = HEAD.format(
-            most=MOST, base=measured()["memory"], rows="\n".join(rows), machine=machine.describe()
-        )
+        text = HEAD.format(most=MOST, base=measured()["memory"], rows="\n".join(rows), machine=machine.describe())
         PAGE.write_text(text, "utf-8")
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 import kerasgen  # noqa: F401  isort: skip  (first: it chooses the backend)
-from kerasgen.nets import patch_search
+from kerasgen.nets import patches
 
 SIZE, SIDES, LARGE, SOME = (
     7,
@@ -38,7 +38,7 @@ GREY = [tf.TensorSpec((None, None, 1))] * 2
 
 @tf.function(input_signature=GREY, autograph=False)
 def ours(query, keys):
-    return patch_search.nearest(query, keys, SIZE)[0]
+    return patches.nearest(query, keys, SIZE)[0]
 
 
 @tf.function(input_signature=GREY, autograph=False)
@@ -54,12 +54,9 @@ def neighbours(query, keys):
     from sklearn.neighbors import NearestNeighbors
 
     q, k = (
-        np.lib.stride_tricks.sliding_window_view(x[..., 0], (SIZE, SIZE)).reshape(-1, SIZE**2)
-        for x in (query, keys)
+        np.lib.stride_tricks.sliding_window_view(x[..., 0], (SIZE, SIZE)).reshape(-1, SIZE**2) for x in (query, keys)
     )
-    return (
-        NearestNeighbors(n_neighbors=1, algorithm="brute").fit(k).kneighbors(q, return_distance=False)[:, 0]
-    )
+    return NearestNeighbors(n_neighbors=1, algorithm="brute").fit(k).kneighbors(q, return_distance=False)[:, 0]
 
 
 def seconds(side: int) -> dict:

@@ -21,7 +21,8 @@ import pathlib
 import tempfile
 
 import kerasgen
-from kerasgen import files, hub, recipes, training
+from kerasgen import files, hub
+from kerasgen.runs import recipes, training
 
 HOME = pathlib.Path(kerasgen.__file__).parent / "presets"
 TABLE = pathlib.Path(__file__).resolve().parents[1] / "docs" / "results.md"

@@ -11,7 +11,7 @@ import time
 
 import machine
 
-from kerasgen import training
+from kerasgen.runs import training
 
 EPOCHS = 100
 

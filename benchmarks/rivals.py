@@ -210,9 +210,7 @@ def points(data, seed):
     bins = [np.histogram(column, 50, density=True) for column in x.T]
 
     def independent(x):
-        places = [
-            np.clip(np.searchsorted(edges, c) - 1, 0, 49) for c, (_, edges) in zip(x.T, bins, strict=True)
-        ]
+        places = [np.clip(np.searchsorted(edges, c) - 1, 0, 49) for c, (_, edges) in zip(x.T, bins, strict=True)]
         return sum(np.log(np.maximum(h[p], 1e-6)) for p, (h, _) in zip(places, bins, strict=True))
 
     shuffled = lambda random, count: np.stack([random.choice(column, count) for column in x.T], 1)  # noqa: E731
@@ -252,9 +250,7 @@ def textures(data, seed):
     yield "shuffled_pixels", made(lambda random: texture.shuffled(picture, random.integers(2**31)))
     yield (
         "grey",
-        made(
-            lambda random: np.full(picture.shape, picture.mean()) + 1e-6 * random.normal(size=picture.shape)
-        ),
+        made(lambda random: np.full(picture.shape, picture.mean()) + 1e-6 * random.normal(size=picture.shape)),
     )
     for side in (8, 16):
         yield f"blocks_{side}", made(lambda random, side=side: simple.blocks(random, picture, side))

@@ -66,17 +66,14 @@ def main(presets):
     import kerasgen.exporting  # noqa: F401
 
     print(machine.describe(), "\n")
-    print(
-        "| preset | batch | predict, ms | Keras, ms | SavedModel, ms | ONNX Runtime, ms | predict / ONNX Runtime |"
-    )
+    print("| preset | batch | predict, ms | Keras, ms | SavedModel, ms | ONNX Runtime, ms | predict / ONNX Runtime |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for preset in presets:
         for batch in (1, 64):
             ms = {way: 1e3 * value for way, value in measure(preset, batch).items()}
             ratio = f"{ms['predict'] / ms['ONNX Runtime']:.1f}" if "predict" in ms else ""
             shown = [
-                f"{ms[way]:.2f}" if way in ms else ""
-                for way in ("predict", "Keras", "SavedModel", "ONNX Runtime")
+                f"{ms[way]:.2f}" if way in ms else "" for way in ("predict", "Keras", "SavedModel", "ONNX Runtime")
             ]
             print(f"| `{preset}` | {batch} | {' | '.join(shown)} | {ratio} |", flush=True)
 

@@ -19,7 +19,8 @@ import numpy as np
 import tensorflow as tf
 
 import kerasgen  # isort: skip  (first: it chooses the backend)
-from kerasgen import random, samplers
+from kerasgen import samplers
+from kerasgen.core import random
 
 SIZES = (8, 12, 16, 24, 32)
 
@@ -64,9 +65,7 @@ def runtimes(batches):
         kerasgen.export(model, f"{folder}/bundle")
         bundle = kerasgen.runtime.Bundle(f"{folder}/bundle")
         return {
-            batch: fastest(
-                {"Keras": partial(model.sample, batch), "ONNX Runtime": partial(bundle.sample, batch)}
-            )
+            batch: fastest({"Keras": partial(model.sample, batch), "ONNX Runtime": partial(bundle.sample, batch)})
             for batch in batches
         }
 

@@ -42,9 +42,7 @@ class Rival:
         self.functions, self.levels = functions, data.levels or (256 if data.text else None)
 
     def sample(self, count, *, seed, **said):
-        return np.asarray(
-            self.functions["sample"](np.random.default_rng(seed), count, *said.values()), "float32"
-        )
+        return np.asarray(self.functions["sample"](np.random.default_rng(seed), count, *said.values()), "float32")
 
     def log_prob(self, x):
         return self.functions["log_prob"](x)
@@ -79,9 +77,7 @@ class Mixture:
         self.shares = np.array([share for share, _, _ in self.parts])
 
     def log_prob(self, x):
-        laws = [
-            np.log(share) + multivariate_normal(mean, spread).logpdf(x) for share, mean, spread in self.parts
-        ]
+        laws = [np.log(share) + multivariate_normal(mean, spread).logpdf(x) for share, mean, spread in self.parts]
         return logsumexp(laws, axis=0)
 
     def sample(self, random, count, label=None):
@@ -94,9 +90,7 @@ class Mixture:
         x = np.zeros((count, len(self.parts[0][1])))
         for part in np.unique(chosen):
             _, mean, spread = self.parts[part]
-            x[chosen == part] = random.multivariate_normal(
-                mean, spread, (chosen == part).sum(), method="eigh"
-            )
+            x[chosen == part] = random.multivariate_normal(mean, spread, (chosen == part).sum(), method="eigh")
         return x
 
 
@@ -123,10 +117,7 @@ class BernoulliMixture:
         return logsumexp(self._joint(x), axis=1)
 
     def sample(self, random, count):
-        return (
-            random.random((count, self.p.shape[1]))
-            < self.p[random.choice(len(self.p), count, p=self.weights)]
-        )
+        return random.random((count, self.p.shape[1])) < self.p[random.choice(len(self.p), count, p=self.weights)]
 
 
 class Logistic:

@@ -118,9 +118,7 @@ def passing(name) -> list[str]:
     aims, about = targets(name), hub.read_preset(name)
     rivals = baselines.read()[source(about)]["baselines"]
     own = {aim.like for aim in aims} | set(baselines.SOLUTIONS.get(source(about), ()))
-    return [
-        rival for rival in rivals if rival not in own and all(aim.met(aim.rivals.get(rival)) for aim in aims)
-    ]
+    return [rival for rival in rivals if rival not in own and all(aim.met(aim.rivals.get(rival)) for aim in aims)]
 
 
 def measure(name) -> dict:

@@ -19,7 +19,8 @@ PRESETS = ("gaussian_mixture_eight_gaussians", "gaussian_digits", "vae_digits", 
 
 
 def prepared(preset, **compiled):
-    from kerasgen import hub, training
+    from kerasgen import hub
+    from kerasgen.runs import training
 
     plan = training.plan(hub.read_preset(preset))
     recipe = plan["recipe"]
@@ -54,9 +55,7 @@ def fit_overhead():
         seconds = machine.interleaved({"bare": bare, "fit": fit(plain), "preset": fit(model)}, repeats=5)
         ms = {name: 1e3 * value / steps for name, value in seconds.items()}
         over = f"{ms['preset'] / ms['bare'] - 1:+.0%}"
-        print(
-            f"| `{preset}` | {ms['bare']:.3f} | {ms['fit']:.3f} | {ms['preset']:.3f} | {over} |", flush=True
-        )
+        print(f"| `{preset}` | {ms['bare']:.3f} | {ms['fit']:.3f} | {ms['preset']:.3f} | {over} |", flush=True)
 
 
 def worker(mode, system, width):

@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from kerasgen import catalog  # noqa: E402  (the checkout's own, installed or not)
-from kerasgen.contract import FUNCTIONS  # noqa: E402
+from kerasgen.core.vocabulary import FUNCTIONS  # noqa: E402
 from kerasgen.sources import base_of, find_class, parse, serves  # noqa: E402
 
 SECTIONS = "Idea", "Objective", "What to look at", "Exercises"  # of a system's page, by hand
@@ -35,14 +35,11 @@ def arguments(system) -> list:
     """(names, defaults, meaning) of the constructor, as the docstring groups them."""
     cls = find_class(system.path, system.name)
     init = next(node for node in cls.body if isinstance(node, ast.FunctionDef) and node.name == "__init__")
-    defaults = dict(
-        zip([a.arg for a in init.args.args[1:]], map(ast.unparse, init.args.defaults), strict=True)
-    )
+    defaults = dict(zip([a.arg for a in init.args.args[1:]], map(ast.unparse, init.args.defaults), strict=True))
     text = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", docstring(cls), re.M | re.S)
     items = re.findall(r"^    (\w[\w, ]*): (.*?)(?=^    \w|\Z)", text[1] if text else "", re.M | re.S)
     return [
-        (names, [defaults[name] for name in names.split(", ")], " ".join(meaning.split()))
-        for names, meaning in items
+        (names, [defaults[name] for name in names.split(", ")], " ".join(meaning.split())) for names, meaning in items
     ]
 
 
@@ -60,9 +57,7 @@ def shown(system) -> str | None:
     """The preset whose samples stand for a system: the first with weights that is not a quick one, if there is one."""
     home = ROOT / "kerasgen" / "presets"
     trained = [name for name in presets(system) if (home / name / "model.safetensors").exists()]
-    return min(
-        trained, key=lambda name: (name.endswith("_quick"), name != f"{system.id}_digits", name), default=None
-    )
+    return min(trained, key=lambda name: (name.endswith("_quick"), name != f"{system.id}_digits", name), default=None)
 
 
 # --- how it is said ---------------------------------------------------------------------------------------------------
@@ -109,9 +104,7 @@ def header(system) -> str:
         ("presets", code(shipped) if shipped else "none yet"),
         ("also found under", ", ".join(system.tags)),
     ]
-    paper = (
-        f"*{system.title}*, {system.authors.replace(' and ', ', ')}, {system.year}, {link(system.reference)}."
-    )
+    paper = f"*{system.title}*, {system.authors.replace(' and ', ', ')}, {system.year}, {link(system.reference)}."
     preset = shown(system)
     takes = {name for names, _, _ in arguments(system) for name in names.split(", ")}
     if takes & {"text_length", "objects"}:
@@ -146,9 +139,7 @@ def functions_table() -> str:
     for name, function in FUNCTIONS.items():
         who = [s for s in catalog.SYSTEMS.values() if name in serves(s.path, s.name)]
         if who:
-            rows.append(
-                (f"`{name}`", function.meaning, ", ".join(f"[{s.name}](systems/{s.id}.md)" for s in who))
-            )
+            rows.append((f"`{name}`", function.meaning, ", ".join(f"[{s.name}](systems/{s.id}.md)" for s in who)))
     return table(("function", "gives", "served by"), *rows)
 
 
@@ -200,11 +191,7 @@ def pictures(again=()) -> list:
         if preset and (system.id in again or not path.exists()):
             model = kerasgen.load(preset)
             about = described(model, preset)
-            x = (
-                model.sample(COUNT, seed=SEED, **about)
-                if "sample" in model.serves
-                else translated(model, preset)
-            )
+            x = model.sample(COUNT, seed=SEED, **about) if "sample" in model.serves else translated(model, preset)
             drawn.append(str(pictures.save(path, x, model.kind)))
     return drawn
 

@@ -14,9 +14,7 @@ HERE = pathlib.Path(__file__).parent
 
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description="Export presets as bundles.")
-    parser.add_argument(
-        "presets", nargs="*", help="names of presets; without any, all that ship with weights"
-    )
+    parser.add_argument("presets", nargs="*", help="names of presets; without any, all that ship with weights")
     parser.add_argument("--out", type=pathlib.Path, default=HERE / "bundles", help="folder of the bundles")
     arguments = parser.parse_args(argv)
 

@@ -42,13 +42,13 @@ Versions: {versions}.
 
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description="Compare the runtimes of bundles.")
-    parser.add_argument(
-        "bundles", nargs="*", type=pathlib.Path, help="folders; without any, exports/bundles/*"
-    )
+    parser.add_argument("bundles", nargs="*", type=pathlib.Path, help="folders; without any, exports/bundles/*")
     parser.add_argument("--out", type=pathlib.Path, default=HERE / "PARITY.md")
     arguments = parser.parse_args(argv)
 
-    from kerasgen import exporting, files, parity
+    from kerasgen import files
+    from kerasgen.exporting import runtimes as parity
+    from kerasgen.exporting import writer
 
     folders = arguments.bundles or sorted(path.parent for path in (HERE / "bundles").glob("*/bundle.json"))
     titles = parity.TITLES | {"chromium": "Chromium (WASM)", "c": "C"}
@@ -61,9 +61,7 @@ def main(argv=None) -> int:
             except parity.Absent as error:
                 absent[name] = str(error)
         for folder in folders:
-            report = parity.measure(
-                folder, runtimes, progress=lambda line: print(f"  {line}", file=sys.stderr)
-            )
+            report = parity.measure(folder, runtimes, progress=lambda line: print(f"  {line}", file=sys.stderr))
             info = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))
             absent |= report["absent"]
             misses += [f"{folder.name}: {line}" for line in report["misses"]]
@@ -86,7 +84,7 @@ def main(argv=None) -> int:
     lines += [f"- Not run: {titles[name]}: {reason}" for name, reason in absent.items()]
     lines += [f"- **Miss**: {line}" for line in misses]
     page = PAGE.format(
-        tolerance=exporting.TOLERANCE,
+        tolerance=writer.TOLERANCE,
         header=" | ".join(names),
         dashes="|".join([" --- "] * len(names)),
         rows="\n".join(rows),
@@ -102,12 +100,12 @@ def main(argv=None) -> int:
 def chromium(folders, stack):
     """The web page in a headless browser: one server and one page for all bundles, closed with the stack.
 
-    Raises: `kerasgen.parity.Absent`, saying what is missing.
+    Raises: `kerasgen.exporting.runtimes.Absent`, saying what is missing.
     """
     sys.path.insert(0, str(HERE))
     import website
 
-    from kerasgen.parity import Absent
+    from kerasgen.exporting.runtimes import Absent
 
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if not program:
@@ -124,18 +122,14 @@ def chromium(folders, stack):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=site))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     stack.callback(server.shutdown)
-    browser = stack.enter_context(sync_playwright()).chromium.launch(
-        executable_path=program, args=FLAGS.split()
-    )
+    browser = stack.enter_context(sync_playwright()).chromium.launch(executable_path=program, args=FLAGS.split())
     stack.callback(browser.close)
     page = browser.new_page()
     page.goto(f"http://127.0.0.1:{server.server_port}/")
 
     def runtime(bundle):
         name = pathlib.Path(bundle.directory).name
-        page.evaluate(
-            "name => import('./app.js').then(async ({ open }) => { self.opened = await open(name) })", name
-        )
+        page.evaluate("name => import('./app.js').then(async ({ open }) => { self.opened = await open(name) })", name)
 
         def run(function, inputs):
             given = {n: {"dims": value.shape, "data": value.ravel().tolist()} for n, value in inputs.items()}
@@ -150,7 +144,7 @@ def chromium(folders, stack):
 
 def c(stack):
     """The client in C; it draws samples and nothing else. Raises: as `c_program`."""
-    from kerasgen.parity import Gap
+    from kerasgen.exporting.runtimes import Gap
 
     program = c_program(stack)
     folder = program.parent
@@ -181,9 +175,9 @@ def c_program(stack):
     The header is looked for in `$ORT_INCLUDE`, `$ORT/include` and where systems put it; the library is `$ORT_LIBRARY`,
     else the one inside pip's onnxruntime.
 
-    Raises: `kerasgen.parity.Absent`, saying what is missing.
+    Raises: `kerasgen.exporting.runtimes.Absent`, saying what is missing.
     """
-    from kerasgen.parity import Absent
+    from kerasgen.exporting.runtimes import Absent
 
     given = [os.environ.get("ORT_INCLUDE", ""), os.path.join(os.environ.get("ORT", ""), "include")]
     system = [f"{root}/include{end}" for root in ("/usr", "/usr/local") for end in ("", "/onnxruntime")]

@@ -42,14 +42,12 @@ def build(out, bundles, library=LIBRARY):
         raise ValueError(f"expected bundles of different names, got {', '.join(names) or 'none'}")
     for name in ORT:
         if not (library / name).is_file():
-            raise FileNotFoundError(
-                f"no {name}: run `npm install --ignore-scripts` in {HERE / 'clients' / 'node'}"
-            )
+            raise FileNotFoundError(f"no {name}: run `npm install --ignore-scripts` in {HERE / 'clients' / 'node'}")
     with files.atomic_folder(out) as site:
         site = pathlib.Path(site)
         for name in PAGE:
             shutil.copy(HERE / "clients" / "web" / name, site)
-        shutil.copy(pathlib.Path(kerasgen.__file__).with_name("boxes.js"), site)  # shared with the demo
+        shutil.copy(pathlib.Path(kerasgen.__file__).parent / "demo" / "boxes.js", site)  # shared with the demo
         (site / "ort").mkdir()
         for name in ORT:
             shutil.copy(library / name, site / "ort")
@@ -62,12 +60,8 @@ def build(out, bundles, library=LIBRARY):
 
 def main(argv=None) -> int:
     parser = argparse.ArgumentParser(description="Put the web page and bundles together.")
-    parser.add_argument(
-        "bundles", nargs="*", type=pathlib.Path, help="folders; without any, exports/bundles/*"
-    )
-    parser.add_argument(
-        "--out", type=pathlib.Path, default=pathlib.Path("build/site"), help="folder to write"
-    )
+    parser.add_argument("bundles", nargs="*", type=pathlib.Path, help="folders; without any, exports/bundles/*")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("build/site"), help="folder to write")
     arguments = parser.parse_args(argv)
     bundles = arguments.bundles or sorted(path.parent for path in (HERE / "bundles").glob("*/bundle.json"))
     try:

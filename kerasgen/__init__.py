@@ -17,7 +17,8 @@ from __future__ import annotations
 import importlib
 import os
 
-from kerasgen import catalog, registry
+from kerasgen import catalog
+from kerasgen.core import registry
 
 __version__ = "0.1.0"
 
@@ -30,14 +31,14 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 registry.watch()  # so that Keras finds our classes, whoever imports it and when
 
 _SUBMODULES = (
-    "callbacks", "contract", "data", "exporting", "hub", "metrics", "models", "objectives", "random", "runtime",
+    "callbacks", "core", "data", "exporting", "hub", "metrics", "models", "objectives", "runtime",
     "samplers",
 )  # fmt: skip
 _FUNCTIONS = {
     "load": "hub",
     "list_presets": "hub",
-    "export": "exporting",
-    "verify": "parity",
+    "export": "exporting.writer",
+    "verify": "exporting.runtimes",
 }
 
 __all__ = ["build", "list_systems", *_FUNCTIONS, *_SUBMODULES]
@@ -64,14 +65,10 @@ def build(system: str, **arguments):
     known = [name for name in inspect.signature(cls.__init__).parameters if name not in ("self", "kwargs")]
     for name in arguments:
         if name not in [*known, "name", "dtype"]:
-            raise ValueError(
-                f"{system}: expected {', '.join(known)}, got {name!r}{catalog.nearest(name, known)}"
-            )
+            raise ValueError(f"{system}: expected {', '.join(known)}, got {name!r}{catalog.nearest(name, known)}")
         usual = getattr(inspect.signature(cls.__init__).parameters.get(name), "default", None)
         if isinstance(arguments[name], str) and isinstance(usual, int | float | tuple):
-            kind = {bool: "true or false", int: "a whole number", float: "a number"}.get(
-                type(usual), "a list"
-            )
+            kind = {bool: "true or false", int: "a whole number", float: "a number"}.get(type(usual), "a list")
             raise ValueError(f"{name}: expected {kind} like {usual!r}, got {arguments[name]!r}")
     return cls(**arguments)
 
@@ -89,9 +86,7 @@ def list_systems(pattern: str = "*", family: str | None = None) -> list[str]:
     if family is not None and family not in catalog.FAMILIES:
         raise ValueError(f"unknown family {family!r}{catalog.nearest(family, catalog.FAMILIES)}")
     return [
-        id
-        for id, system in catalog.SYSTEMS.items()
-        if fnmatch.fnmatch(id, pattern) and family in (None, system.family)
+        id for id, system in catalog.SYSTEMS.items() if fnmatch.fnmatch(id, pattern) and family in (None, system.family)
     ]
 
 

@@ -14,12 +14,12 @@ from typing import NamedTuple
 class System(NamedTuple):
     """One published model.
 
-    Attributes: `family` is the folder under `kerasgen/models`; `name` the class in it; `title`, `authors`, `year` and
-    `reference` cite the paper; `tags` are further words that people look for.
+    Attributes: `folder` is where it lies under `kerasgen/models`; `name` the class in it; `title`, `authors`, `year`
+    and `reference` cite the paper; `tags` are further words that people look for.
     """
 
     id: str
-    family: str
+    folder: str
     name: str
     title: str
     authors: str
@@ -29,7 +29,12 @@ class System(NamedTuple):
 
     @property
     def path(self) -> str:
-        return f"kerasgen.models.{self.family}.{self.id}"
+        return f"kerasgen.models.{self.folder.replace('/', '.')}.{self.id}"
+
+    @property
+    def family(self) -> str:
+        """The first folder under `kerasgen/models`: `gan`, `vae`, ..."""
+        return self.folder.partition("/")[0]
 
     def load(self):
         """The model class; this imports TensorFlow."""
@@ -88,42 +93,42 @@ SYSTEMS = {
             "arXiv:2102.12092", ("autoencoder", "Gumbel-softmax", "transformer", "text to image", "discrete VAE"),
         ),
         System(
-            "dcgan", "gan", "DCGAN",
+            "dcgan", "gan/architecture", "DCGAN",
             "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks",
             "A. Radford and L. Metz and S. Chintala", 2015,
             "arXiv:1511.06434", ("adversarial", "convolutional"),
         ),
         System(
-            "progan", "gan", "ProGAN",
+            "progan", "gan/architecture", "ProGAN",
             "Progressive Growing of GANs for Improved Quality, Stability, and Variation",
             "T. Karras and T. Aila and S. Laine and J. Lehtinen", 2017,
             "arXiv:1710.10196", ("adversarial", "growing", "Wasserstein", "equalised learning rate"),
         ),
         System(
-            "biggan", "gan", "BigGAN",
+            "biggan", "gan/conditional", "BigGAN",
             "Large Scale GAN Training for High Fidelity Natural Image Synthesis",
             "A. Brock and J. Donahue and K. Simonyan", 2018,
             "arXiv:1809.11096", ("adversarial", "class-conditional", "spectral normalisation", "attention", "hinge"),
         ),
         System(
-            "cyclegan", "gan", "CycleGAN",
+            "cyclegan", "gan/translation", "CycleGAN",
             "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks",
             "J.-Y. Zhu and T. Park and P. Isola and A. A. Efros", 2017,
             "arXiv:1703.10593", ("adversarial", "translation", "unpaired", "PatchGAN", "least squares", "LSGAN"),
         ),
         System(
-            "gan_cls", "gan", "GANCLS",
+            "gan_cls", "gan/text", "GANCLS",
             "Generative Adversarial Text to Image Synthesis",
             "S. Reed and Z. Akata and X. Yan and L. Logeswaran and B. Schiele and H. Lee", 2016,
             "arXiv:1605.05396", ("adversarial", "text to image", "matching-aware", "GAN-INT-CLS", "interpolation"),
         ),
         System(
-            "layout2im", "gan", "Layout2Im",
+            "layout2im", "gan/conditional", "Layout2Im",
             "Image Generation from Layout", "B. Zhao and L. Meng and W. Yin and L. Sigal", 2018,
             "arXiv:1811.11389", ("adversarial", "layout", "boxes", "scenes", "convolutional LSTM"),
         ),
         System(
-            "stylegan2", "gan", "StyleGAN2",
+            "stylegan2", "gan/architecture", "StyleGAN2",
             "Analyzing and Improving the Image Quality of StyleGAN",
             "T. Karras and S. Laine and M. Aittala and J. Hellsten and J. Lehtinen and T. Aila", 2019,
             "arXiv:1912.04958", ("adversarial", "style", "modulation", "path length", "R1", "DiffAugment"),
@@ -228,9 +233,7 @@ FAMILIES = tuple(dict.fromkeys(system.family for system in SYSTEMS.values()))
 
 def of(cls) -> System | None:
     """The system that a model class is; None for a class of somebody else, whatever it is called."""
-    return next(
-        (row for row in SYSTEMS.values() if (row.path, row.name) == (cls.__module__, cls.__name__)), None
-    )
+    return next((row for row in SYSTEMS.values() if (row.path, row.name) == (cls.__module__, cls.__name__)), None)
 
 
 def plain(name: str) -> str:

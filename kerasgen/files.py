@@ -14,9 +14,7 @@ except ImportError:  # Windows
     fcntl = None
 
 MARK = ".kerasgen"  # an empty file in each folder that was written here and may be replaced
-LOCK = (
-    ".lock"  # a file in each folder that one process at a time may write to; it names the last one that did
-)
+LOCK = ".lock"  # a file in each folder that one process at a time may write to; it names the last one that did
 ASIDE = ".replaced"  # in a run's folder: the run before, until a checkpoint of the new one is saved
 
 

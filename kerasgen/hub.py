@@ -56,7 +56,7 @@ SCHEMA = {
     "parameters": dict,
     "results": dict,
 }
-# `steps`: the training steps that rates and averages are written for; see `kerasgen.recipes`.
+# `steps`: the training steps that rates and averages are written for; see `kerasgen.runs.recipes`.
 OPTIMIZER = {"class_name": str, "config": dict, "steps": int}
 # What a figure must reach, beside a baseline.
 TARGET = {"at": float, "against": str, "like": str, "within": float}
@@ -135,9 +135,7 @@ def find_preset(source) -> Path:
         raise ValueError(f"{source}: expected a preset or run folder, got a folder without {PRESET}")
     system = next((id for id in catalog.SYSTEMS if catalog.plain(id) == catalog.plain(str(source))), None)
     if system:
-        raise NotPreset(
-            system, [name for name in by_plain.values() if _read(SHIPPED / name)["system"] == system]
-        )
+        raise NotPreset(system, [name for name in by_plain.values() if _read(SHIPPED / name)["system"] == system])
     raise ValueError(f"unknown preset {str(source)!r}{catalog.nearest(str(source), by_plain.values())}")
 
 
@@ -457,9 +455,7 @@ def save_preset(model, folder, *, overwrite=False, half=False, **about) -> Path:
     preset = {key: preset[key] for key in [*SCHEMA, *preset] if key in preset}  # in the schema's order
     text = dumps(preset)
     check_preset(json.loads(text), folder.name)
-    stored = {
-        name: (v, _halved(_stored(v)) if half else _stored(v)) for name, v in named_weights(model).items()
-    }
+    stored = {name: (v, _halved(_stored(v)) if half else _stored(v)) for name, v in named_weights(model).items()}
     with np.errstate(over="ignore"):  # what does not fit is infinite, and refused
         arrays = {name: np.asarray(v.numpy(), kind) for name, (v, (_, kind)) in stored.items()}
     _check_finite(arrays)

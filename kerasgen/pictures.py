@@ -48,12 +48,7 @@ def grid(pictures, columns=None, scale=None) -> np.ndarray:
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     scale = scale or math.ceil(SIDE / max(rows * height, columns * width))
-    levels = (
-        np.rint(np.clip(np.nan_to_num(pictures), 0, 1) * 255)
-        .astype("uint8")
-        .repeat(scale, 1)
-        .repeat(scale, 2)
-    )
+    levels = np.rint(np.clip(np.nan_to_num(pictures), 0, 1) * 255).astype("uint8").repeat(scale, 1).repeat(scale, 2)
     canvas = np.full((rows * columns, height * scale + GAP, width * scale + GAP, 3), 255, "uint8")
     canvas[:count, GAP:, GAP:] = levels
     canvas = canvas.reshape(rows, columns, *canvas.shape[1:]).swapaxes(1, 2)
@@ -105,12 +100,8 @@ def page(texts) -> np.ndarray:
 
     lines = []
     for text in to_text(texts[:PAGE]):
-        plain = "".join(
-            c if c.isprintable() and ord(c) < 256 else "\n" if c == "\n" else "\u00b7" for c in text
-        )
-        broken = [
-            line[i : i + COLUMNS] for line in plain.split("\n") for i in range(0, max(len(line), 1), COLUMNS)
-        ]
+        plain = "".join(c if c.isprintable() and ord(c) < 256 else "\n" if c == "\n" else "\u00b7" for c in text)
+        broken = [line[i : i + COLUMNS] for line in plain.split("\n") for i in range(0, max(len(line), 1), COLUMNS)]
         lines += [*broken, "_" * 20, ""]
     font = ImageFont.load_default_imagefont()
     canvas = Image.new("RGB", (6 * COLUMNS + 16, 11 * (len(lines) - 2) + 8), "white")

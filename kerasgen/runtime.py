@@ -29,7 +29,7 @@ class Port:
     """A named input or output of a function.
 
     Args:
-        name: a word of the vocabulary in `kerasgen.contract`.
+        name: a word of the vocabulary in `kerasgen.core.vocabulary`.
         shape: `()` for a scalar, else `"batch"` and the sizes of the other axes; an output's axis may bear the name of
             the input that says its size, `"height"` or `"width"`.
         dtype: "float32" or "int32".
@@ -122,9 +122,7 @@ def check(port: Port, value) -> np.ndarray:
 
 def _whole_range(port):
     """What a whole number can be, with the ends of its type where the port has none."""
-    low, high = (
-        own if end is None else end for own, end in zip(INT32, (port.minimum, port.maximum), strict=True)
-    )
+    low, high = (own if end is None else end for own, end in zip(INT32, (port.minimum, port.maximum), strict=True))
     return dataclasses.replace(port, minimum=low, maximum=high).describe()
 
 
@@ -225,9 +223,7 @@ def numbered(value, class_names, name="label"):
     if value in class_names:
         return list(class_names).index(value)
     if not class_names:
-        raise ValueError(
-            f"{name}: expected class numbers, as the model knows no names of classes, got {value!r}"
-        )
+        raise ValueError(f"{name}: expected class numbers, as the model knows no names of classes, got {value!r}")
     near = difflib.get_close_matches(value, class_names, 1, 0.5)
     known = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(map(str, class_names[:20]))}"
     raise ValueError(f"{name}: unknown class {value!r}; {known}")
@@ -315,9 +311,7 @@ class Bundle:
         small = {name: entry.get("variants", {}) for name, entry in entries.items()}
         known = sorted({name for variants in small.values() for name in variants})
         if variant is not None and variant not in known:
-            raise ValueError(
-                f"variant: expected {' or '.join(known) or 'None, it has none'}, got {variant!r}"
-            )
+            raise ValueError(f"variant: expected {' or '.join(known) or 'None, it has none'}, got {variant!r}")
         self.onnx = {n: small[n].get(variant, entry)["onnx"] for n, entry in entries.items()}
         self._sessions = {}
         for name, path in self.onnx.items():
@@ -546,9 +540,7 @@ def _check_function(name, entry, files):
     for port in ports:
         shape = port["shape"]
         sizes = {name for name in SIZES if name in names} if port is entry["output"] else ()
-        if (shape and shape[0] != BATCH) or any(
-            n not in sizes and (type(n) is not int or n < 1) for n in shape[1:]
-        ):
+        if (shape and shape[0] != BATCH) or any(n not in sizes and (type(n) is not int or n < 1) for n in shape[1:]):
             raise ValueError(
                 f'bundle.json: {key}.{port["name"]}: expected a shape [] or ["{BATCH}", sizes], got {shape}'
             )
@@ -608,9 +600,7 @@ def check_graph(content, ports):
             if message == "tensor" and number in _EXTERNAL and value:
                 raise ValueError("stores a tensor outside; expected one file without external data")
             if message == "model" and _INSIDE["model"].get(number) in ("training", "function"):
-                raise ValueError(
-                    f"holds a {_INSIDE['model'][number]}; expected one graph of standard operators"
-                )
+                raise ValueError(f"holds a {_INSIDE['model'][number]}; expected one graph of standard operators")
             versions += message == "opset" and number == 2
             if number == _DOMAIN.get(message):
                 domains.add(bytes(value).decode())

@@ -22,9 +22,7 @@ def find_class(module: str, name: str) -> ast.ClassDef:
 def resolve(module: str, name: str) -> tuple:
     """(module, class) that a possibly dotted name stands for inside a module."""
     imports = [node for node in parse(module).body if isinstance(node, ast.ImportFrom)]
-    known = {
-        alias.asname or alias.name: f"{node.module}.{alias.name}" for node in imports for alias in node.names
-    }
+    known = {alias.asname or alias.name: f"{node.module}.{alias.name}" for node in imports for alias in node.names}
     first, *rest = name.split(".")
     return ".".join([known.get(first, f"{module}.{first}"), *rest]).rsplit(".", 1)
 

@@ -33,6 +33,4 @@ def costly_calls():
     """Parametrise a law by systems and the functions that they serve."""
     calls = [(system, function) for system, cls in CLASSES.items() for function in cls.serves]
     quick = [system in REPRESENTATIVES or _FUNCTIONS[function] == system for system, function in calls]
-    return pytest.mark.parametrize(
-        "system, function", [_mark(q, *call) for q, call in zip(quick, calls, strict=True)]
-    )
+    return pytest.mark.parametrize("system, function", [_mark(q, *call) for q, call in zip(quick, calls, strict=True)])

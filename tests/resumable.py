@@ -69,9 +69,7 @@ def run(system, folder, mode="single", ports=(), worker=0):
     """A run that saves after every step; in a process of its own. What it ends with is in `done.npz`."""
     if ports:
         cluster = {"worker": [f"localhost:{port}" for port in ports]}
-        os.environ["TF_CONFIG"] = json.dumps(
-            {"cluster": cluster, "task": {"type": "worker", "index": worker}}
-        )
+        os.environ["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": worker}})
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.experimental.enable_op_determinism()
     with strategy(mode).scope():

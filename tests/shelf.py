@@ -10,16 +10,16 @@ import kerasgen
 
 def write(model, folder, preset=None, data=None):
     """A bundle of a model's ONNX files; without the SavedModel, proof and card, which take most of an export's time."""
-    from kerasgen import exporting, onnx_graph
+    from kerasgen.exporting import onnx_graph, writer
 
     folder = pathlib.Path(folder)
     (folder / "onnx").mkdir(parents=True)
-    info = exporting._describe(model, preset, data, exporting.OPSET)
+    info = writer._describe(model, preset, data, writer.OPSET)
     for function, entry in info["functions"].items():
         if entry["onnx"]:
-            proto = exporting.convert(onnx_graph.trace(model, function), function, info)
+            proto = writer.convert(onnx_graph.trace(model, function), function, info)
             (folder / entry["onnx"]).write_bytes(proto.SerializeToString())
-    exporting._write_info(folder, info)
+    writer._write_info(folder, info)
     return folder
 
 
@@ -31,9 +31,7 @@ def tiny(system, folder):
         weight.assign(weight + 0.05 * rng.normal(size=weight.shape))
     about = {"name": "digits", "licence": "CC BY 4.0", "origin": "UCI"}
     if model.described == "label":
-        about["class_names"] = tuple(
-            "red green blue cyan pink grey gold lime navy teal".split()[: model.num_classes]
-        )
+        about["class_names"] = tuple("red green blue cyan pink grey gold lime navy teal".split()[: model.num_classes])
     elif model.described:
         texts = said(model, 2)
         known = (

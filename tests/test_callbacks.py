@@ -11,9 +11,10 @@ import tensorflow as tf
 from keras import layers
 from rich.console import Console
 
-from kerasgen import averages, pictures, random
+from kerasgen import pictures
 from kerasgen.callbacks import BestWeights, CSVHistory, NonFinite, Progress, SampleGrid
-from kerasgen.model import GenerativeModel
+from kerasgen.core import averages, random
+from kerasgen.core.model import GenerativeModel
 
 FAR = np.linspace([3.0, 3.0], [5.0, 5.0], 8, dtype="float32")  # training leads past validation
 NEAR = np.ones((8, 2), "float32")
@@ -55,9 +56,7 @@ class Pair(GenerativeModel):
         super().__init__(**kwargs)
         self.image_shape = (2,)
         self.left, self.right = (
-            keras.Sequential(
-                [keras.Input((1,)), layers.Dense(2, use_bias=False, kernel_initializer="zeros")], name=n
-            )
+            keras.Sequential([keras.Input((1,)), layers.Dense(2, use_bias=False, kernel_initializer="zeros")], name=n)
             for n in self.players
         )
 
@@ -100,9 +99,7 @@ class Normalised(GenerativeModel):
 
 def fit(model, callbacks, epochs=7, use_ema=False, **options):
     names = [f"{player}_optimizer" if player else "optimizer" for player in model.players]
-    model.compile(
-        run_eagerly=True, **{n: keras.optimizers.SGD(0.08, use_ema=use_ema, ema_momentum=0.7) for n in names}
-    )
+    model.compile(run_eagerly=True, **{n: keras.optimizers.SGD(0.08, use_ema=use_ema, ema_momentum=0.7) for n in names})
     validation = tf.data.Dataset.from_tensors(NEAR)
     model.fit(
         FAR,
@@ -147,9 +144,7 @@ def test_the_best_weights_are_those_that_validation_saw(kind, monitor, use_ema):
 
 
 def test_validation_looks_at_weights_where_nothing_is_averaged_and_at_averages_where_something_is():
-    first, last = (
-        fit(Point(), [BestWeights()], use_ema=ema).history.history["val_loss"] for ema in (False, True)
-    )
+    first, last = (fit(Point(), [BestWeights()], use_ema=ema).history.history["val_loss"] for ema in (False, True))
     assert first != last
     plain = fit(Point(), [], use_ema=True).history.history["val_loss"]
     np.testing.assert_allclose(plain, first, rtol=1e-5)  # without the callback, Keras looks at the weights
@@ -231,9 +226,7 @@ def test_sample_grids_of_points(tmp_path):
 
 def test_sample_grids_draw_the_averages(tmp_path, monkeypatch):
     seen, witness = [], Witness()
-    monkeypatch.setattr(
-        pictures, "draw", lambda x, kind: seen.append(x.mean(0)) or np.zeros((4, 4, 3), "uint8")
-    )
+    monkeypatch.setattr(pictures, "draw", lambda x, kind: seen.append(x.mean(0)) or np.zeros((4, 4, 3), "uint8"))
     fit(Point(), [witness, SampleGrid(tmp_path, count=4000)], use_ema=True, epochs=3)
     for mean, average in zip(seen, witness.averages, strict=True):
         np.testing.assert_allclose(mean, average[0], atol=0.02)
@@ -243,11 +236,7 @@ def test_tensorboard_gets_the_same_pictures(tmp_path):
     pytest.importorskip("tensorboard")
     fit(Point(), [SampleGrid(tmp_path / "samples", tensorboard=tmp_path / "board")], epochs=1)
     (events,) = (tmp_path / "board").iterdir()
-    tags = [
-        value.tag
-        for event in tf.compat.v1.train.summary_iterator(str(events))
-        for value in event.summary.value
-    ]
+    tags = [value.tag for event in tf.compat.v1.train.summary_iterator(str(events)) for value in event.summary.value]
     assert tags == ["samples"]
 
 
@@ -355,9 +344,7 @@ def test_a_grid_shows_each_pixel_as_a_square_in_order():
 def test_files_of_examples(tmp_path, name, shape):
     x = np.random.default_rng(0).random(shape).astype("float32")
     path = pictures.save(tmp_path / "new" / name, x)
-    read = (
-        np.load(path) if path.suffix == ".npy" else imageio.imread(path, index=None if name == "x.gif" else 0)
-    )
+    read = np.load(path) if path.suffix == ".npy" else imageio.imread(path, index=None if name == "x.gif" else 0)
     assert np.array_equal(read, x) if path.suffix == ".npy" else read.size
     assert [p.name for p in path.parent.iterdir()] == [name]
 

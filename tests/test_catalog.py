@@ -12,14 +12,15 @@ SYSTEMS = pytest.mark.parametrize("system", catalog.SYSTEMS.values(), ids=catalo
 
 
 def test_rows_and_model_files_agree(root):
-    files = (root / "kerasgen" / "models").glob("*/*.py")
-    on_disk = {(f.parent.name, f.stem) for f in files if f.stem != "__init__"}
-    assert {(system.family, system.id) for system in catalog.SYSTEMS.values()} == on_disk
+    models = root / "kerasgen" / "models"
+    files = [f.relative_to(models) for f in models.glob("*/**/*.py") if f.stem != "__init__"]
+    on_disk = {(f.parent.as_posix(), f.stem) for f in files}
+    assert {(system.folder, system.id) for system in catalog.SYSTEMS.values()} == on_disk
 
 
 def test_nothing_else_lies_among_the_models(root):
-    for family in catalog.FAMILIES:
-        folder = root / "kerasgen" / "models" / family
+    for system in catalog.SYSTEMS.values():
+        folder = root / "kerasgen" / "models" / system.folder
         assert {path.suffix for path in folder.iterdir() if path.name != "__pycache__"} == {".py"}
 
 
@@ -27,9 +28,7 @@ def test_names_are_unique_as_look_up_sees_them():
     rows = catalog.SYSTEMS.values()
     plain = [{catalog.plain(system.id), catalog.plain(system.name)} for system in rows]
     assert sum(map(len, plain)) == len(set().union(*plain))
-    assert (
-        len(catalog.SYSTEMS) == len({system.id for system in rows}) == len({system.name for system in rows})
-    )
+    assert len(catalog.SYSTEMS) == len({system.id for system in rows}) == len({system.name for system in rows})
 
 
 @SYSTEMS
@@ -63,7 +62,7 @@ def test_depth_is_model_objective_base(system):
 
     Between the objective and the base may stand one other, which it refines.
     """
-    from kerasgen.model import GenerativeModel
+    from kerasgen.core.model import GenerativeModel
 
     cls = system.load()
     above = cls.__mro__[1 : cls.__mro__.index(GenerativeModel)]
@@ -75,11 +74,7 @@ def test_depth_is_model_objective_base(system):
 @SYSTEMS
 def test_arguments_are_primitives_with_defaults(system):
     def plain(value):
-        return (
-            all(map(plain, value))
-            if isinstance(value, tuple)
-            else isinstance(value, (int, float, str, type(None)))
-        )
+        return all(map(plain, value)) if isinstance(value, tuple) else isinstance(value, (int, float, str, type(None)))
 
     parameters = list(inspect.signature(system.load().__init__).parameters.values())[1:]
     assert parameters[-1].kind is inspect.Parameter.VAR_KEYWORD
@@ -107,9 +102,7 @@ def test_pages_are_of_known_systems(root):
 
 
 @SYSTEMS
-@pytest.mark.parametrize(
-    "change", [str, str.upper, lambda s: s.replace("_", "-"), lambda s: s.replace("_", "")]
-)
+@pytest.mark.parametrize("change", [str, str.upper, lambda s: s.replace("_", "-"), lambda s: s.replace("_", "")])
 def test_look_up_ignores_case_and_dashes(system, change):
     assert catalog.find(change(system.id)) is system
     assert catalog.find(change(system.name)) is system
@@ -137,9 +130,7 @@ def test_an_unknown_class_meets_the_nearest_name():
 
 
 def test_an_unknown_argument_meets_the_known_ones():
-    with pytest.raises(
-        ValueError, match=r"dcgan: expected image_shape, .*, got 'latentdim'; did you mean latent_dim?"
-    ):
+    with pytest.raises(ValueError, match=r"dcgan: expected image_shape, .*, got 'latentdim'; did you mean latent_dim?"):
         kerasgen.build("dcgan", latentdim=3)
 
 
@@ -164,7 +155,5 @@ def test_lists_take_a_pattern_and_a_family():
 
 
 def test_every_folder_of_models_is_a_family(root):
-    folders = {
-        p.name for p in (root / "kerasgen" / "models").iterdir() if p.is_dir() and p.name != "__pycache__"
-    }
+    folders = {p.name for p in (root / "kerasgen" / "models").iterdir() if p.is_dir() and p.name != "__pycache__"}
     assert folders == set(catalog.FAMILIES)

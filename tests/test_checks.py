@@ -127,8 +127,7 @@ BAD_EXAMPLES = {
     "grey levels": (
         np.arange(64).reshape(1, *SHAPE) % 17,
         SHAPE,
-        "x: expected values in [0, 1], got 0 to 16 (first at (0, 0, 2, 0)); "
-        "from grey levels use x / (levels - 1)",
+        "x: expected values in [0, 1], got 0 to 16 (first at (0, 0, 2, 0)); from grey levels use x / (levels - 1)",
     ),
     "a little over": (
         spoilt(1.01),
@@ -212,9 +211,7 @@ def test_bounds_of_centred_models():
         "x: expected values in [-1, 1], got 20 to 200 (first at (0, 0, 0, 0)); from 0..255 use x / 127.5 - 1",
     )
     check_examples(ONES * 400, SHAPE)  # without bounds anything finite passes
-    check_examples(
-        zeros(2, 8, 8, 1, dtype="uint8") + np.arange(2, dtype="uint8")[:, None, None, None], SHAPE, 0, 1
-    )
+    check_examples(zeros(2, 8, 8, 1, dtype="uint8") + np.arange(2, dtype="uint8")[:, None, None, None], SHAPE, 0, 1)
 
 
 def test_slack_admits_dequantised_levels():

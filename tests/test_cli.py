@@ -20,8 +20,9 @@ import shelf
 from tiny import TINY
 
 import kerasgen
-from kerasgen import callbacks, exporting, files, hub
+from kerasgen import callbacks, files, hub
 from kerasgen.cli import main
+from kerasgen.exporting import writer
 
 ROOT = Path(kerasgen.__file__).parents[1]
 
@@ -123,12 +124,7 @@ def test_mistakes_get_one_line(run, preset, tmp_path, argv, code, message):
     before = sorted(preset.iterdir())
     got, out, error = run(*argv.format(preset=preset, tmp=tmp_path).split())
     lines = error.splitlines()
-    assert (
-        got == code
-        and message.format(preset=preset) in lines[-1]
-        and lines[-1].startswith("error: ")
-        and out == ""
-    )
+    assert got == code and message.format(preset=preset) in lines[-1] and lines[-1].startswith("error: ") and out == ""
     assert len(lines) == 1 or lines[0].endswith("loading TensorFlow")
     assert sorted(preset.iterdir()) == before and list(tmp_path.iterdir()) == []
 
@@ -285,8 +281,8 @@ def test_what_data_and_model_both_state_is_compared(run, own, monkeypatch, argv,
 
 def test_what_was_told_of_is_the_cure(own):
     changes = {"data.name": str(own / "rec"), "arguments.num_classes": 0, "arguments.sample_rate": 44100}
-    plan = kerasgen.training.plan("wavenet_plucked_strings_quick", overrides=changes)
-    data, model = kerasgen.training.prepare(plan)
+    plan = kerasgen.runs.training.plan("wavenet_plucked_strings_quick", overrides=changes)
+    data, model = kerasgen.runs.training.prepare(plan)
     assert model.sample_rate == data.sample_rate == 44100 and model.num_classes == data.num_classes == 0
 
 
@@ -326,10 +322,10 @@ def test_a_size_is_stated_once(own, monkeypatch, stated):
     size = [64, 64, 3] if stated == "neither" else [16, 24, 3]  # that of the preset
     changes = {"data.name": "photos", "recipe.epochs": 1, "arguments.widths": [8, 8]}
     changes |= {f"{part}.image_shape": size for part in parts}
-    data, model = kerasgen.training.prepare(kerasgen.training.plan("dcgan_64", overrides=changes))
+    data, model = kerasgen.runs.training.prepare(kerasgen.runs.training.plan("dcgan_64", overrides=changes))
     assert list(data.shape) == list(model.image_shape) == size
     if len(parts) == 1:  # a preset of data that are cut
-        plan = kerasgen.training.plan("char_rnn_python_topics", overrides={f"{stated}.image_shape": [32]})
+        plan = kerasgen.runs.training.plan("char_rnn_python_topics", overrides={f"{stated}.image_shape": [32]})
         assert plan["data"]["image_shape"] == plan["arguments"]["image_shape"] == [32]
 
 
@@ -351,7 +347,7 @@ def test_a_run_knows_its_data_from_anywhere(run, own, preset, tmp_path, monkeypa
     assert str(home) not in Path("r", "model", "README.md").read_text()
     data = kerasgen.data.of(hub.read_preset("r"))
     assert sum(map(data.count, data.splits)) == 40 and data.class_names == ("ant", "bee", "cat")
-    kept = json.loads(json.dumps({key: getattr(data, key) for key in exporting.FACTS}))
+    kept = json.loads(json.dumps({key: getattr(data, key) for key in writer.FACTS}))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     shutil.rmtree(home / "pets")
@@ -419,14 +415,9 @@ def test_a_run_folder_holds_everything(trained):
     expected = {"config.json", "history.csv", "samples.png", "samples/samples.gif", "samples/epoch_0002.png"}
     assert expected | {"model/preset.json", "model/model.safetensors", "model/manifest.json"} <= names
     config = json.loads((trained / "config.json").read_text())
-    assert (
-        config["preset"]["data"]["batch_size"] == 512
-        and config["versions"]["kerasgen"] == kerasgen.__version__
-    )
+    assert config["preset"]["data"]["batch_size"] == 512 and config["versions"]["kerasgen"] == kerasgen.__version__
     preset = hub.read_preset(trained)
-    assert (
-        preset["results"]["epochs"] == 2 and preset["recipe"]["epochs"] == 2 and preset["recipe"]["seed"] == 3
-    )
+    assert preset["results"]["epochs"] == 2 and preset["recipe"]["epochs"] == 2 and preset["recipe"]["seed"] == 3
     assert len((trained / "history.csv").read_text().splitlines()) == 3
 
 
@@ -434,15 +425,10 @@ def test_train_says_where_things_are_and_what_is_next(training):
     _, code, out, error = training
     assert code == 0 and re.fullmatch(r"runs/tiny/\d{8}-\d{6}\n", out)
     run = out.strip()
-    assert (
-        error.splitlines()[-1]
-        == f"pictures: {run}/samples.png; next: kerasgen export {run} --out {run}/bundle"
-    )
+    assert error.splitlines()[-1] == f"pictures: {run}/samples.png; next: kerasgen export {run} --out {run}/bundle"
 
 
-def test_interrupting_saves_what_was_learned_in_the_place_of_an_older_run(
-    run, preset, trained, tmp_path, monkeypatch
-):
+def test_interrupting_saves_what_was_learned_in_the_place_of_an_older_run(run, preset, trained, tmp_path, monkeypatch):
     class Impatient(callbacks.CSVHistory):
         def on_epoch_end(self, epoch, logs=None):
             super().on_epoch_end(epoch, logs)
@@ -493,9 +479,7 @@ def outcome(folder):
     )
 
 
-@pytest.mark.parametrize(
-    "name, code", [("SIGTERM", 143), pytest.param("SIGINT", 130, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("name, code", [("SIGTERM", 143), pytest.param("SIGINT", 130, marks=pytest.mark.slow)])
 def test_a_run_that_was_ended_goes_on(run, preset, ended_by, tmp_path, monkeypatch, name, code):
     monkeypatch.chdir(tmp_path)
     options = ("--epochs", 3, "--set", "recipe.monitor=val_generator_loss")
@@ -572,16 +556,12 @@ def test_a_recipe_ends_at_the_same_rate_on_twice_the_data(run, tmp_path):
 
 
 def test_grids_take_few_steps(preset):
-    model = kerasgen.build(
-        "ddpm", image_shape=(8, 8, 1), width=8, multipliers=(1,), blocks=1, attention=(), steps=60
-    )
-    assert kerasgen.training._fewer_steps(model) == {"steps": 50}
+    model = kerasgen.build("ddpm", image_shape=(8, 8, 1), width=8, multipliers=(1,), blocks=1, attention=(), steps=60)
+    assert kerasgen.runs.training._fewer_steps(model) == {"steps": 50}
     assert model.sample(1, steps=50).shape == (1, 8, 8, 1)
-    model = kerasgen.build(
-        "ddpm", image_shape=(8, 8, 1), width=8, multipliers=(1,), blocks=1, attention=(), steps=20
-    )
-    assert kerasgen.training._fewer_steps(model) == {}
-    assert kerasgen.training._fewer_steps(kerasgen.load(preset)) == {}
+    model = kerasgen.build("ddpm", image_shape=(8, 8, 1), width=8, multipliers=(1,), blocks=1, attention=(), steps=20)
+    assert kerasgen.runs.training._fewer_steps(model) == {}
+    assert kerasgen.runs.training._fewer_steps(kerasgen.load(preset)) == {}
 
 
 HELD = """
@@ -617,9 +597,7 @@ def test_a_second_interrupt_ends_a_run_and_leaves_the_trained_one(run, preset, t
     folder = shutil.copytree(trained, tmp_path / "run")
     many = ["--set", "recipe.steps_per_epoch=1000000", "--set", "recipe.compile.steps_per_execution=1000000"]
     command = [sys.executable, "-m", "kerasgen", "train", preset, "--out", folder, *many]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    )
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     while not (folder / files.ASIDE / "config.json").exists():
         assert process.poll() is None
         time.sleep(0.1)
@@ -631,10 +609,7 @@ def test_a_second_interrupt_ends_a_run_and_leaves_the_trained_one(run, preset, t
     process.send_signal(signal.SIGINT)
     said = process.communicate()[1]
     assert process.returncode == 130 and time.monotonic() - asked < 8
-    assert (
-        "stopping after the call at hand; Ctrl-C again stops at once\n" in said
-        and "stopped at once\n" in said
-    )
+    assert "stopping after the call at hand; Ctrl-C again stops at once\n" in said and "stopped at once\n" in said
     assert np.array_equal(kerasgen.load(folder).sample(2, seed=1), kerasgen.load(trained).sample(2, seed=1))
     assert run("train", preset, "--out", folder, *RATES)[0] == 2
     assert sha(folder) == sha(trained) and not (folder / files.ASIDE).exists()
@@ -674,7 +649,7 @@ def test_without_a_run_to_go_on_with_a_new_one_begins(run, preset, tmp_path, mon
                 path.parent.mkdir(exist_ok=True),
                 path.touch(),
             )
-        start = kerasgen.training.begin(preset, out="new", resume=True)
+        start = kerasgen.runs.training.begin(preset, out="new", resume=True)
         assert start.record is None and not start.finished
     code, out, error = run("train", preset, "--resume", "--out", "new")
     assert code == 0 and out == "new\n" and "no unfinished run; a new one begins" in error
@@ -686,11 +661,7 @@ def test_a_folder_that_a_process_trains_into_is_left_alone(run, preset, trained,
     with files.lock(folder):
         for option in ((), ("--resume", "--epochs", 5)):
             code, out, error = run("train", preset, "--out", folder, *option)
-            assert (
-                code == 1
-                and error.startswith(f"error: {folder}: in use by process ")
-                and error.count("\n") == 1
-            )
+            assert code == 1 and error.startswith(f"error: {folder}: in use by process ") and error.count("\n") == 1
     assert sorted(folder.rglob("*")) == before
 
 
@@ -825,9 +796,7 @@ def test_another_backend_is_one_line(tmp_path):
             "-o",
             str(tmp_path / "x.png"),
         ]
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=os.environ | {"KERAS_BACKEND": backend}
-        )
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"KERAS_BACKEND": backend})
         line = f"error: kerasgen: expected the Keras backend 'tensorflow', got '{backend}'; import kerasgen before "
         assert done.returncode == 1 and done.stderr.startswith(line) and done.stderr.count("\n") == 1
 
@@ -847,11 +816,7 @@ def test_list_finds_what_people_look_for(run, pattern, systems, others):
 
 def test_list_finds_presets_by_their_data(run):
     shown = json.loads(run("list", "plucked", "--json")[1])
-    assert (
-        shown["presets"]
-        and all("plucked" in row["data"] for row in shown["presets"])
-        and not shown["systems"]
-    )
+    assert shown["presets"] and all("plucked" in row["data"] for row in shown["presets"]) and not shown["systems"]
 
 
 def test_info_says_what_a_system_serves_without_building_it(run):
@@ -866,7 +831,7 @@ def test_demo_opens_what_is_there(run, bundle, tmp_path, monkeypatch):
         opened.append((folders, port, server_name))
         announce(f"http://{server_name}:{port}")
 
-    monkeypatch.setattr("kerasgen.panel.launch", launch)
+    monkeypatch.setattr("kerasgen.demo.app.launch", launch)
     code, _, error = run("demo", bundle, "--port", 7000, "--host", "0.0.0.0")
     assert (code, error) == (0, "http://0.0.0.0:7000 shows 1 model; Ctrl-C stops it\n")
     monkeypatch.chdir(tmp_path)
@@ -880,7 +845,7 @@ def test_demo_opens_what_is_there(run, bundle, tmp_path, monkeypatch):
 
 def test_demo_exports_a_preset_once(run, tmp_path, monkeypatch):
     opened = []
-    monkeypatch.setattr("kerasgen.panel.launch", lambda folders, *_, **options: opened.append(folders))
+    monkeypatch.setattr("kerasgen.demo.app.launch", lambda folders, *_, **options: opened.append(folders))
     monkeypatch.chdir(tmp_path)
     name, out = "gaussian_mixture_eight_gaussians", tmp_path / "exports" / "bundles"
     code, _, error = run("demo", name)

@@ -18,8 +18,9 @@ from scipy.io import wavfile
 from serving import Quiet, serving
 
 import kerasgen
-from kerasgen import hub, parity, pictures
+from kerasgen import hub, pictures
 from kerasgen.cli import main as cli
+from kerasgen.exporting import runtimes
 from kerasgen.runtime import to_text
 
 EXPORTS = pathlib.Path(__file__).resolve().parents[1] / "exports"
@@ -53,12 +54,10 @@ def shelf(tmp_path_factory):
     folder, models, draw = tmp_path_factory.mktemp("shelf"), {}, np.random.default_rng(0)
     for name, arguments in MODELS.items():
         models[name] = kerasgen.build(name, **arguments)
-        for weight in models[
-            name
-        ].trainable_variables:  # untrained networks are too tame to tell runtimes apart
+        for weight in models[name].trainable_variables:  # untrained networks are too tame to tell runtimes apart
             weight.assign(weight + 0.3 * draw.normal(size=weight.shape))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("kerasgen.onnx_graph.APART", 32)
+            patch.setattr("kerasgen.exporting.onnx_graph.APART", 32)
             kerasgen.export(models[name], folder / name)
     return folder, models
 
@@ -182,12 +181,8 @@ def test_node_draws_what_python_draws(node, tmp_path):
     ]
     for i, x in enumerate(made):
         (tmp_path / "x.json").write_text(json.dumps({"dims": x.shape, "data": x.ravel().tolist()}))
-        script = (
-            "import { draw, png } from './sample.mjs'; import { readFileSync, writeFileSync } from 'node:fs';"
-        )
-        script += (
-            f"writeFileSync('{tmp_path}/x.png', png(draw(JSON.parse(readFileSync('{tmp_path}/x.json')))))"
-        )
+        script = "import { draw, png } from './sample.mjs'; import { readFileSync, writeFileSync } from 'node:fs';"
+        script += f"writeFileSync('{tmp_path}/x.png', png(draw(JSON.parse(readFileSync('{tmp_path}/x.json')))))"
         subprocess.run(["node", "--input-type=module", "-e", script], cwd=NODE, check=True)
         expected = program("clients/python/sample.py").draw(x)
         np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "x.png")), expected, err_msg=str(i))
@@ -225,9 +220,7 @@ def site(shelf, tmp_path_factory):
 def browser(chromium):
     from playwright.sync_api import sync_playwright
 
-    flags = (
-        "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
-    )
+    flags = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=flags.split())
         yield browser
@@ -385,9 +378,7 @@ def test_page_says_what_is_wrong(page, site, tmp_path):
     # nothing of the model before stays under the new name
     assert page.inner_text("#about") == page.inner_text("#fields") == ""
     assert page.evaluate("import('./app.js').then(({ shown }) => shown.output)") is None
-    assert (
-        page.evaluate("document.getElementById('canvas').width") == 1 and page.locator("#draw").is_disabled()
-    )
+    assert page.evaluate("document.getElementById('canvas').width") == 1 and page.locator("#draw").is_disabled()
 
 
 def test_website_refuses(shelf, tmp_path, capsys, monkeypatch):
@@ -416,7 +407,7 @@ def test_site_holds_what_it_needs_and_no_more(site):
 @pytest.fixture(scope="session")
 def measured(shelf):
     """The table of a bundle with a loop, in the runtimes that are here."""
-    return parity.measure(shelf[0] / "pixel_cnn")
+    return runtimes.measure(shelf[0] / "pixel_cnn")
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "node", "openvino"])
@@ -437,39 +428,35 @@ def test_measure_tells_misses_gaps_and_absences_apart(shelf):
 
     def gapped(bundle):
         def run(function, inputs):
-            raise parity.Gap("it has no numbers") if function == "sample" else RuntimeError("broken")
+            raise runtimes.Gap("it has no numbers") if function == "sample" else RuntimeError("broken")
 
         return run
 
     def missing(bundle):
-        raise parity.Absent("get it")
+        raise runtimes.Absent("get it")
 
-    report = parity.measure(shelf[0] / "dcgan", {"shifted": shifted, "gapped": gapped, "missing": missing})
-    assert report["absent"] == {"missing": "get it"} and report["gaps"] == {
-        "sample": {"gapped": "it has no numbers"}
-    }
+    report = runtimes.measure(shelf[0] / "dcgan", {"shifted": shifted, "gapped": gapped, "missing": missing})
+    assert report["absent"] == {"missing": "get it"} and report["gaps"] == {"sample": {"gapped": "it has no numbers"}}
     assert report["functions"]["sample"]["shifted"] < 1e-5 and report["functions"]["sample"]["gapped"] is None
     assert report["functions"]["decode"]["shifted"] is None
     lines = sorted(report["misses"])
     assert [line.split(":")[0] for line in lines] == ["decode", "decode", "energy"]
-    assert (
-        "gapped does not run: broken" in lines[0] and "shifted differs by 0.01, expected 0.0001" in lines[1]
-    )
+    assert "gapped does not run: broken" in lines[0] and "shifted differs by 0.01, expected 0.0001" in lines[1]
 
 
 def test_verify_command(shelf, tmp_path, monkeypatch, capsys):
     def missing(bundle):
-        raise parity.Absent("get it")
+        raise runtimes.Absent("get it")
 
-    monkeypatch.setattr(parity, "RUNTIMES", {"onnx": parity.onnx_runtime, "openvino": missing})
-    monkeypatch.setattr(parity, "node", lambda bundle, folder: lambda function, inputs: np.zeros(3))
+    monkeypatch.setattr(runtimes, "RUNTIMES", {"onnx": runtimes.onnx_runtime, "openvino": missing})
+    monkeypatch.setattr(runtimes, "node", lambda bundle, folder: lambda function, inputs: np.zeros(3))
     bundle = str(shelf[0] / "dcgan")
     assert cli(["verify", bundle, "--json"]) == 3
     out, error = capsys.readouterr()
     report = json.loads(out)
     assert not report["ok"] and len(report["misses"]) == 3 and report["functions"]["decode"]["onnx"] < 1e-4
     assert error.count("\n") == 1 and "decode: node differs by inf" in error
-    monkeypatch.setattr(parity, "node", lambda bundle, folder: parity.onnx_runtime(bundle))
+    monkeypatch.setattr(runtimes, "node", lambda bundle, folder: runtimes.onnx_runtime(bundle))
     assert cli(["verify", bundle, "--node", str(NODE)]) == 0
     out, error = capsys.readouterr()
     assert "ONNX Runtime" in out and "Node (WASM)" in out and "not run, OpenVINO: get it" in error
@@ -480,12 +467,12 @@ def test_verify_command(shelf, tmp_path, monkeypatch, capsys):
 def test_node_runtime_says_what_is_missing(shelf, tmp_path, monkeypatch):
     bundle = kerasgen.runtime.Bundle(shelf[0] / "dcgan")
     with pytest.raises(
-        parity.Absent, match="--node DIR names the folder" if shutil.which("node") else "install Node"
+        runtimes.Absent, match="--node DIR names the folder" if shutil.which("node") else "install Node"
     ):
-        parity.node(bundle, tmp_path)
+        runtimes.node(bundle, tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(parity.Absent, match="install Node 20"):
-        parity.node(bundle)
+    with pytest.raises(runtimes.Absent, match="install Node 20"):
+        runtimes.node(bundle)
 
 
 @pytest.mark.slow
@@ -521,10 +508,11 @@ def test_signals_arrive_after_openvino(shelf):
     code = f"""
         import gc, signal
         import numpy as np
-        from kerasgen import parity, runtime
+        from kerasgen import runtime
+        from kerasgen.exporting import runtimes as parity
         bundle = runtime.Bundle({str(shelf[0] / "dcgan")!r})
         (latent,) = bundle.ports["decode"].inputs
-        runs = [parity.openvino(bundle) for _ in range(2)]
+        runs = [runtimes.openvino(bundle) for _ in range(2)]
         for run in runs:
             run("decode", {{"latent": np.zeros((1, *latent.shape[1:]), "float32")}})
         del run
@@ -551,8 +539,7 @@ def test_openvino_draws(shelf, tmp_path, capsys):
     assert sys.modules["openvino_telemetry"] is None  # so that it sent nothing
     assert sample.main([str(shelf[0] / "gaussian_mixture"), *arguments], run) == 1
     assert (
-        capsys.readouterr().err
-        == "error: OpenVINO computes int64 in 32 bits, too few for the draws of sample.onnx\n"
+        capsys.readouterr().err == "error: OpenVINO computes int64 in 32 bits, too few for the draws of sample.onnx\n"
     )
 
 
@@ -563,7 +550,7 @@ def test_c_client_draws_what_python_draws(shelf, tmp_path):
     with contextlib.ExitStack() as stack:
         try:
             runtime = program("parity.py").c(stack)
-        except parity.Absent as error:
+        except runtimes.Absent as error:
             pytest.skip(str(error))
         bundle = kerasgen.runtime.Bundle(shelf[0] / "pixel_cnn")
         inputs = {"count": 4, "seed": -3, "label": np.array([0, 1, 1, 0], "int32"), "temperature": 0.5}
@@ -575,9 +562,7 @@ def test_c_client_draws_what_python_draws(shelf, tmp_path):
         ):
             runtime(bundle)("sample", {"count": 2, "seed": 1, "dance": 1})
         text = kerasgen.runtime.Bundle(shelf[0] / "char_rnn")
-        np.testing.assert_array_equal(
-            runtime(text)("sample", {"count": 3, "seed": 1}), text.sample(3, seed=1)
-        )
+        np.testing.assert_array_equal(runtime(text)("sample", {"count": 3, "seed": 1}), text.sample(3, seed=1))
 
 
 def test_c_client_reads_and_writes_texts(shelf, tmp_path):
@@ -588,21 +573,17 @@ def test_c_client_reads_and_writes_texts(shelf, tmp_path):
     with contextlib.ExitStack() as stack:
         try:
             draw = program("parity.py").c_program(stack)
-        except parity.Absent as error:
+        except runtimes.Absent as error:
             pytest.skip(str(error))
         texts, x = tmp_path / "x.txt", tmp_path / "x.npy"
         subprocess.run([draw, shelf[0] / "char_rnn", "1", "3", texts], check=True)
         made = shelf[1]["char_rnn"].sample(3, seed=1)
-        assert texts.read_bytes() == b"".join(
-            bytes(row).split(b"\0")[0] + b"\n" for row in made.astype("uint8")
-        )
+        assert texts.read_bytes() == b"".join(bytes(row).split(b"\0")[0] + b"\n" for row in made.astype("uint8"))
         subprocess.run([draw, tmp_path / "gan_cls", "1", "3", x, "text=a bold 3"], check=True)
         np.testing.assert_allclose(np.load(x), model.sample(3, seed=1, text="a bold 3"), atol=1e-4)
         for value, line in {
             "text=a thin three, or so": "text: expected at most 12 bytes",
             "text=@no.npy": "No such file or directory",
         }.items():
-            done = subprocess.run(
-                [draw, tmp_path / "gan_cls", "1", "3", x, value], capture_output=True, text=True
-            )
+            done = subprocess.run([draw, tmp_path / "gan_cls", "1", "3", x, value], capture_output=True, text=True)
             assert done.returncode == 1 and done.stderr.startswith(f"error: {line}, got ")

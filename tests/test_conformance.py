@@ -19,17 +19,18 @@ from scipy import stats
 from tiny import TINY, as_x, said
 
 import kerasgen
-from kerasgen import catalog, contract, random
-from kerasgen.objectives.autoregressive import Autoregressive
-from kerasgen.objectives.denoising import Denoising
-from kerasgen.objectives.flow import Flow
-from kerasgen.objectives.likelihood import Likelihood
-from kerasgen.objectives.memory import Memory
-from kerasgen.objectives.score import Score
+from kerasgen import catalog
+from kerasgen.core import random, vocabulary
+from kerasgen.objectives.autoregressive.chain_rule import Autoregressive
+from kerasgen.objectives.density.flow import Flow
+from kerasgen.objectives.density.likelihood import Likelihood
+from kerasgen.objectives.diffusion.denoising import Denoising
+from kerasgen.objectives.diffusion.score import Score
+from kerasgen.objectives.single_image.exemplar import Memory
 from kerasgen.runtime import BATCH, SIZES, check
 
 CALLS = [(system, function) for system, cls in CLASSES.items() for function in cls.serves]
-SAMPLE_PORTS = {"seed", "count", *contract.CONDITIONS, *contract.CONTROLS}
+SAMPLE_PORTS = {"seed", "count", *vocabulary.CONDITIONS, *vocabulary.CONTROLS}
 
 each_system = pytest.mark.parametrize("system", CLASSES)
 each_call = pytest.mark.parametrize("system, function", CALLS, ids=["-".join(call) for call in CALLS])
@@ -92,7 +93,7 @@ def plain_optimizers(model, rate=3e-3):
 def loss_of(model, x, label):
     """The loss on a batch with draws that do not change from call to call."""
     label = None if label is None else tf.constant(label, tf.int32)
-    batch = kerasgen.model.Batch(tf.constant(x), label, tf.range(len(x)), tf.constant(0))
+    batch = kerasgen.core.model.Batch(tf.constant(x), label, tf.range(len(x)), tf.constant(0))
     return float(model.losses(batch, training=False)["loss"])
 
 
@@ -198,9 +199,7 @@ def test_compiled_fit_creates_no_variable(system):
     model = build(system)
     model.compile(**plain_optimizers(model))
     before, data = [v.path for v in model.variables], repeated(*examples(model))
-    model.fit(
-        data, steps_per_epoch=1, validation_data=data.take(1), epochs=max(1, len(model.stages)), verbose=0
-    )
+    model.fit(data, steps_per_epoch=1, validation_data=data.take(1), epochs=max(1, len(model.stages)), verbose=0)
     assert before and [v.path for v in model.variables] == before
 
 
@@ -257,7 +256,7 @@ RANKS = {"picture": (8, 8, 1), "vector": (6,), "text": (6,), "sound": (24,)}  # 
 @each_system
 def test_a_shape_of_another_rank_is_refused_in_one_line(system):
     kinds = CLASSES[system].kinds
-    ranks = {len(contract.KINDS[kind]) for kind in kinds}
+    ranks = {len(vocabulary.KINDS[kind]) for kind in kinds}
     for shape in ((), (9,), (28, 28), (8, 8, 1), (4, 8, 8, 1), (8, 0, 1), (8, 8.5, 1), 28, None):
         whole = isinstance(shape, tuple) and all(isinstance(size, int) and size for size in shape)
         if not whole or len(shape) not in ranks:
@@ -307,8 +306,7 @@ def test_save_and_load_restore_everything(system, tmp_path):
     function = next(unseeded, "sample")
     inputs = required(model, function, 2)
     one, other = (
-        run(each, function, inputs) if "count" in inputs else pure(each, function, **inputs)
-        for each in (model, loaded)
+        run(each, function, inputs) if "count" in inputs else pure(each, function, **inputs) for each in (model, loaded)
     )
     np.testing.assert_array_equal(one, other)
     model.train_on_batch(x, label), loaded.train_on_batch(x, label)  # and both go on alike
@@ -349,11 +347,9 @@ def test_players_share_no_variable_and_leave_none_out(system):
 def test_serves_what_it_has(system):
     model = built(system)
     methods = {name.removeprefix("serve_") for name in dir(model) if name.startswith("serve_")}
-    assert len(set(model.serves)) == len(model.serves) and set(model.serves) == methods <= set(
-        contract.FUNCTIONS
-    )
+    assert len(set(model.serves)) == len(model.serves) and set(model.serves) == methods <= set(vocabulary.FUNCTIONS)
     assert set(model.inconvertible) <= methods and methods & {"sample", "translate"}
-    for function in set(contract.FUNCTIONS) - methods:
+    for function in set(vocabulary.FUNCTIONS) - methods:
         with pytest.raises(
             ValueError,
             match=f"{type(model).__name__} does not serve '{function}'; it serves {model.serves[0]}",
@@ -366,7 +362,7 @@ def test_ports_are_complete(system, function):
     model = built(system)
     assert list(model.ports()) == list(model.serves)
     inputs, output = model.ports()[function]
-    entry = contract.FUNCTIONS[function]
+    entry = vocabulary.FUNCTIONS[function]
     names = [port.name for port in inputs]
     for word in entry.takes:
         assert len(set(word.split("|")) & set(names)) == 1
@@ -556,9 +552,7 @@ def test_pictures_without_levels_stay_between_black_and_white(system):
         assert np.ptp(pictures) > 0.1
 
 
-@costly_systems(
-    [s for s, cls in CLASSES.items() if "num_classes" in inspect.signature(cls.__init__).parameters]
-)
+@costly_systems([s for s, cls in CLASSES.items() if "num_classes" in inspect.signature(cls.__init__).parameters])
 def test_a_label_of_minus_one_draws_the_classes_evenly(system):
     model = wild(system, num_classes=4)
     drawn = random.integers(7, random.LABEL, tf.range(8), (), 4)
@@ -680,11 +674,7 @@ def test_logits_depend_on_all_earlier_elements_and_no_later_one(system, kind):
     law_causal(wild(system, 0.3, **known(system, REACHES[kind])))
 
 
-@each(
-    lambda cls: (
-        issubclass(cls, Autoregressive) and "num_classes" in inspect.signature(cls.__init__).parameters
-    )
-)
+@each(lambda cls: issubclass(cls, Autoregressive) and "num_classes" in inspect.signature(cls.__init__).parameters)
 def test_every_element_depends_on_the_class(system):
     model = wild(system, 0.3, **known(system, REACHES["classes"]))
     x = as_x(model, np.zeros((3, *model.image_shape)))
@@ -715,9 +705,7 @@ def test_samples_follow_the_probabilities(system):
     expected = np.exp(pure(model, "log_prob", x=every_example(model)).numpy().astype("float64"))
     samples = model.sample(4096, seed=7).reshape(-1, 4)
     counts = np.bincount((samples > as_x(model, 0)) @ [8, 4, 2, 1], minlength=16)
-    assert (
-        set(np.unique(samples)) <= set(as_x(model, [0, 1])) and expected.min() > 5 / 4096
-    )  # as the test below needs
+    assert set(np.unique(samples)) <= set(as_x(model, [0, 1])) and expected.min() > 5 / 4096  # as the test below needs
     assert stats.chisquare(counts, expected / expected.sum() * 4096).pvalue > 1e-3
     assert stats.chisquare(counts, np.full(16, 256)).pvalue < 1e-3  # a uniform law would be told apart
 
@@ -1123,8 +1111,6 @@ def test_a_lost_optimizer_state_breaks_the_law():
         model.compile()
     other.set_weights(one.get_weights())
     law_same_state(one, other)
-    other.discriminator_optimizer.variables[-1].assign_add(
-        np.ones(other.discriminator_optimizer.variables[-1].shape)
-    )
+    other.discriminator_optimizer.variables[-1].assign_add(np.ones(other.discriminator_optimizer.variables[-1].shape))
     with pytest.raises(AssertionError):
         law_same_state(one, other)

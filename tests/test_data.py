@@ -356,16 +356,12 @@ def test_files_of_arrays(tmp_path):
     expected = kdata.load((x, label))
     for name in ("x.npy", "x.npz", "both.npz"):
         data = kdata.load(tmp_path / name)
-        assert (
-            data.name == name and data.image_shape == (4, 4, 3) and data.num_classes == 3 * (name[0] == "b")
-        )
+        assert data.name == name and data.image_shape == (4, 4, 3) and data.num_classes == 3 * (name[0] == "b")
         for split in data.splits:
             for a, b in zip(data.arrays(split), expected.arrays(split), strict=True):
                 assert a is None or (a == b).all()
     np.savez(tmp_path / "more.npz", a=x, b=x)
-    with pytest.raises(
-        ValueError, match="source: expected one array, or x and one of .* in more.npz, got a, b"
-    ):
+    with pytest.raises(ValueError, match="source: expected one array, or x and one of .* in more.npz, got a, b"):
         kdata.load(tmp_path / "more.npz")
     np.save(tmp_path / "objects.npy", np.array([object()]))
     (tmp_path / "none.npy").write_bytes(b"")
@@ -448,9 +444,7 @@ def test_bad_requests(source, options, error, text):
     "typo", ["digit", "Digits_bin", "eight-gaussian", "8_gaussians", "moon", "checkboard", "sprials"]
 )
 def test_typos_meet_their_nearest_name(typo):
-    with pytest.raises(
-        ValueError, match="did you mean '(digits|digits_binary|eight_g|moons|checkerb|spirals)"
-    ):
+    with pytest.raises(ValueError, match="did you mean '(digits|digits_binary|eight_g|moons|checkerb|spirals)"):
         kdata.load(typo)
 
 
@@ -499,18 +493,14 @@ def test_tfds(monkeypatch):
         splits={"train": None},
         homepage="https://example.org",
     )
-    builder = types.SimpleNamespace(
-        info=info, download_and_prepare=lambda: None, as_dataset=lambda split: rows
-    )
+    builder = types.SimpleNamespace(info=info, download_and_prepare=lambda: None, as_dataset=lambda split: rows)
     stand_in = types.SimpleNamespace(builder=lambda name: builder, as_numpy=lambda dataset: dataset)
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", stand_in)
     with pytest.raises(ValueError, match="image_shape: expected a shape, since sizes in tfds:parity differ"):
         kdata.load("tfds:parity")
     data = kdata.load("tfds:parity", image_shape=(4, 4, 1))
     assert [data.count(s) for s in data.splits] == [33, 3, 4] and data.class_names == ("even", "odd")
-    assert (data.arrays("test")[1] == [0, 1, 0, 1]).all() and data.arrays("test")[0].max() == np.float32(
-        39 / 255
-    )
+    assert (data.arrays("test")[1] == [0, 1, 0, 1]).all() and data.arrays("test")[0].max() == np.float32(39 / 255)
 
 
 def test_import_is_light():
@@ -518,6 +508,4 @@ def test_import_is_light():
         "import sys, kerasgen.data as d; d.names(); "
         "print({'tensorflow', 'keras', 'sklearn', 'PIL', 'scipy'} & set(sys.modules))"
     )
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
-    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"

@@ -106,9 +106,7 @@ def test_what_keras_does_wrongly_in_replicas(tmp_path):
 
 
 @pytest.mark.xdist_group("distribute")
-@pytest.mark.parametrize(
-    "systems", [("vae",), pytest.param(tuple(TINY), marks=pytest.mark.slow)], ids=["one", "all"]
-)
+@pytest.mark.parametrize("systems", [("vae",), pytest.param(tuple(TINY), marks=pytest.mark.slow)], ids=["one", "all"])
 def test_deterministic_runs_end_with_the_same_bits(tmp_path, systems):
     """In two processes with all threads of the machine, which without it disagree in the last bits."""
     folders = [tmp_path / name for name in "ab"]

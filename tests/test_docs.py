@@ -15,14 +15,13 @@ import generate  # noqa: E402
 sys.path.pop(0)
 
 from kerasgen import catalog  # noqa: E402
-from kerasgen.contract import FUNCTIONS  # noqa: E402
+from kerasgen.core.vocabulary import FUNCTIONS  # noqa: E402
 
 HIDDEN = (".", "node_modules", "build", "dist", "runs")
 PAGES = [
     path
     for path in sorted(ROOT.rglob("*.md"))
-    if not any(part.startswith(HIDDEN) for part in path.relative_to(ROOT).parts)
-    and "bundles" not in path.parts
+    if not any(part.startswith(HIDDEN) for part in path.relative_to(ROOT).parts) and "bundles" not in path.parts
 ]
 PROGRAMS = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
 MODULES = [
@@ -163,9 +162,7 @@ def code_of(page):
 def named(lines):
     """(command, options) of every `kerasgen ...` in lines of code."""
     for line in lines:
-        found = re.match(
-            r"\W*(?:[A-Z_]+=\S+ )*(?:\S*python3? -m |\S*/|srun )?kerasgen ([a-z]\w*)([^#;&>]*)", line
-        )
+        found = re.match(r"\W*(?:[A-Z_]+=\S+ )*(?:\S*python3? -m |\S*/|srun )?kerasgen ([a-z]\w*)([^#;&>]*)", line)
         if found:
             yield found[1], re.findall(r"(?<![\w-])(--?[a-z][a-z-]*)", found[2])
 
@@ -217,9 +214,7 @@ def test_presets_promise_no_time():
     from kerasgen import hub
 
     for name in hub.list_presets():
-        assert not re.search(r"\b(second|minute|hour)s? on\b", hub.read_preset(name)["description"] or ""), (
-            name
-        )
+        assert not re.search(r"\b(second|minute|hour)s? on\b", hub.read_preset(name)["description"] or ""), name
 
 
 def test_commands_are_found_where_they_are_named():

@@ -15,8 +15,10 @@ import pytest
 import tensorflow as tf
 
 import kerasgen
-from kerasgen import exporting, onnx_graph, proving, random, runtime
-from kerasgen.model import GenerativeModel
+from kerasgen import runtime
+from kerasgen.core import random
+from kerasgen.core.model import GenerativeModel
+from kerasgen.exporting import onnx_graph, proof, writer
 
 PIXEL_CNN = dict(image_shape=(4, 4, 1), levels=3, num_classes=2, width=4, depth=1, hidden=4)
 DATA = {"name": "digits", "licence": "CC BY 4.0", "origin": "UCI"}
@@ -87,7 +89,7 @@ def test_contents(exported):
 
 @pytest.fixture(scope="module")
 def schema():
-    text = importlib.resources.files("kerasgen").joinpath("bundle.schema.json").read_text("utf-8")
+    text = importlib.resources.files("kerasgen.exporting").joinpath("bundle.schema.json").read_text("utf-8")
     jsonschema.Draft202012Validator.check_schema(json.loads(text))
     return jsonschema.Draft202012Validator(json.loads(text))
 
@@ -99,7 +101,7 @@ def test_what_is_written_follows_the_schema(exported, schema):
     assert set(schema.schema["required"]) | later == set(info), "a key that the schema does not tell of"
     assert later < set(schema.schema["properties"])
     assert info["randomness"]["streams"]["latent"] == random.LATENT
-    bare = exporting._describe(exported[2], None, {"name": "mine"}, 18)
+    bare = writer._describe(exported[2], None, {"name": "mine"}, 18)
     assert bare["data"] == {"name": "mine", "licence": "unknown", "origin": "unknown"}
 
 
@@ -139,9 +141,7 @@ def test_onnx_files(exported):
     for function, ports in model.ports().items():
         proto = onnx.load(directory / "onnx" / f"{function}.onnx")
         assert [(o.domain, o.version) for o in proto.opset_import] == [("", 18)]
-        for value, port in zip(
-            (*proto.graph.input, *proto.graph.output), (*ports.inputs, ports.output), strict=True
-        ):
+        for value, port in zip((*proto.graph.input, *proto.graph.output), (*ports.inputs, ports.output), strict=True):
             dims = [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]
             assert (value.name, dims) == (port.name, list(port.shape))
         metadata = {entry.key: entry.value for entry in proto.metadata_props}
@@ -161,11 +161,7 @@ def test_saved_model_is_named_by_ports(exported):
 def test_verify(exported, tmp_path):
     directory, _, _ = exported
     report = kerasgen.verify(directory)
-    assert (
-        report["system"] == "dcgan"
-        and report["functions"]["sample"]["onnx"] < 1e-5
-        and report["misses"] == []
-    )
+    assert report["system"] == "dcgan" and report["functions"]["sample"]["onnx"] < 1e-5 and report["misses"] == []
 
     def broken(bundle):
         return lambda function, inputs: bundle.run(function, **inputs) + 0.01
@@ -230,12 +226,10 @@ def test_flips_must_be_ties():
     noise = random.gumbel(5, random.CHOICE, [0, 1], (4, 3)).numpy()
 
     def flips(logits):
-        return proving.flips(info, "sample", inputs, expected, got, lambda *_: logits, "onnx")
+        return proof.flips(info, "sample", inputs, expected, got, lambda *_: logits, "onnx")
 
     assert flips(-noise) == [1]  # every choice is a tie
-    with pytest.raises(
-        exporting.ExportError, match="sample: onnx chose another level in row 1 at 2, 0.01 from a tie"
-    ):
+    with pytest.raises(writer.ExportError, match="sample: onnx chose another level in row 1 at 2, 0.01 from a tie"):
         flips(-noise + [0.01, 0.0, 0.0])
 
 
@@ -274,9 +268,7 @@ def test_latents_drawn_by_the_specification(exported):
 
 
 def in_a_loop(operation):
-    return lambda latent: tf.while_loop(lambda i, _: i < 2, lambda i, x: (i + 1, operation(x)), (0, latent))[
-        1
-    ]
+    return lambda latent: tf.while_loop(lambda i, _: i < 2, lambda i, x: (i + 1, operation(x)), (0, latent))[1]
 
 
 def betainc(x):
@@ -307,7 +299,7 @@ def test_a_failure_is_one_line_and_leaves_nothing(name, tmp_path):
     with pytest.raises(Exception, match=message) as caught:
         kerasgen.export(Toy(function), tmp_path / "new" / "bundle")
     if message != ".":
-        assert isinstance(caught.value, exporting.ExportError) and "\n" not in str(caught.value)
+        assert isinstance(caught.value, writer.ExportError) and "\n" not in str(caught.value)
     assert not list(tmp_path.rglob("*.*")) and not (tmp_path / "new" / "bundle").exists()
 
 
@@ -322,14 +314,14 @@ def test_names_that_a_saved_model_refuses(tmp_path):
     model = Toy(lambda m, x: m.layer(x))
     x = keras.Input((3,))
     model.layer = keras.Model(x, _Hidden()(x))
-    with pytest.raises(exporting.ExportError, match="a SavedModel needs names that begin with a letter"):
+    with pytest.raises(writer.ExportError, match="a SavedModel needs names that begin with a letter"):
         kerasgen.export(model, tmp_path / "b")
 
 
 def test_a_failure_leaves_the_bundle_that_was_there(tmp_path):
     kerasgen.export(Toy(lambda m, x: x), tmp_path / "b")
     before = {path: path.read_bytes() for path in (tmp_path / "b").rglob("*") if path.is_file()}
-    with pytest.raises(exporting.ExportError):
+    with pytest.raises(writer.ExportError):
         kerasgen.export(Toy(lambda m, x: betainc(x)), tmp_path / "b", overwrite=True)
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(FileExistsError, match="overwrite=True replaces it"):
@@ -367,9 +359,7 @@ def test_inconvertible_is_declared(tmp_path):
     assert report["functions"]["decode"]["onnx"] is None
     bundle = kerasgen.runtime.Bundle(tmp_path / "b")
     assert bundle.functions == ()
-    with pytest.raises(
-        ValueError, match="decode: not in ONNX .betainc has no ONNX form.; use the SavedModel"
-    ):
+    with pytest.raises(ValueError, match="decode: not in ONNX .betainc has no ONNX form.; use the SavedModel"):
         bundle.run("decode", [[1, 2, 3]])
     assert kerasgen.verify(tmp_path / "b")["functions"]["decode"]["onnx"] is None
 
@@ -389,17 +379,17 @@ def whole_division(model, x):
 WRONG = {
     "an operator left as it was": (
         lambda m, x: tf.math.log1p(tf.abs(x)),
-        exporting.ExportError,
+        writer.ExportError,
         "decode: expected standard ONNX operators, got Log1p",
     ),
     "a captured tensor": (
         lambda m, x: x * m.table,
-        exporting.ExportError,
+        writer.ExportError,
         "decode: expected the ONNX inputs latent, got latent, .*; make constants inside the function",
     ),
     "division of negative whole numbers": (
         whole_division,
-        exporting.ProofError,
+        writer.ProofError,
         "decode: onnx differs by .*, expected 0.0001 or less",
     ),
 }
@@ -448,7 +438,7 @@ def test_an_opset_that_is_not_there(tmp_path, monkeypatch):
 
     monkeypatch.setattr("onnx.version_converter.convert_version", unable)
     with pytest.raises(
-        exporting.ExportError, match="^decode: does not convert to opset 21: no adapter for this operator$"
+        writer.ExportError, match="^decode: does not convert to opset 21: no adapter for this operator$"
     ):
         kerasgen.export(model, tmp_path / "b", opset=21)
     assert not list(tmp_path.iterdir())
@@ -481,50 +471,48 @@ def proto(exported):
 def test_gate_inputs(proto):
     model, ports = proto
     model.graph.input.add(name="captured")
-    with pytest.raises(
-        exporting.ExportError, match="expected the ONNX inputs x, got x, captured; make constants inside"
-    ):
-        exporting.gate(model, "energy", ports)
+    with pytest.raises(writer.ExportError, match="expected the ONNX inputs x, got x, captured; make constants inside"):
+        writer.gate(model, "energy", ports)
 
 
 def test_gate_outputs(proto):
     model, ports = proto
-    with pytest.raises(exporting.ExportError, match="expected the ONNX output"):
-        exporting.gate(model, "energy", ports._replace(output=ports.inputs[0]))
+    with pytest.raises(writer.ExportError, match="expected the ONNX output"):
+        writer.gate(model, "energy", ports._replace(output=ports.inputs[0]))
 
 
 def test_gate_domains(proto):
     model, ports = proto
     model.graph.node[0].domain = "com.microsoft"
-    with pytest.raises(exporting.ExportError, match="expected standard ONNX operators, got com.microsoft"):
-        exporting.gate(model, "energy", ports)
+    with pytest.raises(writer.ExportError, match="expected standard ONNX operators, got com.microsoft"):
+        writer.gate(model, "energy", ports)
 
 
 def test_gate_external_data(proto, tmp_path):
     model, ports = proto
     model.graph.initializer[0].data_location = onnx.TensorProto.EXTERNAL
-    with pytest.raises(exporting.ExportError, match="a tensor stored outside"):
-        exporting.gate(model, "energy", ports)
+    with pytest.raises(writer.ExportError, match="a tensor stored outside"):
+        writer.gate(model, "energy", ports)
 
 
 def test_gate_size(proto, monkeypatch):
     model, ports = proto
-    monkeypatch.setattr(exporting, "MAX_NODES", 3)
-    with pytest.raises(exporting.ExportError, match="at most 3 ONNX nodes"):
-        exporting.gate(model, "energy", ports)
+    monkeypatch.setattr(writer, "MAX_NODES", 3)
+    with pytest.raises(writer.ExportError, match="at most 3 ONNX nodes"):
+        writer.gate(model, "energy", ports)
     monkeypatch.undo()
-    monkeypatch.setattr(exporting, "MAX_BYTES", 3)
-    with pytest.raises(exporting.ExportError, match="below 2 GiB"):
-        exporting.gate(model, "energy", ports)
+    monkeypatch.setattr(writer, "MAX_BYTES", 3)
+    with pytest.raises(writer.ExportError, match="below 2 GiB"):
+        writer.gate(model, "energy", ports)
 
 
 def test_differences_see_what_is_not_a_number():
     one = np.asarray([1.0, np.inf], "float32")
-    assert proving.difference(one, one) == 0.0
-    assert proving.difference(one, np.asarray([1.0, np.nan], "float32")) == np.inf
-    assert proving.difference(one, np.asarray([1.0, 3.0], "float32")) == np.inf
-    assert proving.difference(one, one[:1]) == np.inf
-    assert proving.difference(one, one.astype("float64")) == np.inf
+    assert proof.difference(one, one) == 0.0
+    assert proof.difference(one, np.asarray([1.0, np.nan], "float32")) == np.inf
+    assert proof.difference(one, np.asarray([1.0, 3.0], "float32")) == np.inf
+    assert proof.difference(one, one[:1]) == np.inf
+    assert proof.difference(one, one.astype("float64")) == np.inf
 
 
 def test_cases_stay_in_range(exported):
@@ -532,6 +520,6 @@ def test_cases_stay_in_range(exported):
 
     info = json.loads((pathlib.Path(exported[0]) / "bundle.json").read_text())
     for entry in info["functions"].values():
-        for inputs in exporting.cases(entry, info):
+        for inputs in writer.cases(entry, info):
             for port in map(port_of, entry["inputs"]):
                 assert check(port, inputs[port.name]).dtype == inputs[port.name].dtype

@@ -27,9 +27,7 @@ def test_bytes_and_writers(tmp_path):
 def test_permissions_are_those_of_an_ordinary_file(tmp_path):
     (tmp_path / "ordinary").write_bytes(b"")
     atomic_write(tmp_path / "atomic", b"")
-    assert stat.S_IMODE(os.stat(tmp_path / "atomic").st_mode) == stat.S_IMODE(
-        os.stat(tmp_path / "ordinary").st_mode
-    )
+    assert stat.S_IMODE(os.stat(tmp_path / "atomic").st_mode) == stat.S_IMODE(os.stat(tmp_path / "ordinary").st_mode)
 
 
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])

@@ -125,9 +125,7 @@ def test_unreadable(tmp_path, name):
     with pytest.raises(ValueError) as caught:
         kdata.load(tmp_path / "cats", image_shape=SHAPE)
     text = str(caught.value)
-    assert text.startswith(
-        f"source: 1 of 2 pictures cannot be read, the first is {os.path.join('cats', name)} ("
-    )
+    assert text.startswith(f"source: 1 of 2 pictures cannot be read, the first is {os.path.join('cats', name)} (")
     assert reason in text and "\n" not in text and str(tmp_path) not in text
 
 
@@ -155,9 +153,7 @@ def test_shape_is_inferred_when_all_agree(tmp_path):
     plain("L", 7).save(tmp_path / "grey.png")
     assert kdata.load(tmp_path).image_shape == (6, 8, 3)
     plain("L", 7, (9, 9)).save(tmp_path / "other.png")
-    with pytest.raises(
-        ValueError, match=r"image_shape: expected .* 2 sizes, from \(6, 8\) to \(9, 9\); got None"
-    ):
+    with pytest.raises(ValueError, match=r"image_shape: expected .* 2 sizes, from \(6, 8\) to \(9, 9\); got None"):
         kdata.load(tmp_path)
 
 
@@ -272,9 +268,7 @@ def test_what_lies_beside_splits_is_refused_but_a_class_may_be_called_train(tmp_
 def test_files_that_are_not_looked_at_are_counted(tmp_path):
     for suffix, count in (("jpg", 6), ("jfif", 60), ("avif", 40)):
         for i in range(count):
-            plain("RGB", (i, i, i)).save(
-                tmp_path / f"{i}.{suffix}", format="AVIF" if suffix == "avif" else "JPEG"
-            )
+            plain("RGB", (i, i, i)).save(tmp_path / f"{i}.{suffix}", format="AVIF" if suffix == "avif" else "JPEG")
     for i in range(40):
         (tmp_path / f"{i}.HEIC").write_bytes(b"phone")
     (tmp_path / "LICENSE").write_text("yours")
@@ -288,9 +282,7 @@ def test_files_that_are_not_looked_at_are_counted(tmp_path):
 def test_empty_splits_are_said(tmp_path):
     for i in range(6):
         plain("L", i).save(tmp_path / f"{i}.png")
-    with pytest.warns(
-        UserWarning, match="source: validation and test are empty, since 6 examples have no tenth"
-    ):
+    with pytest.warns(UserWarning, match="source: validation and test are empty, since 6 examples have no tenth"):
         assert kdata.load(tmp_path).count("train") == 6
 
 
@@ -302,9 +294,7 @@ def test_a_name_that_is_a_path_too_is_refused(tmp_path, monkeypatch):
         (tmp_path / name).mkdir()
         for i in range(30):
             plain("L", i, (8, 8)).save(tmp_path / name / f"{i}.png")
-        line = (
-            f"source: '{name}' is both embedded data and a folder here; write 'embedded:{name}' or './{name}'"
-        )
+        line = f"source: '{name}' is both embedded data and a folder here; write 'embedded:{name}' or './{name}'"
         with pytest.raises(ValueError, match=line):
             kdata.load(name)
         path = kdata.load(f"./{name}")

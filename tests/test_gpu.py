@@ -32,8 +32,7 @@ def stepped(system, device, policy="float32", **compiled):
         finally:
             keras.config.set_dtype_policy(before)
         optimizers = {
-            f"{player}_optimizer" if player else "optimizer": keras.optimizers.SGD(**SGD)
-            for player in model.players
+            f"{player}_optimizer" if player else "optimizer": keras.optimizers.SGD(**SGD) for player in model.players
         }
         model.compile(**optimizers, **compiled)
         x = rng.random((16, *model.image_shape)).astype("float32")

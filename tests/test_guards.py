@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from tiny import TINY
 
 import kerasgen
-from kerasgen import catalog, cli, random
+from kerasgen import catalog, cli
 from kerasgen.callbacks import (
     CollapseMonitor,
     CSVHistory,
@@ -25,9 +25,10 @@ from kerasgen.callbacks import (
     check_finite,
     checkpoints,
 )
+from kerasgen.core import random
+from kerasgen.core.model import GenerativeModel
 from kerasgen.metrics import two_dim
-from kerasgen.model import GenerativeModel
-from kerasgen.objectives import adversarial
+from kerasgen.objectives.gan import adversarial
 
 # --- what is not finite ---------------------------------------------------------------------------------------------
 
@@ -46,9 +47,7 @@ class Poison:
             now = tf.equal(tf.cast(model.clock, tf.int64) + 1, self.step)
 
             def factor(name):
-                return (
-                    tf.where(now & (self.key == names.index(name)), self.value, 1.0) if name in names else 1.0
-                )
+                return tf.where(now & (self.key == names.index(name)), self.value, 1.0) if name in names else 1.0
 
             return descend(batch, players, lambda: {n: v * factor(n) for n, v in compute().items()})
 
@@ -159,9 +158,7 @@ def test_a_loss_that_is_not_finite_stops_training_at_its_step(id, smaller):
     poison, ends = Poison(model), Ends()
     for key, value in itertools.product(model.reports, (np.nan, np.inf)):
         poison.put(6, value, key)
-        with pytest.raises(
-            NonFinite, match="^step 6: .*; training stopped, and the model is back [^\n]*$"
-        ) as caught:
+        with pytest.raises(NonFinite, match="^step 6: .*; training stopped, and the model is back [^\n]*$") as caught:
             fit(model, [ends])
         error = caught.value
         assert error.step == 6 and not np.isfinite(error.values[key]) and error.back in (0, 4)
@@ -308,10 +305,7 @@ class Ring(GenerativeModel):
     def serve_sample(self, seed, index):
         centres, sigma = two_dim.MODES["eight_gaussians"]
         noise = sigma * random.normal(seed, random.LATENT, index, (2,))
-        return (
-            tf.round(64.0 * (tf.gather(tf.constant(centres, tf.float32), index % self.reached) + noise))
-            / 64.0
-        )
+        return tf.round(64.0 * (tf.gather(tf.constant(centres, tf.float32), index % self.reached) + noise)) / 64.0
 
     def serve_energy(self, x):
         made = tf.reduce_all(tf.equal(64.0 * x, tf.round(64.0 * x)), axis=-1)
@@ -329,9 +323,7 @@ def watch(model, epochs=6, data=None, callbacks=(), patience=20, **options):
     monitor = CollapseMonitor(ring_data() if data is None else data, every=1, patience=patience, **options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        history = model.fit(
-            ring_data().train, epochs=epochs, verbose=0, callbacks=[monitor, *callbacks]
-        ).history
+        history = model.fit(ring_data().train, epochs=epochs, verbose=0, callbacks=[monitor, *callbacks]).history
     return monitor, [str(one.message) for one in caught if "expected at" in str(one.message)], history
 
 
@@ -381,9 +373,7 @@ def test_games_say_where_their_scores_rest():
             losses = [float(model.discriminator_loss(scores + c, scores + c)) for c in (0.0, 3.0)]
             assert (cls.rest is None) == np.isclose(*losses), system
             if cls.rest is not None:  # where real and made look alike, that score costs least
-                at = [
-                    float(model.discriminator_loss(*2 * [np.float32([[cls.rest + c]])])) for c in (-2, 0, 2)
-                ]
+                at = [float(model.discriminator_loss(*2 * [np.float32([[cls.rest + c]])])) for c in (-2, 0, 2)]
                 assert at[1] < min(at[0], at[2]), system
 
 
@@ -422,9 +412,7 @@ def test_arrays_and_datasets_do_as_data(kind):
     model.compile(optimizer="sgd")
     monitor = CollapseMonitor(kind(x), every=2, count=100)
     history = model.fit(x, epochs=4, verbose=0, callbacks=[monitor]).history
-    assert "modes" not in history and history["spread"] == pytest.approx(
-        [1.0] * 4, abs=0.1
-    )  # one in each epoch
+    assert "modes" not in history and history["spread"] == pytest.approx([1.0] * 4, abs=0.1)  # one in each epoch
 
 
 def test_a_conditional_model_without_a_discriminator_draws_its_labels():
@@ -437,9 +425,7 @@ def test_a_conditional_model_without_a_discriminator_draws_its_labels():
 
 @pytest.mark.parametrize("data, got", [(np.zeros((9, 3)), (9, 3)), (np.zeros((1, 2)), (1, 2))])
 def test_data_of_another_shape_are_refused(data, got):
-    with pytest.raises(
-        ValueError, match=rf"data: expected shape \(2 or more, 2\), got \({got[0]}, {got[1]}\)"
-    ):
+    with pytest.raises(ValueError, match=rf"data: expected shape \(2 or more, 2\), got \({got[0]}, {got[1]}\)"):
         watch(Ring(), data=data)
 
 

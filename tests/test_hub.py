@@ -332,16 +332,12 @@ def test_a_keras_file_comes_back(model, keras_file):
             "does not hold 'Lambda'",
         ),
         (
-            lambda c: c["compile_config"].update(
-                generator_optimizer={"class_name": "Popen", "module": "subprocess"}
-            ),
+            lambda c: c["compile_config"].update(generator_optimizer={"class_name": "Popen", "module": "subprocess"}),
             "does not hold 'Popen'",
         ),
     ],
 )
-def test_other_keras_files_are_refused_before_keras_reads_them(
-    keras_file, tmp_path, monkeypatch, change, message
-):
+def test_other_keras_files_are_refused_before_keras_reads_them(keras_file, tmp_path, monkeypatch, change, message):
     import keras
 
     monkeypatch.setattr(keras.models, "load_model", lambda *_, **__: pytest.fail("Keras was asked"))

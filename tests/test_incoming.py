@@ -11,7 +11,7 @@ from tiny import TINY
 import kerasgen
 from kerasgen import data as kdata
 from kerasgen.callbacks import Resume
-from kerasgen.model import GenerativeModel
+from kerasgen.core.model import GenerativeModel
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.random((24, 2)).astype("float32")
@@ -116,9 +116,7 @@ def test_batches_of_any_making_are_learned_as_arrays_are(kind, num_classes):
 @pytest.mark.parametrize("kind", ["PyDataset", "loader", "unknown shapes"])
 def test_batches_can_be_gone_through_again_and_validate(kind):
     expected, found = model(), model()
-    first = expected.fit(
-        X, LABEL, batch_size=4, shuffle=False, epochs=3, validation_data=(X, LABEL), verbose=0
-    )
+    first = expected.fit(X, LABEL, batch_size=4, shuffle=False, epochs=3, validation_data=(X, LABEL), verbose=0)
     second = found.fit(GIVEN[kind](LABEL), epochs=3, validation_data=GIVEN[kind](LABEL), verbose=0)
     np.testing.assert_array_equal(found.means, expected.means)
     assert second.history["val_loss"] == pytest.approx(first.history["val_loss"])
@@ -239,9 +237,7 @@ def test_a_later_batch_is_refused_before_it_is_learned(what, kind, eager):
 
 def test_a_later_batch_of_another_shape_is_refused():
     parts = iter([X[:4], X[4:8], np.ones((4, 3), "float32")])
-    dataset = tf.data.Dataset.range(3).map(
-        lambda i: tf.numpy_function(lambda i: next(parts), [i], tf.float32)
-    )
+    dataset = tf.data.Dataset.range(3).map(lambda i: tf.numpy_function(lambda i: next(parts), [i], tf.float32))
     with pytest.raises(ValueError, match=r"^x: expected shape \(N, 2\), got \(4, 3\)$"):
         model(0).fit(dataset, verbose=0)
 
@@ -251,9 +247,7 @@ def test_the_first_batch_is_looked_at_before_the_first_step(kind):
     found = model()
     with pytest.raises(ValueError, match=r"x: expected shape \(N, 2\), got \(4, 3\)"):
         found.fit(GIVEN[kind](LABEL, np.ones((24, 3), "float32")), verbose=0)
-    with pytest.raises(
-        ValueError, match=r"label: expected (class numbers in \[0, 3\)|batches of \(x, label\))"
-    ):
+    with pytest.raises(ValueError, match=r"label: expected (class numbers in \[0, 3\)|batches of \(x, label\))"):
         found.fit(GIVEN[kind](None), verbose=0)
     assert int(found.clock) == 0
 
@@ -281,16 +275,12 @@ def test_a_batch_is_no_larger_than_the_data_unless_it_was_asked_for():
     found = model()
     found.fit(X[:10], LABEL[:10], verbose=0)
     assert int(found.clock) == 1
-    with pytest.raises(
-        ValueError, match=r"batch_size: expected at most 10 \(the number of examples\), got 20"
-    ):
+    with pytest.raises(ValueError, match=r"batch_size: expected at most 10 \(the number of examples\), got 20"):
         found.fit(X[:10], LABEL[:10], batch_size=20, verbose=0)
 
 
 def test_pictures_whose_channels_come_first_are_warned_of():
-    with pytest.warns(
-        UserWarning, match=r"image_shape: \(3, 32, 8\) are 8 channels of 3x32; the channel axis is last"
-    ):
+    with pytest.warns(UserWarning, match=r"image_shape: \(3, 32, 8\) are 8 channels of 3x32; the channel axis is last"):
         kerasgen.build("vae", image_shape=(3, 32, 8), latent_dim=2, widths=(4,))
 
 
@@ -301,9 +291,7 @@ def test_labels_beside_batches_are_refused():
 
 
 def test_batches_are_not_split():
-    with pytest.raises(
-        ValueError, match="validation_split: expected 0 for batches, got 0.1; validation_data takes"
-    ):
+    with pytest.raises(ValueError, match="validation_split: expected 0 for batches, got 0.1; validation_data takes"):
         model().fit(Sequence(), validation_split=0.1, verbose=0)
 
 

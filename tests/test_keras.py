@@ -101,9 +101,7 @@ def test_backup_and_restore_goes_on(system, tmp_path):
     fit(first, 2, callbacks=[backup])
     second = small(system)
     seen = []
-    look = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda epoch, logs: seen.append((epoch, state(second)))
-    )
+    look = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append((epoch, state(second))))
     fit(second, 3, callbacks=[keras.callbacks.BackupAndRestore(tmp_path), look])
     assert [epoch for epoch, _ in seen] == [2]
     assert int(second.clock.numpy()) == 9
@@ -138,11 +136,7 @@ def test_averages_are_swapped_in_for_evaluation(system):
     model, seen = small(system), {}
 
     def averages(batch, logs):
-        held = [
-            average
-            for optimizer in optimizers(model)
-            for average in optimizer._model_variables_moving_average
-        ]
+        held = [average for optimizer in optimizers(model) for average in optimizer._model_variables_moving_average]
         seen["averages"] = [average.numpy() for average in held]
 
     def tested(batch, logs):
@@ -204,18 +198,13 @@ def test_several_steps_per_execution_are_the_same_steps(system):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "system", ["vae", *(pytest.param(s, marks=pytest.mark.slow) for s in TINY if s != "vae")]
-)
+@pytest.mark.parametrize("system", ["vae", *(pytest.param(s, marks=pytest.mark.slow) for s in TINY if s != "vae")])
 def test_xla_learns_the_same(system):
     rng, found = np.random.default_rng(0), []
     for jit in (False, True):
         keras.utils.set_random_seed(0)
         model = kerasgen.build(system, **TINY[system])
-        sgd = {
-            f"{player}_optimizer" if player else "optimizer": keras.optimizers.SGD(1e-3)
-            for player in model.players
-        }
+        sgd = {f"{player}_optimizer" if player else "optimizer": keras.optimizers.SGD(1e-3) for player in model.players}
         model.compile(jit_compile=jit, **sgd)
         rng = np.random.default_rng(0)
         x = rng.random((16, *model.image_shape)).astype("float32")
@@ -228,17 +217,13 @@ def test_xla_learns_the_same(system):
 
 def test_an_unknown_optimizer_is_named():
     model = kerasgen.build("dcgan", **TINY["dcgan"])
-    with pytest.raises(
-        ValueError, match="generator_optimizer: expected a Keras optimiser or its name, got 'adm'"
-    ):
+    with pytest.raises(ValueError, match="generator_optimizer: expected a Keras optimiser or its name, got 'adm'"):
         model.compile(generator_optimizer="adm")
 
 
 # --- Keras' own road --------------------------------------------------------------------------------------------------
 
-FAMILIES = {
-    family: next(id for id in TINY if catalog.SYSTEMS[id].family == family) for family in catalog.FAMILIES
-}
+FAMILIES = {family: next(id for id in TINY if catalog.SYSTEMS[id].family == family) for family in catalog.FAMILIES}
 
 
 @pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # of Keras reading HDF5
@@ -257,7 +242,7 @@ def test_keras_finds_classes_that_are_not_imported(order, families, tmp_path):
     program = f"""
         {order}
         import sys, numpy as np
-        assert "kerasgen.model" not in sys.modules
+        assert "kerasgen.core.model" not in sys.modules
         sys.path.insert(0, {str(__file__.rpartition("/")[0])!r})
         for system in {[FAMILIES[family] for family in families]}:
             model = keras.saving.load_model(r"{tmp_path}/" + system + ".keras")
@@ -279,7 +264,7 @@ def test_nothing_heavy_is_imported_before_keras_is():
         import sys, kerasgen
         assert not {"keras", "tensorflow", "numpy"} & set(sys.modules), sys.modules
         import keras
-        assert "kerasgen>VAE" in keras.saving.get_custom_objects() and "kerasgen.model" not in sys.modules
+        assert "kerasgen>VAE" in keras.saving.get_custom_objects() and "kerasgen.core.model" not in sys.modules
         assert not any(type(finder).__name__ == "AfterImport" for finder in sys.meta_path)
         assert kerasgen.models.VAE is keras.saving.get_registered_object("kerasgen>VAE")
     """
@@ -300,18 +285,14 @@ def test_classes_of_ones_own(tmp_path):
         model = cls(**TINY["vae"])
         model.compile()
         fit(model, 1, (X > 0.5).astype("float32"))
-        with pytest.raises(
-            ValueError, match=f"^{name}: a preset is of a system of the catalogue, and this is a class"
-        ):
+        with pytest.raises(ValueError, match=f"^{name}: a preset is of a system of the catalogue, and this is a class"):
             model.save_to_preset(tmp_path / "preset")
         path = tmp_path / f"{name}.keras"
         model.save(path)
         again = keras.saving.load_model(path)
         assert type(again) is cls
         assert_same(state(again), state(model))
-        line = (
-            f"expected a kerasgen model, got '.*>{name}'; keras.saving.load_model opens a class of your own"
-        )
+        line = f"expected a kerasgen model, got '.*>{name}'; keras.saving.load_model opens a class of your own"
         with pytest.raises(ValueError, match=line):
             kerasgen.load(path)
 

@@ -52,13 +52,9 @@ def test_a_dead_worker_costs_nothing_but_time(tmp_path):
     while not (tmp_path / "disturbed" / "history.csv").exists():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    children = subprocess.run(
-        ["pgrep", "-P", str(disturbed.pid)], capture_output=True, text=True
-    ).stdout.split()
+    children = subprocess.run(["pgrep", "-P", str(disturbed.pid)], capture_output=True, text=True).stdout.split()
     os.kill(int(children[-1]), signal.SIGKILL)
     assert disturbed.wait(300) == 0
     assert "restarting all 2 from the last checkpoint" in disturbed.stderr.read()
-    weights = [
-        (tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("calm", "disturbed")
-    ]
+    weights = [(tmp_path / name / "model" / "model.safetensors").read_bytes() for name in ("calm", "disturbed")]
     assert weights[0] == weights[1]

@@ -12,8 +12,9 @@ import pytest
 import tensorflow as tf
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from kerasgen import layouts, runtime
+from kerasgen import runtime
 from kerasgen.cli import main
+from kerasgen.exporting import serving
 from kerasgen.runtime import Bundle
 
 
@@ -58,7 +59,7 @@ def parsed(config, text):
 
 def test_triton(tiny_bundle, tmp_path, config):
     folder, _, model = tiny_bundle
-    report = layouts.write(folder, tmp_path / "models", "triton")
+    report = serving.write(folder, tmp_path / "models", "triton")
     assert report["models"] == [f"dcgan_tiny_{name}" for name in ("sample", "decode", "energy")]
     types = {"TYPE_FP32": "tensor(float)", "TYPE_INT32": "tensor(int32)"}
     for name in report["models"]:
@@ -92,15 +93,15 @@ def test_triton_scalars_per_row(config):
     """A port with nothing but a batch axis has no dims of its own, which the engine writes as a reshape."""
     label = runtime.Port("label", ("batch",), "int32", "which")
     latent = runtime.Port("latent", ("batch", 4), "float32", "where")
-    described = parsed(config, layouts.triton_config("m", runtime.Ports((latent, label), label)))
+    described = parsed(config, serving.triton_config("m", runtime.Ports((latent, label), label)))
     assert [list(port.dims) for port in described.input] == [[4], [1]]
     assert described.input[1].HasField("reshape") and not list(described.input[1].reshape.shape)
-    assert described.output[0].HasField("reshape") and described.max_batch_size == layouts.MAX_BATCH
+    assert described.output[0].HasField("reshape") and described.max_batch_size == serving.MAX_BATCH
 
 
 def test_tfserving(tiny_bundle, tmp_path):
     folder, _, model = tiny_bundle
-    report = layouts.write(folder, tmp_path / "models", "tfserving")
+    report = serving.write(folder, tmp_path / "models", "tfserving")
     assert report["models"] == ["dcgan_tiny"]
     version = tmp_path / "models" / "dcgan_tiny" / "1"
     assert (version / "saved_model.pb").is_file() and (version / "variables").is_dir()
@@ -125,31 +126,31 @@ def test_tfserving(tiny_bundle, tmp_path):
 
 def test_example_requests_of_rows(tiny_bundle):
     entry = Bundle(tiny_bundle[0]).info["functions"]["decode"]
-    ((_, shape, values),) = layouts._example(entry)
-    assert layouts._nested(values, shape) == [[0.0] * 8]
+    ((_, shape, values),) = serving._example(entry)
+    assert serving._nested(values, shape) == [[0.0] * 8]
 
 
 def test_what_is_not_a_repository_is_never_replaced(tiny_bundle, tmp_path):
     out = tmp_path / "models"
     with pytest.raises(ValueError, match="layout: expected triton or tfserving, got 'torchserve'"):
-        layouts.write(tiny_bundle[0], out, "torchserve")
-    layouts.write(tiny_bundle[0], out, "tfserving")
+        serving.write(tiny_bundle[0], out, "torchserve")
+    serving.write(tiny_bundle[0], out, "tfserving")
     with pytest.raises(FileExistsError, match="overwrite=True replaces it"):
-        layouts.write(tiny_bundle[0], out, "triton")
-    layouts.write(tiny_bundle[0], out, "triton", overwrite=True)
+        serving.write(tiny_bundle[0], out, "triton")
+    serving.write(tiny_bundle[0], out, "triton", overwrite=True)
     assert not (out / "dcgan_tiny").exists()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("mine")
     for folder in (tmp_path / "mine", tiny_bundle[0], tmp_path / "mine" / "thesis.txt"):
         with pytest.raises(FileExistsError, match="expected a new folder or a model repository"):
-            layouts.write(tiny_bundle[0], folder, "triton", overwrite=True)
+            serving.write(tiny_bundle[0], folder, "triton", overwrite=True)
 
 
 def test_a_changed_file_is_not_laid_out(tiny_bundle, tmp_path):
     folder = shutil.copytree(tiny_bundle[0], tmp_path / "bundle")
     (folder / "saved_model" / "saved_model.pb").write_bytes(b"")
     with pytest.raises(ValueError, match="saved_model/saved_model.pb is not as it was written"):
-        layouts.write(folder, tmp_path / "models", "tfserving")
+        serving.write(folder, tmp_path / "models", "tfserving")
     assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
-from kerasgen import exporting, lowering
+from kerasgen.exporting import lowering, writer
 
 INF = math.inf
 WIDE = [-INF, -50.0, -9.0, -1.0, -0.5, -0.3, -1e-3, -1e-7, 0.0, 1e-7, 1e-3, 0.3, 0.5, 1.0, 9.0, 50.0, INF]
@@ -103,20 +103,15 @@ def both(function, inputs):
     import onnxruntime
     import tf2onnx
 
-    specs = [
-        tf.TensorSpec((None, *x.shape[1:]), x.dtype, name)
-        for name, x in zip(("x", "y"), inputs, strict=False)
-    ]
+    specs = [tf.TensorSpec((None, *x.shape[1:]), x.dtype, name) for name, x in zip(("x", "y"), inputs, strict=False)]
 
     @tf.function(input_signature=specs, autograph=False)
     def graph(*tensors):
         return {"out": function(*tensors)}
 
     proto, _ = tf2onnx.convert.from_function(graph, specs, opset=18, custom_rewriter=[lowering.lower])
-    ports = [exporting.port_of({"name": s.name, "shape": (), "dtype": "", "meaning": ""}) for s in specs]
-    exporting.gate(
-        proto, "test", (ports, exporting.port_of({"name": "out", "shape": (), "dtype": "", "meaning": ""}))
-    )
+    ports = [writer.port_of({"name": s.name, "shape": (), "dtype": "", "meaning": ""}) for s in specs]
+    writer.gate(proto, "test", (ports, writer.port_of({"name": "out", "shape": (), "dtype": "", "meaning": ""})))
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     feeds = {spec.name: x for spec, x in zip(specs, inputs, strict=True)}
     return graph(*inputs)["out"].numpy(), session.run(None, feeds)[0]
@@ -161,9 +156,7 @@ def softplus_sigmoid():
 
 
 def through_softplus():
-    return tfd.TransformedDistribution(
-        tfd.MultivariateNormalDiag(MEAN), tfb.Chain([tfb.Shift(-0.5), tfb.Softplus()])
-    )
+    return tfd.TransformedDistribution(tfd.MultivariateNormalDiag(MEAN), tfb.Chain([tfb.Shift(-0.5), tfb.Softplus()]))
 
 
 def quantized(scale=20.0):

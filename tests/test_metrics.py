@@ -91,7 +91,7 @@ class LinearGaussian(Fake):
         import tensorflow as tf
         from tensorflow_probability import distributions as tfd
 
-        from kerasgen import random
+        from kerasgen.core import random
 
         constant = [tf.constant(v, tf.float32) for v in (self.W, self.b, np.linalg.cholesky(self.covariance))]
         W, b, root = constant
@@ -337,15 +337,12 @@ def test_a_constant_sampler_is_recognised(digits):
     lines = metrics.remarks(figures)
     assert lines[0].startswith("diversity 0: the samples are nearly all alike")
     assert (
-        lines[1]
-        == "recall_digits_features 0: no real example is near any sample; precision and density tell nothing"
+        lines[1] == "recall_digits_features 0: no real example is near any sample; precision and density tell nothing"
     )
     assert lines[2].startswith("authenticity 0: the samples copy the train examples") and len(lines) == 3
     assert (
         metrics.remarks(
-            evaluate(
-                Fake(sample=lambda count, seed: digits.arrays("validation")[0][:count]), digits, count=100
-            )
+            evaluate(Fake(sample=lambda count, seed: digits.arrays("validation")[0][:count]), digits, count=100)
         )
         == []
     )
@@ -448,18 +445,14 @@ def test_few_examples_get_one_line():
     data = kerasgen.data.load(random.normal(size=(40, 3)).astype("float32"))
     model = Fake((3,), None, None, sample=lambda count, seed: random.normal(size=(count, 3)))
     line = "data: expected at least 6 test examples, got 4 (a tenth of 40)"
-    with pytest.warns(
-        UserWarning, match=re.escape(f"{line}; without density_raw_values, coverage_raw_values")
-    ):
+    with pytest.warns(UserWarning, match=re.escape(f"{line}; without density_raw_values, coverage_raw_values")):
         figures = evaluate(model, data)
     assert {"frechet_raw_values", "precision_raw_values", "diversity"} <= set(figures)
     assert "density_raw_values" not in figures
     with pytest.raises(ValueError, match=f"^{re.escape(line)}$"):
         evaluate(model, data, only=("density_raw_values", "coverage_raw_values"))
     five = kerasgen.data.load(random.normal(size=(5, 3)).astype("float32"))
-    with pytest.raises(
-        ValueError, match=r"^data: expected at least 6 test examples, got 0 \(a tenth of 5\)$"
-    ):
+    with pytest.raises(ValueError, match=r"^data: expected at least 6 test examples, got 0 \(a tenth of 5\)$"):
         evaluate(model, five)
 
 
@@ -594,7 +587,7 @@ def test_samples_about_a_picture_are_left_out(digits):
 
 
 def test_every_metric_is_described():
-    from kerasgen.contract import FUNCTIONS
+    from kerasgen.core.vocabulary import FUNCTIONS
 
     for name, metric in METRICS.items():
         assert metric.name == name and metric.better in ("lower", "higher") and metric.meaning.endswith(".")
@@ -646,19 +639,13 @@ def test_samples_of_one_picture_are_judged_by_their_patches():
     copies = figures(lambda count: np.repeat(x, count, 0))
     assert all(abs(copies[name]) < 1e-9 for name in ("coherence", "completeness", "novelty"))
     moved = figures(lambda count: np.stack([np.roll(x[0], (i, 7), (0, 1))[::-1] for i in range(count)]))
-    assert (
-        abs(moved["novelty"]) < 1e-9 < moved["coherence"]
-    )  # shifted and mirrored as a whole, it is no other picture
+    assert abs(moved["novelty"]) < 1e-9 < moved["coherence"]  # shifted and mirrored as a whole, it is no other picture
     half = figures(lambda count: np.repeat(np.concatenate([x[:, :12], x[:, :12]], 1), count, 0))
     assert half["completeness"] > half["coherence"] > 0
-    assert (
-        half["coherence_floor"] > half["coherence"] and half["novelty_floor"] > 0.2
-    )  # one half beside the other
+    assert half["coherence_floor"] > half["coherence"] and half["novelty_floor"] > 0.2  # one half beside the other
     orders = np.random.default_rng(0).permutation(24 * 24)
     shuffled = figures(lambda count: np.repeat(x.reshape(1, -1, 1)[:, orders].reshape(x.shape), count, 0))
-    assert shuffled["coherence"] == pytest.approx(1, abs=0.2) and shuffled["novelty"] == pytest.approx(
-        1, abs=0.2
-    )
+    assert shuffled["coherence"] == pytest.approx(1, abs=0.2) and shuffled["novelty"] == pytest.approx(1, abs=0.2)
     assert set(copies) == {
         f"{name}{end}" for name in ("coherence", "completeness", "novelty") for end in ("", "_floor")
     }
@@ -674,9 +661,7 @@ def test_samples_are_what_descriptions_tell(name):
     shift = 0
 
     def sample(count, seed, **given):
-        places = np.array(
-            [known[row.tobytes()] for row in given[data.described]]
-        )  # nothing of the test split
+        places = np.array([known[row.tobytes()] for row in given[data.described]])  # nothing of the test split
         assert len(set(places)) > 0.5 * min(count, len(known))
         return x[(places + shift) % len(x)]
 

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from keras import layers, ops
 
-from kerasgen import onnx_graph
-from kerasgen.model import GenerativeModel
+from kerasgen.core.model import GenerativeModel
+from kerasgen.exporting import onnx_graph
 
 SIDE = 6
 
@@ -104,11 +104,7 @@ def test_values(name, monkeypatch):
 def test_a_kernel_is_stored_once_in_its_layout_and_no_loop_carries_it(name, monkeypatch):
     model, _, proto = converted(FUNCTIONS[name], monkeypatch)
     kernel = np.transpose(model.convolution.kernel.numpy(), (3, 2, 0, 1))
-    stored = [
-        onnx.numpy_helper.to_array(t)
-        for graph in onnx_graph.graphs_in(proto.graph)
-        for t in graph.initializer
-    ]
+    stored = [onnx.numpy_helper.to_array(t) for graph in onnx_graph.graphs_in(proto.graph) for t in graph.initializer]
     assert sum(array.size == kernel.size for array in stored) == 1
     assert any(array.shape == kernel.shape and np.array_equal(array, kernel) for array in stored)
     weights = {tensor.name for tensor in proto.graph.initializer if np.prod(tensor.dims) == kernel.size}

@@ -21,7 +21,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from kerasgen import panel
+from kerasgen.demo import app as panel
 
 SIZE, LATENT, CLASSES = 16, 10, 3
 SHOTS = os.environ.get("SHOTS")  # a folder that keeps the screenshots
@@ -144,9 +144,7 @@ def blobs(folder):
 
 def negative(folder, size=SIZE):
     """Pictures turned black to white; it draws none of its own."""
-    picture, out = (
-        port(name, "batch", size, size, 1, low=0.0, high=1.0) for name in ("picture", "translated")
-    )
+    picture, out = (port(name, "batch", size, size, 1, low=0.0, high=1.0) for name in ("picture", "translated"))
     turn = ([picture], out, [node("Sub", "one picture", "translated")], {"one": np.float32(1)})
     return write_bundle(folder, "Negative", [size, size, 1], {"translate": turn})
 
@@ -171,9 +169,7 @@ def scenes(folder, objects=3):
         node("Gather", "layout zero", "kind", axis=2), node("Slice", "layout from to axis", "boxes"),
         node("Unsqueeze", "kind far", "k"), node("Add", "k one", "b"), node("Mul", "b tenth", "bright"),  # (N, O, 1, 1)
     ]  # fmt: skip
-    nodes += [
-        node("Gather", f"layout {side}", f"{side}_", axis=2) for side in ("left", "top", "width", "height")
-    ]
+    nodes += [node("Gather", f"layout {side}", f"{side}_", axis=2) for side in ("left", "top", "width", "height")]
     nodes += [node("Unsqueeze", f"{side}_ far", f"{side}4") for side in ("left", "top", "width", "height")]
     nodes += [
         node("Add", "left4 width4", "right"), node("Add", "top4 height4", "bottom"),
@@ -261,9 +257,7 @@ def bells(folder, size=400):
         )
     }
     said = {"class_names": ["silent", "soft", "loud"]}
-    return write_bundle(
-        folder, "BellsWithAVeryLongNameIndeed", [size], functions, said, kind="sound", sample_rate=4000
-    )
+    return write_bundle(folder, "BellsWithAVeryLongNameIndeed", [size], functions, said, kind="sound", sample_rate=4000)
 
 
 def domains(folder):
@@ -302,9 +296,7 @@ class Server:
         self.url = f"http://127.0.0.1:{port}/"
         command = [sys.executable, "-c", SERVER, str(port), *bundles]
         pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.process = subprocess.Popen(
-            command, **pipes, cwd=folder, env=os.environ | {"PYTHONPATH": str(folder)}
-        )
+        self.process = subprocess.Popen(command, **pipes, cwd=folder, env=os.environ | {"PYTHONPATH": str(folder)})
         if self.process.stdout.readline() != "ready\n":
             raise RuntimeError(self.process.communicate()[1])
 
@@ -321,9 +313,7 @@ class Server:
         with urllib.request.urlopen(request, timeout=20) as reply:
             event = json.load(reply)["event_id"]
         with urllib.request.urlopen(f"{address}/{event}", timeout=20) as reply:
-            kind, answer = [
-                line.split(": ", 1)[1] for line in reply.read().decode().strip().splitlines()[-2:]
-            ]
+            kind, answer = [line.split(": ", 1)[1] for line in reply.read().decode().strip().splitlines()[-2:]]
         return json.loads(answer)[0] if kind == "complete" else json.loads(answer)["error"]
 
 
@@ -350,9 +340,7 @@ def browser():
     if not program:
         pytest.skip("no Chromium on this machine; set CHROMIUM to its path")
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    flags = (
-        "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
-    )
+    flags = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=flags.split())
         yield browser
@@ -383,9 +371,7 @@ def shoot(page, name, tmp_path):
     assert path.stat().st_size > 10_000
 
 
-CONTENT = (
-    "[...document.querySelectorAll(s + ' .kg-grid, ' + s + ' svg.kg-plane')].map(e => e.outerHTML).join()"
-)
+CONTENT = "[...document.querySelectorAll(s + ' .kg-grid, ' + s + ' svg.kg-plane')].map(e => e.outerHTML).join()"
 
 
 def shown(page, selector):
@@ -429,9 +415,7 @@ def test_latent_sliders_redraw(page, tmp_path):
     page.wait_for_selector("#decoded img")
     slider = page.locator("#latent-z0 input[type=range]")
     slider.focus()
-    page.wait_for_function(
-        "document.querySelector('#latent-z0 input').value !== '0'"
-    )  # it is where the seed puts it
+    page.wait_for_function("document.querySelector('#latent-z0 input').value !== '0'")  # it is where the seed puts it
     moved = changed(page, "#decoded", lambda: page.keyboard.press("End"))
     assert slider.input_value() == "3"
     assert changed(page, "#decoded", lambda: page.locator("#latent-seed input").fill("9")) != moved
@@ -442,9 +426,7 @@ def test_latent_sliders_redraw(page, tmp_path):
 
 def test_reconstructions_and_scores(page):
     page.get_by_role("tab", name="Reconstruct").click()
-    page.wait_for_function(
-        "document.querySelectorAll('#reconstruct-before img, #reconstruct-after img').length === 16"
-    )
+    page.wait_for_function("document.querySelectorAll('#reconstruct-before img, #reconstruct-after img').length === 16")
     assert set(differences(page, "#reconstruct-after")) != {0.0}
     page.get_by_role("tab", name="Score").click()
     page.wait_for_function("document.querySelectorAll('#scores img').length === 16")
@@ -525,10 +507,7 @@ def test_boxes_are_drawn(page, tmp_path):
         and np.abs(drawn[:, :11]).max() < 0.01
     )
     drag((0.6, 0.3), (0.7, 0.4))  # no more than three
-    assert (
-        page.locator(".kg-box").count() == 3
-        and "3 boxes at most" in page.locator(".kg-boxes small").inner_text()
-    )
+    assert page.locator(".kg-box").count() == 3 and "3 boxes at most" in page.locator(".kg-boxes small").inner_text()
     changed(page, "#samples", page.get_by_role("button", name="Remove").click)
     changed(page, "#samples", lambda: drag((0.25, 0.25), (0.75, 0.25)))  # the first one is moved to the right
     assert brightness(page)[2, 12] == pytest.approx(0.3, abs=0.01) and brightness(page)[2, 2] == 0
@@ -602,9 +581,7 @@ def test_players_on_a_phone(page, tmp_path):
     page.set_viewport_size({"width": 390, "height": 844})
     choose(page, "bells")
     page.wait_for_selector("#samples audio")
-    assert (
-        page.locator("#samples audio").first.bounding_box()["width"] >= 220
-    )  # room for the button and the time
+    assert page.locator("#samples audio").first.bounding_box()["width"] >= 220  # room for the button and the time
     assert nothing_is_wider(page, 390) == []
     first, controls = page.locator("#samples").bounding_box(), page.locator("#sample-count").bounding_box()
     assert first["y"] < controls["y"]  # what is drawn is seen before the controls
@@ -634,9 +611,7 @@ def test_what_takes_long_says_so_and_can_be_stopped(page):
 
 
 def differences(page, selector):
-    return [
-        float(text.removeprefix("± ")) for text in page.locator(f"{selector} figcaption").all_inner_texts()
-    ]
+    return [float(text.removeprefix("± ")) for text in page.locator(f"{selector} figcaption").all_inner_texts()]
 
 
 def test_pictures_are_changed(page, tmp_path):
@@ -785,9 +760,7 @@ def test_hostile_payloads_get_a_line(server):
         for payload in payloads:
             answer = server.call(function, *payload)
             assert isinstance(answer, str) and 5 < len(answer) < 300 and "\n" not in answer, (payload, answer)
-            assert "Traceback" not in answer and "/" not in answer.replace("/etc/passwd", "").replace(
-                "../", ""
-            ), answer
+            assert "Traceback" not in answer and "/" not in answer.replace("/etc/passwd", "").replace("../", ""), answer
     assert len(server.call("sample", "blobs", 1, 0, None, None)) == 1
 
 
@@ -822,12 +795,10 @@ def test_what_is_not_a_bundle(tmp_path):
 
 
 def test_gallery_without_bundles_says_how_to_make_one(tmp_path):
-    app = pathlib.Path(panel.__file__).parents[1] / "apps" / "gallery" / "app.py"
+    app = pathlib.Path(panel.__file__).parents[2] / "apps" / "gallery" / "app.py"
     shutil.copy(app, tmp_path)
     environment = os.environ | {"PYTHONPATH": str(app.parents[2])}
-    run = subprocess.run(
-        [sys.executable, tmp_path / "app.py"], capture_output=True, text=True, env=environment
-    )
+    run = subprocess.run([sys.executable, tmp_path / "app.py"], capture_output=True, text=True, env=environment)
     assert run.returncode == 1 and run.stderr.count("\n") == 1 and "kerasgen export" in run.stderr
 
 
@@ -859,9 +830,7 @@ def test_a_run_is_stopped_for_one_visitor(tmp_path):
     constants = {"times": np.int64(2**62), "true": np.bool_(True), "start": np.zeros((1, 2), "f4")}
     constants |= {"step": np.ones((1, 2), "f4"), "size": np.array([1, 2])}
     endless = {"sample": ([COUNT, SEED], port("x", "batch", 2), nodes, constants)}
-    shelf = panel.Shelf(
-        [write_bundle(tmp_path / "endless", "Endless", [2], endless), ring(tmp_path / "ring")]
-    )
+    shelf = panel.Shelf([write_bundle(tmp_path / "endless", "Endless", [2], endless), ring(tmp_path / "ring")])
     ended = []
 
     def visit():
@@ -903,9 +872,7 @@ def test_a_page_where_a_proxy_is_dead(tmp_path):
     )
     dead = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "all_proxy")}
     environment = {k: v for k, v in os.environ.items() if k.lower() != "no_proxy"} | dead
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=120
-    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, timeout=120)
     assert run.returncode == 0 and run.stdout.startswith(f"http://127.0.0.1:{free} 200\n"), run.stderr
 
 

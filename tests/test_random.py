@@ -1,4 +1,4 @@
-"""kerasgen.random: against the published vectors, a NumPy oracle, statistics, and itself in every way of running."""
+"""The random numbers: against the published vectors, a NumPy oracle, statistics, and itself in every way of running."""
 
 import numpy as np
 import onnx
@@ -8,7 +8,7 @@ import tensorflow as tf
 import tf2onnx
 from scipy import stats
 
-from kerasgen import random
+from kerasgen.core import random
 
 WORD = 2**32
 SEEDS = (0, 7, 2**31 - 1, -1, 2**40 + 5)
@@ -113,9 +113,7 @@ def test_bad_generators_are_found():
     assert flaws(n * 2654435769 % WORD)  # a Weyl sequence
     assert flaws(n << 19)
     half = np.asarray(along("position"))
-    assert "lag 1" in flaws(
-        np.where(n % 2, half, np.roll(half, 1))
-    )  # every second word repeats its neighbour
+    assert "lag 1" in flaws(np.where(n % 2, half, np.roll(half, 1)))  # every second word repeats its neighbour
 
 
 def test_neighbouring_keys_are_uncorrelated():
@@ -219,9 +217,7 @@ def assert_same(got, expected):
 INPUTS = tf.TensorSpec((), tf.int32, "seed"), tf.TensorSpec((), tf.int32, "count")
 
 
-@pytest.mark.parametrize(
-    "jit", [pytest.param(False, id="graph"), pytest.param(True, id="xla", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("jit", [pytest.param(False, id="graph"), pytest.param(True, id="xla", marks=pytest.mark.slow)])
 def test_eager_graph_and_xla_agree(jit):
     # XLA needs the count when it compiles: the seed alone is dynamic
     compiled = tf.function(every_draw, input_signature=None if jit else INPUTS, jit_compile=jit)

@@ -1,4 +1,4 @@
-"""kerasgen.random in Node and in the browser: an ONNX file drawn with onnxruntime-web, against TensorFlow.
+"""kerasgen.core.random in Node and in the browser: an ONNX file drawn with onnxruntime-web, against TensorFlow.
 
 Skipped, with the reason, where Node, npm, the npm package or Chromium is missing.
 """
@@ -129,9 +129,7 @@ def test_browser(node, chromium, drawn):
         try:
             page, asked = browser.new_page(), []
             page.on("request", lambda request: asked.append(request.url))
-            page.goto(
-                f"{address}/web/random_parity.html?model=/drawn/random.onnx&reference=/drawn/random.json"
-            )
+            page.goto(f"{address}/web/random_parity.html?model=/drawn/random.onnx&reference=/drawn/random.json")
             page.wait_for_selector("#report[data-state]", timeout=120_000)
             text = page.inner_text("#report")
             assert page.get_attribute("#report", "data-state") == "done", text

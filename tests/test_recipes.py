@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import kerasgen
-from kerasgen import hub, recipes, training
-from kerasgen.recipes import LENGTHS, optimizer, stretched
+from kerasgen import hub
+from kerasgen.runs import recipes, training
+from kerasgen.runs.recipes import LENGTHS, optimizer, stretched
 
 WRITTEN = 1000
 SCHEDULES = [
@@ -76,9 +77,7 @@ def test_every_shipped_recipe_states_its_own_length(name):
     counted = {key: entry for key, entry in given.items() if recipes.counts(entry)}
     if not counted:
         return
-    data = kerasgen.data.load(
-        about["name"], batch_size=about["batch_size"], image_shape=about.get("image_shape")
-    )
+    data = kerasgen.data.load(about["name"], batch_size=about["batch_size"], image_shape=about.get("image_shape"))
     each = recipe.get("steps_per_epoch") or data.steps
     stages = plan["arguments"].get("epochs")
     longest = max(entry["steps"] for entry in counted.values())

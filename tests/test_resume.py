@@ -84,9 +84,7 @@ def begun(folder, *callbacks, model=None, after=MIDDLE, action=cut, error=Cut, *
 def differing(one, two):
     """Names of the arrays that differ in any bit."""
     assert one.keys() <= two.keys()
-    return [
-        key for key in one if (one[key].shape, one[key].tobytes()) != (two[key].shape, two[key].tobytes())
-    ]
+    return [key for key in one if (one[key].shape, one[key].tobytes()) != (two[key].shape, two[key].tobytes())]
 
 
 @pytest.fixture(scope="module")
@@ -197,9 +195,7 @@ def test_callbacks_go_on_too(after, tmp_path):
                     **options,
                 )
         callbacks = of_all_kinds(folder)
-        ends.append(
-            fit(compiled(), *callbacks, *([by_steps(folder / "checkpoints")] * (name == "parts")), **options)
-        )
+        ends.append(fit(compiled(), *callbacks, *([by_steps(folder / "checkpoints")] * (name == "parts")), **options))
         stop, plateau, _, _, best, _, _ = callbacks
         ends[-1]["kept"] = np.array(
             [stop.stopped_epoch, stop.best, stop.wait, stop.best_epoch, plateau.best, best.value]
@@ -323,10 +319,7 @@ def test_another_run_is_refused_in_one_line_and_changes_nothing(model, message, 
     with pytest.raises(ValueError, match=message) as error:
         fit(before, by_steps(begun_once))
     assert "\n" not in str(error.value) and sorted(os.listdir(begun_once)) == names
-    assert all(
-        np.array_equal(one, two)
-        for one, two in zip(weights, [w.numpy() for w in before.weights], strict=True)
-    )
+    assert all(np.array_equal(one, two) for one, two in zip(weights, [w.numpy() for w in before.weights], strict=True))
     with lock(begun_once):
         pass  # it was given back
 
@@ -347,9 +340,7 @@ def test_lengths_may_be_those_of_a_longer_run():
     for key, value in {**longer, f"{cosine}boundaries": [3, 6]}.items():
         with pytest.raises(ValueError, match=f"run: expected {key} = .* of the run to go on with"):
             checkpoints.check_run("run", saved, {**saved, key: value})
-    with pytest.raises(
-        ValueError, match="expected optimizer.config.beta_1 = 0.5 of the run to go on with, got 0.4"
-    ):
+    with pytest.raises(ValueError, match="expected optimizer.config.beta_1 = 0.5 of the run to go on with, got 0.4"):
         checkpoints.check_run("run", saved, {**saved, "epochs": 6, f"{adam}beta_1": 0.4})
 
 
@@ -420,9 +411,7 @@ def test_no_damage_goes_unseen(begun_once, tmp_path):
         for i in range(300):
             place = chance.randrange(len(content))
             bit = bytes([content[place] ^ 1 << chance.randrange(8)])
-            newest.write_bytes(
-                content[:place] if i % 3 == 0 else content[:place] + bit + content[place + 1 :]
-            )
+            newest.write_bytes(content[:place] if i % 3 == 0 else content[:place] + bit + content[place + 1 :])
             assert checkpoints.newest(tmp_path).path == before
         before.unlink()
         with pytest.raises(hub.Damaged, match="expected an intact checkpoint, got 1 damaged"):
@@ -495,9 +484,7 @@ class InValidation(At):
         super().on_train_batch_end(batch)
 
 
-@pytest.mark.parametrize(
-    "epoch, number", [pytest.param(0, signal.SIGTERM, marks=pytest.mark.slow), (1, signal.SIGINT)]
-)
+@pytest.mark.parametrize("epoch, number", [pytest.param(0, signal.SIGTERM, marks=pytest.mark.slow), (1, signal.SIGINT)])
 def test_a_signal_does_not_wait_for_the_end_of_validation(epoch, number, tmp_path):
     ends = fit(build(), BestWeights(), validation=True)
     batches = EXAMPLES // BATCH
@@ -533,9 +520,7 @@ def test_a_directory_is_for_one_process(tmp_path):
 @pytest.fixture
 def workers(monkeypatch):
     """Processes that begin with TensorFlow imported."""
-    monkeypatch.setenv(
-        "PYTHONPATH", os.pathsep.join(sys.path)
-    )  # the server would not find the module otherwise
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))  # the server would not find the module otherwise
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["resumable"])
     return context

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kerasgen import files, hub, run_folder
+from kerasgen import files, hub
+from kerasgen.runs import run_folder
 
 PLAN = {"preset": "tiny"}
 OPERATIONS = [

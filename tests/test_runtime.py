@@ -229,9 +229,7 @@ def test_threads_and_providers(directory):
     assert bundle.session("sample").get_providers() == ["CPUExecutionProvider"]
     with pytest.raises(ValueError, match="threads: expected a whole number of at least 1, or None, got 0"):
         Bundle(directory, threads=0)
-    with pytest.raises(
-        ValueError, match="providers: expected some of .*CPUExecutionProvider.*, got 'Abacus'"
-    ):
+    with pytest.raises(ValueError, match="providers: expected some of .*CPUExecutionProvider.*, got 'Abacus'"):
         Bundle(directory, providers=["Abacus"]).sample(1)
 
 
@@ -313,9 +311,7 @@ def test_classes_of_a_bundle_have_names(copy):
         )
 
     def take(proto):
-        proto.graph.input.append(
-            onnx.helper.make_tensor_value_info("label", onnx.TensorProto.INT32, ["batch"])
-        )
+        proto.graph.input.append(onnx.helper.make_tensor_value_info("label", onnx.TensorProto.INT32, ["batch"]))
 
     rewrite(copy, name)
     doctor(copy, take, "onnx/sample.onnx")
@@ -446,9 +442,7 @@ DOCTORED = {
     "training graph": (lambda p: p.training_info.add(), "holds a training"),
     "port that is missing": (lambda p: p.graph.input.pop(), "has the inputs none; expected x float32"),
     "port that is unknown": (
-        lambda p: p.graph.input.append(
-            onnx.helper.make_tensor_value_info("captured", onnx.TensorProto.FLOAT, [3])
-        ),
+        lambda p: p.graph.input.append(onnx.helper.make_tensor_value_info("captured", onnx.TensorProto.FLOAT, [3])),
         r"has the inputs x float32 .*, captured float32 \(3\); expected x float32 \(batch, 8, 8, 1\)$",
     ),
     "output of another name": (

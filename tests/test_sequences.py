@@ -116,9 +116,7 @@ def test_damaged_files_are_named_or_left_out(tmp_path, name, content, why):
     line = rf"source: 1 of 2 {what} cannot be read, the first is \S*{name} \(.*{why}.*on_error='skip' leaves"
     with pytest.raises(ValueError, match=line):
         kdata.load(tmp_path, image_shape=(50,))
-    with pytest.warns(
-        UserWarning, match=f"1 of 2 {what} cannot be read and are left out: .*{name}"
-    ) as caught:
+    with pytest.warns(UserWarning, match=f"1 of 2 {what} cannot be read and are left out: .*{name}") as caught:
         data = kdata.load(tmp_path, image_shape=(50,), on_error="skip")
     assert len(caught) == 1 and (data.arrays("train")[0] == expected.arrays("train")[0]).all()
 
@@ -131,8 +129,7 @@ def test_a_mark_tells_the_encoding_and_is_dropped(tmp_path):
     (tmp_path / "be.txt").write_bytes(b"\xfe\xff" + content.encode("utf-16-be"))
     for split in ("train", "validation", "test"):
         plain, *others = (
-            kdata.load(tmp_path / f"{code}.txt", image_shape=(50,)).arrays(split)[0]
-            for code in (*codes, "be")
+            kdata.load(tmp_path / f"{code}.txt", image_shape=(50,)).arrays(split)[0] for code in (*codes, "be")
         )
         assert all(np.array_equal(plain, other) for other in others)
         assert split != "train" or bytes(plain[0].astype("uint8")).startswith(b"Zeile 0")
@@ -176,14 +173,10 @@ def test_floats_that_are_no_sounds_name_the_file(tmp_path):
     wavfile.write(tmp_path / "good.wav", 8000, x)
     for value, why in ((np.nan, "not finite"), (32767.0, "values up to 32767, where 1 is the loudest")):
         wavfile.write(tmp_path / "bad.wav", 8000, np.where(np.arange(3000) == 70, np.float32(value), x))
-        with pytest.raises(
-            ValueError, match=rf"1 of 2 sounds cannot be read, the first is \S*bad.wav \(.*{why}"
-        ):
+        with pytest.raises(ValueError, match=rf"1 of 2 sounds cannot be read, the first is \S*bad.wav \(.*{why}"):
             kdata.load(tmp_path, image_shape=(100,))
     wavfile.write(tmp_path / "bad.wav", 8000, 1.5 * x)
-    with pytest.warns(
-        UserWarning, match="1 of 2 sounds have values above 1, which are cut off, the first is bad"
-    ):
+    with pytest.warns(UserWarning, match="1 of 2 sounds have values above 1, which are cut off, the first is bad"):
         assert kdata.load(tmp_path, image_shape=(100,)).arrays("train")[0].max() == 1
 
 
@@ -204,9 +197,7 @@ def text_model():
 
 @pytest.fixture(scope="module")
 def sound_model():
-    return kerasgen.build(
-        "wavenet", image_shape=(64,), sample_rate=4000, levels=16, width=6, skip=8, depth=2, blocks=1
-    )
+    return kerasgen.build("wavenet", image_shape=(64,), sample_rate=4000, levels=16, width=6, skip=8, depth=2, blocks=1)
 
 
 def test_models_take_strings(text_model):
@@ -248,23 +239,21 @@ def test_sounds_are_written_as_sound_and_as_spectrograms(sound_model, tmp_path):
     rate, back = wavfile.read(pictures.save(tmp_path / "a.wav", x, "sound", 4000))
     assert rate == 4000 and len(back) == 3 * (64 + 1000)
     np.testing.assert_allclose(back.reshape(3, -1)[:, :64] / 32767, x, atol=1e-4)
-    tone = np.sin(2 * np.pi * 0.25 * np.arange(1024))[
-        None
-    ]  # a quarter of the rate: the middle of the picture
+    tone = np.sin(2 * np.pi * 0.25 * np.arange(1024))[None]  # a quarter of the rate: the middle of the picture
     rows = pictures.spectrograms(tone)[4:-4].astype(int).sum((1, 2))  # without the frame
     assert abs(rows.argmax() / len(rows) - 0.5) < 0.02
 
 
 def test_the_demo_plays_and_prints(text_model, sound_model, tmp_path):
-    from kerasgen import panel
+    from kerasgen.demo import app
 
     shelf = []
     for model in (text_model, sound_model):
         path = tmp_path / type(model).__name__
         kerasgen.export(model, path)
-        entry = panel.Shelf([path]).find(path.name)
+        entry = app.Shelf([path]).find(path.name)
         x = model.sample(2, seed=3)
-        shelf.append(panel.draw(entry, x))
+        shelf.append(app.draw(entry, x))
     assert shelf[0].count("<pre>") == 2 and shelf[1].count("<audio") == 2
     sound = io.BytesIO(base64.b64decode(shelf[1].split("base64,")[1].split('"')[0]))
     with wave.open(sound) as file:
@@ -273,7 +262,5 @@ def test_the_demo_plays_and_prints(text_model, sound_model, tmp_path):
 
 def test_strings_are_longer_than_their_periods():
     assert kdata.load("plucked_strings", image_shape=(32,)).shape == (32,)
-    with pytest.raises(
-        ValueError, match=r"image_shape: expected more than \(31,\), the longest period, got \(31,\)"
-    ):
+    with pytest.raises(ValueError, match=r"image_shape: expected more than \(31,\), the longest period, got \(31,\)"):
         kdata.load("plucked_strings", image_shape=(31,))

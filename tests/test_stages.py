@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 
 import kerasgen
-from kerasgen import averages
 from kerasgen.callbacks import BestWeights, Resume
-from kerasgen.model import GenerativeModel
-from kerasgen.stages import Stage, ends, restart
+from kerasgen.core import averages
+from kerasgen.core.model import GenerativeModel
+from kerasgen.core.stages import Stage, ends, restart
 
 X = np.random.default_rng(0).normal(size=(24, 2)).astype("float32")
 
@@ -55,9 +55,7 @@ def fitted(*callbacks, epochs=None, data=X, **options):
     keras.utils.set_random_seed(0)
     model = Means(**options)
     model.compile()
-    history = model.fit(
-        data, batch_size=8, epochs=epochs, verbose=0, callbacks=list(callbacks), validation_data=X[:5]
-    )
+    history = model.fit(data, batch_size=8, epochs=epochs, verbose=0, callbacks=list(callbacks), validation_data=X[:5])
     return model, history.history
 
 
@@ -78,17 +76,13 @@ class Seen(keras.callbacks.Callback):
         pass
 
 
-@pytest.mark.parametrize(
-    "epochs, expected", [(None, [60, 90, 120]), (12, [6, 9, 12]), (3, [1, 2, 3]), (5, [2, 4, 5])]
-)
+@pytest.mark.parametrize("epochs, expected", [(None, [60, 90, 120]), (12, [6, 9, 12]), (3, [1, 2, 3]), (5, [2, 4, 5])])
 def test_epochs_are_shared_out(epochs, expected):
     assert ends([Stage("a", 60), Stage("b", 30), Stage("c", 30)], epochs) == expected
 
 
 def test_too_few_epochs_are_refused():
-    with pytest.raises(
-        ValueError, match=r"epochs: expected at least 2, one for each stage \(mean, spread\), got 1"
-    ):
+    with pytest.raises(ValueError, match=r"epochs: expected at least 2, one for each stage \(mean, spread\), got 1"):
         fitted(epochs=1)
 
 
@@ -141,9 +135,7 @@ def test_a_restarted_optimiser_has_no_moments_and_the_clock_goes_on(scaled):
     adam.learning_rate = 0.03
     kept = [average.numpy() for average in adam._model_variables_moving_average]
     restart(model.mean_optimizer)
-    assert (
-        int(adam.iterations) == 0 and int(model.clock) == 3 and float(adam.learning_rate) == np.float32(0.03)
-    )
+    assert int(adam.iterations) == 0 and int(model.clock) == 3 and float(adam.learning_rate) == np.float32(0.03)
     moments = [v for v in adam.variables if "momentum" in v.name or "velocity" in v.name]
     assert len(moments) == 2 and not any(v.numpy().any() for v in moments)
     for average, before in zip(adam._model_variables_moving_average, kept, strict=True):

@@ -55,9 +55,7 @@ def test_targets_follow_the_rule(name):
         assert target.fair(), (target.figure, target.real, target.beside)
 
 
-@pytest.mark.parametrize(
-    "data", [pytest.param(d, marks=() if d in QUICK else pytest.mark.slow) for d in RECORDED]
-)
+@pytest.mark.parametrize("data", [pytest.param(d, marks=() if d in QUICK else pytest.mark.slow) for d in RECORDED])
 def test_recorded_baselines_are_what_they_reach(data):
     """The first seed again, within what seeds differ by: the figures that targets are about."""
     about = [
@@ -88,9 +86,7 @@ def test_shipped_weights_reach_what_the_page_says(name):
         shown = checks.row(name, target, reached[target.figure])
         start = "|".join(shown.split("|")[:4])
         (line,) = (line for line in page if line.startswith(start))
-        assert line.split("|")[9] == shown.split("|")[9], (
-            f"{target.figure} {reached[target.figure]}, the page: {line}"
-        )
+        assert line.split("|")[9] == shown.split("|")[9], f"{target.figure} {reached[target.figure]}, the page: {line}"
         value = float(line.split("|")[4].strip(" *"))
         assert value == pytest.approx(reached[target.figure], rel=0.03, abs=0.01)
 
@@ -99,10 +95,7 @@ def test_a_target_is_met_or_missed():
     against = targets.Target("nats", -17.0, "simple", None, 0.0, None, {"simple": -18.0})
     assert against.met(-16.0) and not against.met(-17.5) and not against.met(None) and against.fair()
     half = targets.Target("authenticity", 0.5, "simple", None, 0.0, 0.6, {"simple": 0.2})
-    assert (
-        half.fair()
-        and not targets.Target("authenticity", 0.35, "simple", None, 0.0, 0.6, {"simple": 0.2}).fair()
-    )
+    assert half.fair() and not targets.Target("authenticity", 0.35, "simple", None, 0.0, 0.6, {"simple": 0.2}).fair()
     lower = targets.Target("frechet_digits_features", 1.5, "simple", None, 0.0, 1.0, {"simple": 2.0})
     assert lower.met(1.4) and not lower.met(1.6) and lower.fair()
     like = targets.Target("nats", -17.0, None, "simple", 0.1, None, {"simple": -17.01})

@@ -12,8 +12,9 @@ import pytest
 import tensorflow as tf
 
 import kerasgen
-from kerasgen import exporting, random, variants
-from kerasgen.model import GenerativeModel
+from kerasgen.core import random
+from kerasgen.core.model import GenerativeModel
+from kerasgen.exporting import variants, writer
 from kerasgen.runtime import Bundle
 
 EVERY = tuple(variants.VARIANTS)
@@ -53,7 +54,7 @@ def written(tmp_path_factory):
 def test_report_and_bundle_say_what_was_measured(written):
     folder, report, _ = written
     info = json.loads((folder / "bundle.json").read_text())
-    schema = importlib.resources.files("kerasgen").joinpath("bundle.schema.json").read_text("utf-8")
+    schema = importlib.resources.files("kerasgen.exporting").joinpath("bundle.schema.json").read_text("utf-8")
     jsonschema.Draft202012Validator(json.loads(schema)).validate(info)
     seen = 0
     for function, entry in info["functions"].items():
@@ -90,9 +91,7 @@ def test_variants_run(written):
     for name in EVERY:
         bundle = Bundle(folder, variant=name)
         entry = bundle.info["functions"]["sample"]
-        expected = entry["variants"].get(name, entry)[
-            "onnx"
-        ]  # the full one stands in for one that is not there
+        expected = entry["variants"].get(name, entry)["onnx"]  # the full one stands in for one that is not there
         assert bundle.onnx["sample"] == expected
         np.testing.assert_allclose(bundle.sample(5, seed=3), x, atol=variants.VARIANTS[name].largest)
     with pytest.raises(ValueError, match="variant: expected .*float16.*, got 'int4'"):
@@ -105,9 +104,7 @@ def test_card_and_verify(written):
     again = kerasgen.verify(folder)["variants"]
     for function, found in again.items():
         for name, fidelity in found.items():
-            assert fidelity["max"] == pytest.approx(
-                report["variants"][function][name]["fidelity"]["max"], rel=0.1
-            )
+            assert fidelity["max"] == pytest.approx(report["variants"][function][name]["fidelity"]["max"], rel=0.1)
 
 
 def test_verify_sees_a_variant_of_another_model(written, tmp_path):
@@ -126,9 +123,7 @@ def test_verify_sees_a_variant_of_another_model(written, tmp_path):
         "bytes": len(content),
     }
     (folder / "bundle.json").write_text(json.dumps(info))
-    with pytest.raises(
-        exporting.ProofError, match="decode: float16 differs by .* .max., expected 0.01 or less"
-    ):
+    with pytest.raises(writer.ProofError, match="decode: float16 differs by .* .max., expected 0.01 or less"):
         kerasgen.verify(folder)
 
 
@@ -138,9 +133,7 @@ def spoil(proto, change):
 
 
 def floats(proto):
-    return [
-        t for t in proto.graph.initializer if t.data_type == onnx.TensorProto.FLOAT and len(t.raw_data) > 99
-    ]
+    return [t for t in proto.graph.initializer if t.data_type == onnx.TensorProto.FLOAT and len(t.raw_data) > 99]
 
 
 def one_more_row(proto):
@@ -216,8 +209,6 @@ def test_slow_functions_are_compared_without_frechet(written, tmp_path, monkeypa
 
 
 def test_unknown_names(tmp_path):
-    with pytest.raises(
-        ValueError, match="variants: expected some of float16, int8_dynamic, int8_static, got 'int4'"
-    ):
+    with pytest.raises(ValueError, match="variants: expected some of float16, int8_dynamic, int8_static, got 'int4'"):
         kerasgen.export(Toy(), tmp_path / "b", variants=["int4"])
     assert not list(tmp_path.iterdir())

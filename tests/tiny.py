@@ -122,6 +122,4 @@ def made(model, count):
         about = {model.described: said(model, count)} if model.described in ("text", "layout") else {}
         return model.sample(count, seed=7, **about)
     x = np.random.default_rng(7).random((count, *model.image_shape)).astype("float32")
-    return model.translate(
-        x, **({"label": np.arange(count) % model.num_classes} if model.num_classes else {})
-    )
+    return model.translate(x, **({"label": np.arange(count) % model.num_classes} if model.num_classes else {}))

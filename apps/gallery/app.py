@@ -3,17 +3,14 @@
 import os
 import pathlib
 
-try:
-    import panel  # a copy beside this file, as in a hosted Space
-except ModuleNotFoundError:
-    from kerasgen import panel
+from kerasgen.demo import app
 
 BUNDLES = pathlib.Path(__file__).parent / "bundles"
 
 
 def main():
     """Serve the gallery: where the host says, or else to this machine alone."""
-    panel.launch(
+    app.launch(
         sorted(str(path.parent) for path in BUNDLES.glob("*/bundle.json")),
         int(os.environ.get("GRADIO_SERVER_PORT", "7860")),
         server_name=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"),

@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from kerasgen import averages
+from kerasgen.core import averages
 
 
 class BestWeights(keras.callbacks.Callback):

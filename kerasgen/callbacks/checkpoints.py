@@ -17,8 +17,9 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from kerasgen import hub, recipes
+from kerasgen import hub
 from kerasgen.files import atomic_write
+from kerasgen.runs import recipes
 
 FORMAT = 1
 NAME = re.compile(r"(\d{10,})-([0-9a-f]{16})\.safetensors")
@@ -49,9 +50,7 @@ def write(directory, done: int, arrays: dict, state: dict) -> Path:
     """
     from safetensors.numpy import save
 
-    halves = [
-        key for key, array in arrays.items() if array.dtype.name == "bfloat16"
-    ]  # NumPy has no such type
+    halves = [key for key, array in arrays.items() if array.dtype.name == "bfloat16"]  # NumPy has no such type
     arrays = {key: array.view("uint16") if key in halves else array for key, array in arrays.items()}
     state = {"format": FORMAT, "versions": hub.versions(), "bfloat16": halves, **state}
     arrays[STATE] = np.frombuffer(json.dumps(state).encode(), "uint8")
@@ -284,9 +283,7 @@ def pack(value, name: str, arrays: dict):
         return {"tuple": parts} if isinstance(value, tuple) else parts
     if isinstance(value, dict):
         pairs = enumerate(value.items())
-        return {
-            "dict": [[pack(key, name, {}), pack(part, f"{name}/{i}", arrays)] for i, (key, part) in pairs]
-        }
+        return {"dict": [[pack(key, name, {}), pack(part, f"{name}/{i}", arrays)] for i, (key, part) in pairs]}
     raise TypeError(f"{name}: expected a plain value, got {type(value).__name__}")
 
 

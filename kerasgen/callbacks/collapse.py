@@ -99,9 +99,7 @@ class CollapseMonitor(keras.callbacks.Callback):
         logs = {} if logs is None else logs
         epochs, step = self.params["epochs"], int(self.model.clock.numpy())
         losses = {
-            name: abs(value)
-            for name, value in logs.items()
-            if name.endswith("loss") and not name.startswith("val_")
+            name: abs(value) for name, value in logs.items() if name.endswith("loss") and not name.startswith("val_")
         }
         faults = self._faults_of_losses(losses, step)
         if not self._figures or epoch % self.every == 0 or epoch + 1 == epochs:

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasgen import distribute
 from kerasgen.callbacks import checkpoints
+from kerasgen.core import distribute
 
 SHARE = 0.003  # of the time of training, at most, that goes into copies of the state
 SHOWN = 3  # names in the line of an error

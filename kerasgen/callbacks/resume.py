@@ -12,10 +12,11 @@ from pathlib import Path
 
 import keras
 
-from kerasgen import distribute, hub
+from kerasgen import hub
 from kerasgen.callbacks import checkpoints
 from kerasgen.callbacks.best_weights import BestWeights
 from kerasgen.callbacks.guard import check_finite
+from kerasgen.core import distribute
 from kerasgen.files import lock, sweep
 
 KEPT = 2  # checkpoints: the newest, and the one before it in case the newest is damaged
@@ -159,9 +160,7 @@ class Resume(keras.callbacks.Callback):
         self._epoch, self._step = epoch, 0
 
     def on_train_batch_end(self, batch, logs=None):
-        self._step = min(
-            batch + 1, self._epoch_steps
-        )  # the last execution of several steps may be a shorter one
+        self._step = min(batch + 1, self._epoch_steps)  # the last execution of several steps may be a shorter one
         if self._found:  # these steps were taken before, and only callbacks see them again
             if self._step >= self._found.state["step"]:
                 self._restore()
@@ -266,9 +265,7 @@ class Resume(keras.callbacks.Callback):
 
     def _warn(self, state):
         ours, theirs = hub.versions(), state["versions"]
-        other = [
-            f"{name} {theirs.get(name)}, now {ours[name]}" for name in ours if ours[name] != theirs.get(name)
-        ]
+        other = [f"{name} {theirs.get(name)}, now {ours[name]}" for name in ours if ours[name] != theirs.get(name)]
         gone = [name for name in state["callbacks"] if name not in self._others]
         for what, names in {"saved with": other, "without the callback": gone}.items():
             if names:

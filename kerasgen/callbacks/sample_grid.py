@@ -6,7 +6,8 @@ from pathlib import Path
 
 import keras
 
-from kerasgen import averages, pictures
+from kerasgen import pictures
+from kerasgen.core import averages
 
 FRAMES = 200  # of the animation, at most; the last ones
 FREE = 5.0  # seconds of drawing that a run of any length may take
@@ -33,9 +34,7 @@ class SampleGrid(keras.callbacks.Callback):
         >>> model.fit(data.train, epochs=40, callbacks=[SampleGrid("runs/dcgan/samples", every=5)])    # doctest: +SKIP
     """
 
-    def __init__(
-        self, directory, every=1, count=None, seed=0, tensorboard=None, share=None, progress=None, **ports
-    ):
+    def __init__(self, directory, every=1, count=None, seed=0, tensorboard=None, share=None, progress=None, **ports):
         super().__init__()
         self.directory, self.every, self.tensorboard = Path(directory), every, tensorboard
         self.count, self.seed, self.ports = count, seed, ports

@@ -32,9 +32,7 @@ app.command(context_settings=launching.ANYTHING)(launching.launch)
 
 
 @app.callback()
-def options(
-    context: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version.")
-):
+def options(context: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version.")):
     if version:
         print(kerasgen.__version__)
     elif context.invoked_subcommand is None:

@@ -16,9 +16,7 @@ from kerasgen.cli.models import is_bundle, open_source
 
 
 def export(
-    source: Annotated[
-        str, typer.Argument(help="A preset, a run folder or a .keras file; for --layout, a bundle too.")
-    ],
+    source: Annotated[str, typer.Argument(help="A preset, a run folder or a .keras file; for --layout, a bundle too.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle that is there.")] = False,
     opset: Annotated[int | None, typer.Option(help="Version of ONNX's operators; 18, or newer.")] = None,
@@ -32,26 +30,26 @@ def export(
     ] = None,
 ):
     """Write a model as SavedModel and ONNX files, and prove that they agree with Keras. Exit code 3 if they do not."""
-    from kerasgen import layouts
+    from kerasgen.exporting import serving
 
     if is_bundle(source) and not layout:
         raise Usage(f"{source}: it is a bundle already")
     for option, value in {"--opset": opset, "--variants": variants}.items():
         if is_bundle(source) and value:
             raise Usage(f"{option}: expected a model, got {source}, a bundle whose files are written")
-    if layout and layout not in layouts.LAYOUTS:
-        raise Usage(f"--layout: expected {' or '.join(layouts.LAYOUTS)}, got {layout!r}")
+    if layout and layout not in serving.LAYOUTS:
+        raise Usage(f"--layout: expected {' or '.join(serving.LAYOUTS)}, got {layout!r}")
     try:
         if not layout:
             report = _export(source, out, overwrite, opset, variants)
         else:
-            layouts.refuse(out, overwrite)
+            serving.refuse(out, overwrite)
             with tempfile.TemporaryDirectory() as folder:
                 bundle = source
                 if not is_bundle(source):
                     bundle = Path(folder, "bundle")
                     _export(source, bundle, False, opset, variants)
-                report = layouts.write(bundle, out, layout, overwrite=overwrite)
+                report = serving.write(bundle, out, layout, overwrite=overwrite)
     except FileExistsError as error:
         raise Usage(str(error).replace("overwrite=True", "--overwrite")) from error
     print(out)
@@ -66,20 +64,20 @@ def _export(source, out, overwrite, opset, variants):
     """Write a bundle and show what was measured."""
     with usage():
         model, about = open_source(source)
-    from kerasgen import exporting
-    from kerasgen import variants as smaller
+    from kerasgen.exporting import variants as smaller
+    from kerasgen.exporting import writer
 
-    opset = exporting.OPSET if opset is None else opset
+    opset = writer.OPSET if opset is None else opset
     with usage():
-        exporting.check_opset(opset)
+        writer.check_opset(opset)
         names = smaller.check_names(variants.split(",") if variants else ())
     used = _facts(model, about)
     try:
-        report = exporting.export(
+        report = writer.export(
             model, out, preset=about.get("preset"), data=used, overwrite=overwrite, progress=log,
             opset=opset, variants=names,
         )  # fmt: skip
-    except exporting.ProofError as error:
+    except writer.ProofError as error:
         raise typer.Exit(fail(error, 3)) from None
     console(stderr=True).print(_parity(report, "SavedModel", "ONNX"))
     if names:
@@ -89,7 +87,8 @@ def _export(source, out, overwrite, opset, variants):
 
 def _facts(model, about):
     """What a bundle says of the data: what a run has kept of them, so that it is not needed; of a preset, the data."""
-    from kerasgen import data, exporting
+    from kerasgen import data
+    from kerasgen.exporting import writer
 
     kept = about.get("about")
     given = {port.name for ports in model.ports().values() for port in ports.inputs}
@@ -98,14 +97,12 @@ def _facts(model, about):
     if "picture" in given and "sample" not in model.serves:  # the card's picture shows what becomes of theirs
         with contextlib.suppress(ValueError, OSError):
             return data.of(about)
-    return {key: kept.get(key) for key in exporting.FACTS}
+    return {key: kept.get(key) for key in writer.FACTS}
 
 
 def verify(
     bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
-    node: Annotated[
-        Path | None, typer.Option(help="Folder of the Node client, if it is not this checkout's.")
-    ] = None,
+    node: Annotated[Path | None, typer.Option(help="Folder of the Node client, if it is not this checkout's.")] = None,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ):
     """Prove a bundle again: its files' hashes, and every runtime that is here. Exit code 3 if it misses."""
@@ -114,7 +111,7 @@ def verify(
     if node and not (node / "sample.mjs").is_file():
         raise Usage(f"--node: expected the folder of the Node client, with sample.mjs, got {node}")
     tensorflow()
-    from kerasgen import parity
+    from kerasgen.exporting import runtimes as parity
 
     runtimes = parity.RUNTIMES | {"node": lambda opened: parity.node(opened, node)}
     wrong = None
@@ -138,9 +135,7 @@ def _show(report, titles):
     rows = table("function", *(f">{titles[name]}" for name in here), ">ties")
     for function, row in report["functions"].items():
         gaps = report["gaps"].get(function, {})
-        cells = [
-            "gap" if name in gaps else "MISS" if row[name] is None else f"{row[name]:.1e}" for name in here
-        ]
+        cells = ["gap" if name in gaps else "MISS" if row[name] is None else f"{row[name]:.1e}" for name in here]
         rows.add_row(function, *cells, str(row["flips"]))
     console().print(rows)
     gaps = {}
@@ -176,11 +171,11 @@ def demo(
     if not sources and not found:
         raise Usage("no bundles under runs or exports; `kerasgen demo vae_digits` makes one, and opens it")
     bundles = [_bundle(source) for source in sources] if sources else found
-    from kerasgen import panel
+    from kerasgen.demo import app
 
     count = f"{len(bundles)} model{'s' * (len(bundles) > 1)}"
     with usage():
-        panel.launch(
+        app.launch(
             [str(bundle) for bundle in bundles], port, server_name=host,
             announce=lambda address: log(f"{address} shows {count}; Ctrl-C stops it"),
         )  # fmt: skip
@@ -193,9 +188,7 @@ def _bundle(source) -> Path:
     with usage():
         folder = hub.find_preset(source)
         if folder.parent != hub.SHIPPED:
-            raise Usage(
-                f"{source}: expected a bundle; `kerasgen export {source} --out {source}/bundle` makes one"
-            )
+            raise Usage(f"{source}: expected a bundle; `kerasgen export {source} --out {source}/bundle` makes one")
         if not (folder / hub.WEIGHTS).is_file():
             raise Usage(f"{folder.name}: a recipe without weights; train it, and export the run")
         out = Path("exports", "bundles", folder.name)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kerasgen import registry
+from kerasgen.core import registry
 
 
 class Usage(Exception):
@@ -44,9 +44,7 @@ def fail(message, code) -> int:
 def console(stderr=False) -> Console:
     """Standard output or error; wide enough for tables where it is not a terminal."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(
-        stderr=stderr, highlight=False, markup=False, emoji=False, width=None if stream.isatty() else 160
-    )
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=None if stream.isatty() else 160)
 
 
 def log(text):
@@ -61,9 +59,7 @@ def print_json(value):
 
 def table(*columns) -> Table:
     """A plain table; a column named with a leading `>` is aligned to the right, and no names give no header."""
-    drawn = Table(
-        box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(columns)
-    )
+    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(columns))
     for column in columns:
         drawn.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left")
     return drawn

@@ -43,9 +43,7 @@ def _versions():
     from packaging.requirements import Requirement
 
     python = platform.python_version()
-    yield Row(
-        "python", *(("ok", python) if python >= "3.11" else ("wrong", python, "install Python 3.11 or newer"))
-    )
+    yield Row("python", *(("ok", python) if python >= "3.11" else ("wrong", python, "install Python 3.11 or newer")))
     for requirement in map(Requirement, _requirements()):
         if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
             continue
@@ -55,9 +53,7 @@ def _versions():
             yield Row(requirement.name, "wrong", "not installed", f"pip install '{requirement}'")
             continue
         good = requirement.specifier.contains(found, prereleases=True)
-        yield Row(
-            requirement.name, "ok" if good else "wrong", found, "" if good else f"pip install '{requirement}'"
-        )
+        yield Row(requirement.name, "ok" if good else "wrong", found, "" if good else f"pip install '{requirement}'")
 
 
 def _requirements():
@@ -68,17 +64,13 @@ def _requirements():
         import tomllib
 
         project = Path(kerasgen.__file__).parents[1] / "pyproject.toml"
-        return (
-            tomllib.loads(project.read_text("utf-8"))["project"]["dependencies"] if project.exists() else []
-        )
+        return tomllib.loads(project.read_text("utf-8"))["project"]["dependencies"] if project.exists() else []
 
 
 def _machine():
     import subprocess
 
-    memory = (
-        os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else None
-    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30 if hasattr(os, "sysconf") else None
     yield Row("cores", "ok", str(os.cpu_count()))
     if memory:
         fix = "" if memory >= 4 else "training and export together want 4 GiB"
@@ -86,15 +78,11 @@ def _machine():
     free = shutil.disk_usage(".").free / 2**30
     fix = "" if free >= 2 else "free 2 GiB for runs and bundles"
     yield Row("disk", "note" if fix else "ok", f"{free:.1f} GiB free here", fix)
-    browser = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None
-    )
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
     fix = "" if browser else "install chromium, for the browser tests"
     yield Row("chromium", "ok" if browser else "note", browser or "not found", fix)
     node = shutil.which("node")
-    version = (
-        subprocess.run([node, "--version"], capture_output=True, text=True).stdout.strip() if node else ""
-    )
+    version = subprocess.run([node, "--version"], capture_output=True, text=True).stdout.strip() if node else ""
     fix = "" if node else "install Node.js, for the JavaScript client"
     yield Row("node", "ok" if node else "note", version or "not found", fix)
 

@@ -25,9 +25,7 @@ ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
 def launch(
     context: typer.Context,
     workers: Annotated[int, typer.Option(min=1, help="How many processes.")] = 2,
-    restarts: Annotated[
-        int, typer.Option(min=0, help="How often to start again after a worker has died.")
-    ] = 3,
+    restarts: Annotated[int, typer.Option(min=0, help="How often to start again after a worker has died.")] = 3,
 ):
     """Train with several worker processes on this machine: `kerasgen launch --workers 2 train PRESET --out DIR`.
 
@@ -36,9 +34,7 @@ def launch(
     """
     command = context.args
     if command[:1] != ["train"] or "--out" not in command:
-        raise Usage(
-            "launch: expected a train command with --out, as in: launch --workers 2 train PRESET --out DIR"
-        )
+        raise Usage("launch: expected a train command with --out, as in: launch --workers 2 train PRESET --out DIR")
     for attempt in range(restarts + 1):
         again = attempt > 0 and "--resume" not in command
         code = supervise([*command, "--strategy", "multiworker", *(["--resume"] if again else [])], workers)

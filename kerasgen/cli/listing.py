@@ -65,9 +65,7 @@ def _says(system, words) -> bool:
 def info(
     id: Annotated[str, typer.Argument(help="A system or a preset.")],
     cite: Annotated[bool, typer.Option("--cite", help="Only the paper, as BibTeX.")] = False,
-    ports: Annotated[
-        bool, typer.Option("--ports", help="Functions and their ports; builds a model.")
-    ] = False,
+    ports: Annotated[bool, typer.Option("--ports", help="Functions and their ports; builds a model.")] = False,
     json: Json = False,
 ):
     """Show the idea, arguments, paper and presets of a system, or the recipe and results of a preset."""
@@ -159,16 +157,12 @@ def _said(value) -> str:
         return f"{value['class_name']}({_said(value.get('config') or {})})"
     if isinstance(value, dict):
         given = {key: v for key, v in value.items() if v not in (None, {})}
-        return ", ".join(
-            f"{k} ({_said(v)})" if isinstance(v, dict) else f"{k} {_said(v)}" for k, v in given.items()
-        )
+        return ", ".join(f"{k} ({_said(v)})" if isinstance(v, dict) else f"{k} {_said(v)}" for k, v in given.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(_said, value)) if all(isinstance(v, str) for v in value) else str(value)
     if isinstance(value, float):
         return f"{value:.4g}"
-    return (
-        f"{value:,}" if isinstance(value, int) and abs(value) > 9999 else "" if value is None else str(value)
-    )
+    return f"{value:,}" if isinstance(value, int) and abs(value) > 9999 else "" if value is None else str(value)
 
 
 def _source(system) -> tuple[str, str]:
@@ -194,6 +188,4 @@ def _functions(id, preset, system) -> dict:
             "default": port.default,
         }
 
-    return {
-        name: ([row(p) for p in entry.inputs], row(entry.output)) for name, entry in model.ports().items()
-    }
+    return {name: ([row(p) for p in entry.inputs], row(entry.output)) for name, entry in model.ports().items()}

@@ -19,12 +19,8 @@ def train(
     preset: Annotated[str, typer.Argument(help="A preset; `kerasgen list` names them.")],
     epochs: Annotated[int | None, typer.Option(help="In the place of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="In the place of the recipe's.")] = None,
-    set: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Change a key of the preset.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="The run folder; a run there is replaced, or gone on with.")
-    ] = None,
+    set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Change a key of the preset.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder; a run there is replaced, or gone on with.")] = None,
     resume: Annotated[
         bool,
         typer.Option(
@@ -42,8 +38,8 @@ def train(
     ] = False,
 ):
     """Train a preset into a run folder: model, history, pictures. Ctrl-C stops and saves, for --resume to go on."""
-    from kerasgen import training
     from kerasgen.cli import interrupts
+    from kerasgen.runs import training
 
     with usage():
         changes = training.parse(set or [])
@@ -58,9 +54,7 @@ def train(
             return
         if resume:
             log(f"going on with {folder}" if start.record else "no unfinished run; a new one begins")
-        log(
-            f"{plan['preset']}: {plan['system']} on {plan['data']['name']}, {epochs} epochs; loading TensorFlow"
-        )
+        log(f"{plan['preset']}: {plan['system']} on {plan['data']['name']}, {epochs} epochs; loading TensorFlow")
         tensorflow(operate=strategy is None)
         prepared = training.prepare(plan, strategy, deterministic, log)
     try:
@@ -74,9 +68,7 @@ def train(
         log(f"interrupted; {f'nothing was saved, and {folder} is as it was' if undone else state}")
         if not undone:
             print(folder)
-        command = shlex.join(
-            ["kerasgen", "train", preset, "--out", str(folder), *["--resume"] * (not undone)]
-        )
+        command = shlex.join(["kerasgen", "train", preset, "--out", str(folder), *["--resume"] * (not undone)])
         log(f"next: {command}")
         raise typer.Exit(getattr(end, "code", 130)) from None
     print(folder)
@@ -87,12 +79,8 @@ def train(
 
 def sample(
     source: Source,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="FILE.png, .gif, .npy, .txt (texts) or .wav (sounds).")
-    ],
-    count: Annotated[
-        int | None, typer.Option("-n", "--count", help="How many; 16, or one per label.")
-    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="FILE.png, .gif, .npy, .txt (texts) or .wav (sounds).")],
+    count: Annotated[int | None, typer.Option("-n", "--count", help="How many; 16, or one per label.")] = None,
     seed: Seed = 0,
     label: Annotated[str | None, typer.Option(help="Class, or classes in turn: 3, 0,1,2 or cat,dog.")] = None,
     text: Annotated[
@@ -100,9 +88,7 @@ def sample(
     ] = None,
     layout: Annotated[
         str | None,
-        typer.Option(
-            help="Boxes as JSON: [[class, left, top, width, height], ...], a class by number or name."
-        ),
+        typer.Option(help="Boxes as JSON: [[class, left, top, width, height], ...], a class by number or name."),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Network evaluations of the sampler.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Spread of the choices.")] = None,
@@ -142,9 +128,7 @@ def evaluate(
     source: Source,
     count: Annotated[int, typer.Option("-n", "--count", help="Samples to draw at most.")] = 1000,
     seed: Seed = 0,
-    features: Annotated[
-        str, typer.Option(help="What pictures are compared by: inception (downloads 88 MB).")
-    ] = None,
+    features: Annotated[str, typer.Option(help="What pictures are compared by: inception (downloads 88 MB).")] = None,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ):
     """Compute the metrics that the model's functions and its data allow."""

@@ -38,9 +38,7 @@ def from_arrays(source, labels, image_shape, seed, name="array", origin="an arra
     try:
         x = np.asarray(x)
     except ValueError:  # NumPy's message is about its own internals
-        raise ValueError(
-            f"source: expected an array or (x, label), got a ragged {type(x).__name__}"
-        ) from None
+        raise ValueError(f"source: expected an array or (x, label), got a ragged {type(x).__name__}") from None
     if x.ndim == 3:
         x = x[..., None]
     if x.ndim not in (2, 4):

@@ -229,9 +229,7 @@ def check_match(data, model):
     if wanted == "label" and not data.described and classes != model.num_classes:
         raise Mismatch("num_classes", classes, data.name, model.num_classes)
     if wanted and wanted != given:
-        raise ValueError(
-            f"data: expected a {wanted} with each example, got {given or 'nothing'} from {data.name}"
-        )
+        raise ValueError(f"data: expected a {wanted} with each example, got {given or 'nothing'} from {data.name}")
     if wanted in ("text", "layout"):
         argument = {"text": "text_length", "layout": "objects"}[wanted]
         size, own = data.splits["train"][1].shape[1], getattr(model, argument)

@@ -47,9 +47,7 @@ def traits(x):
     row = row - (weight * row).sum((1, 2))[:, None, None]
     column = column - (weight * column).sum((1, 2))[:, None, None]
     across = [(weight * a * b).sum((1, 2)) for a, b in ((row, column), (row, row), (column, column))]
-    return np.stack(
-        [x[..., 0].mean((1, 2)), -across[0] / np.maximum(across[1], 1e-6), across[1] + across[2]], 1
-    )
+    return np.stack([x[..., 0].mean((1, 2)), -across[0] / np.maximum(across[1], 1e-6), across[1] + across[2]], 1)
 
 
 def digit_scenes(seed):

@@ -96,9 +96,7 @@ class Data:
     def image_shape(self):
         """(height, width, channels) of a picture, (length,) of a text or sound."""
         if self.kind == "vector":
-            raise ValueError(
-                f"{self.name}: expected pictures, got vectors of shape {self.shape}; use data.shape"
-            )
+            raise ValueError(f"{self.name}: expected pictures, got vectors of shape {self.shape}; use data.shape")
         return self.shape
 
     @property

@@ -91,9 +91,7 @@ def source(x, y=None, *, batch_size=32, batches=1, shuffle=True, seed=0, steps=N
             "steps_per_epoch: expected the batches of an epoch, which this dataset does not know, got None"
         )
     if x.options().deterministic is False:
-        raise ValueError(
-            "x: expected a dataset that can be resumed, got one with options().deterministic = False"
-        )
+        raise ValueError("x: expected a dataset that can be resumed, got one with options().deterministic = False")
     return Source(steps, lambda step: x.repeat().skip(step))
 
 

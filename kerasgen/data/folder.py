@@ -41,9 +41,7 @@ class Pictures:
             raise ValueError(f"{path}: {files.reason(error)}") from None
 
 
-def from_folder(
-    name, root, paths, seed, image_shape=None, labels=None, on_error="raise", max_pixels=50_000_000
-):
+def from_folder(name, root, paths, seed, image_shape=None, labels=None, on_error="raise", max_pixels=50_000_000):
     """Describe the picture files of a folder, or one of them; `kerasgen.data.load` states the rules."""
     from PIL import Image
 

@@ -119,9 +119,7 @@ def _watched(dataset, wanted):
         fine = tf.reduce_all((number >= low) & (number <= high) & tf.math.is_finite(number))
         if wanted.num_classes:
             number = tf.cast(label[0], tf.float32)
-            fine &= tf.reduce_all(
-                (number >= 0) & (number < wanted.num_classes) & (number == tf.round(number))
-            )
+            fine &= tf.reduce_all((number >= 0) & (number < wanted.num_classes) & (number == tf.round(number)))
         return fine
 
     def look(x, *label):

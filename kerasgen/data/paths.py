@@ -96,17 +96,13 @@ def places(paths, root, stems=False):
     given = [SPLITS.get(first.lower()) for first in firsts]
     beside = [name for name, split in zip(names, given, strict=True) if not split]
     found, others = set(filter(None, given)), {name[0] for name in beside}
-    among_classes = len(found) == 1 and (
-        "train" not in found or any(stems or len(name) > 1 for name in beside)
-    )
+    among_classes = len(found) == 1 and ("train" not in found or any(stems or len(name) > 1 for name in beside))
     if not found or among_classes:  # a class may have such a name
         return [None] * len(names), names
     if others or "train" not in found:
         there = ", ".join(sorted({first for first, split in zip(firsts, given, strict=True) if split}))
         got = f"{sorted(others)[0]} beside {there}" if others else f"{there} without train"
-        raise ValueError(
-            f"source: expected train, val and test alone in {os.path.basename(root)!r}, got {got}"
-        )
+        raise ValueError(f"source: expected train, val and test alone in {os.path.basename(root)!r}, got {got}")
     return given, [name[1:] for name in names]
 
 

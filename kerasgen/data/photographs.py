@@ -43,8 +43,7 @@ def single(name, seed, image_shape=None):
         height, width, channels = image_shape
         if name in TEXTURES:
             top, left = (
-                max(have - SHRUNK * side, 0) // 2
-                for have, side in zip(x.shape[:2], image_shape[:2], strict=True)
+                max(have - SHRUNK * side, 0) // 2 for have, side in zip(x.shape[:2], image_shape[:2], strict=True)
             )
             x = x[top : x.shape[0] - top, left : x.shape[1] - left]
         image = Image.fromarray(x.squeeze()).convert("L" if channels == 1 else "RGB")

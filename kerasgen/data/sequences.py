@@ -135,9 +135,7 @@ def read_sound(path):
         raise ValueError("values that are not finite")
     largest = float(np.abs(x).max(initial=0))
     if largest > LOUDEST:
-        raise ValueError(
-            f"values up to {largest:g}, where 1 is the loudest; of 16 bits, they divide by 32768"
-        )
+        raise ValueError(f"values up to {largest:g}, where 1 is the loudest; of 16 bits, they divide by 32768")
     return rate, x.reshape(len(x), -1).mean(1, dtype="float32").clip(-1, 1), largest
 
 
@@ -186,9 +184,7 @@ def _length(name, image_shape, default):
 
 def _enough(name, splits, length, what):
     if not all(len(x) for x, _ in splits.values()):
-        raise ValueError(
-            f"{name}: expected more than {10 * length} {what}, for examples of {length} in three splits"
-        )
+        raise ValueError(f"{name}: expected more than {10 * length} {what}, for examples of {length} in three splits")
 
 
 MAKERS = {"python_topics": python_topics, "plucked_strings": plucked_strings}

@@ -66,11 +66,7 @@ def evaluate(model, data, *, count=1000, seed=0, functions=None, features=None, 
     _known("only", only, METRICS)
     about = Evaluation(model, data, count, seed, functions, features)
     floor = Floor(data, count, features)
-    asked = {
-        name: metric
-        for name, metric in METRICS.items()
-        if (only is None or name in only) and metric.fits(about)
-    }
+    asked = {name: metric for name, metric in METRICS.items() if (only is None or name in only) and metric.fits(about)}
     few = {name: metric for name, metric in asked.items() if metric.least > data.count("test")}
     figures = {}
     for name, metric in asked.items():

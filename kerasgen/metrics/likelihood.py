@@ -151,7 +151,7 @@ def importance_estimate(model, x, label, data, *, particles=500, seed=0):
     """
     import tensorflow as tf
 
-    from kerasgen import random
+    from kerasgen.core import random
 
     if particles < 1:
         raise ValueError(f"particles: expected at least 1, got {particles}")

@@ -7,9 +7,7 @@ def __getattr__(name):
     for system in catalog.SYSTEMS.values():
         if system.name == name:
             return system.load()
-    raise AttributeError(
-        f"no model class {name!r}{catalog.nearest(name, [s.name for s in catalog.SYSTEMS.values()])}"
-    )
+    raise AttributeError(f"no model class {name!r}{catalog.nearest(name, [s.name for s in catalog.SYSTEMS.values()])}")
 
 
 def __dir__():

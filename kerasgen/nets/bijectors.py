@@ -16,7 +16,7 @@ import math
 import tensorflow as tf
 from keras import layers
 
-from kerasgen import distribute
+from kerasgen.core import distribute
 
 EPSILON, MOMENTUM = 1e-4, 0.99
 
@@ -195,9 +195,7 @@ class RunningStatistics(layers.Layer):
 
     def build(self, shape):
         self.mean = self.add_weight(shape=(shape[-1],), initializer="zeros", trainable=False, name="mean")
-        self.variance = self.add_weight(
-            shape=(shape[-1],), initializer="ones", trainable=False, name="variance"
-        )
+        self.variance = self.add_weight(shape=(shape[-1],), initializer="ones", trainable=False, name="variance")
 
     def update(self, x):
         """The averages after this batch; gradients flow through the batch's share, as in the paper."""

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from kerasgen import distribute, random
+from kerasgen.core import distribute, random
 
 EPSILON = 1e-5
 UNUSED = 0.05  # share of the mean use below which a code is begun anew
@@ -19,9 +19,7 @@ class Vectors(layers.Layer):
         """The code of the nearest vector: z (..., dim) -> (...) int32."""
         e = tf.convert_to_tensor(self.vectors)
         # |z|^2 is the same for all codes.
-        distance = tf.reduce_sum(e * e, -1) - 2.0 * tf.matmul(
-            tf.reshape(z, (-1, self.dim)), e, transpose_b=True
-        )
+        distance = tf.reduce_sum(e * e, -1) - 2.0 * tf.matmul(tf.reshape(z, (-1, self.dim)), e, transpose_b=True)
         return tf.reshape(tf.argmin(distance, -1, output_type=tf.int32), tf.shape(z)[:-1])
 
     def lookup(self, codes):
@@ -92,9 +90,7 @@ class Codebook(Vectors):
         chosen = here * tf.one_hot(tf.reshape(codes, (-1,)), self.codes)
         rows = tf.shape(z)[0] // tf.size(batch.index)  # vectors of one example
         used, moved = tf.reduce_sum(chosen, 0), tf.matmul(chosen, z, transpose_a=True)
-        place = random.integers(batch.seed, random.INIT, tf.range(self.codes), (), 2**30) % (
-            batch.total * rows
-        )
+        place = random.integers(batch.seed, random.INIT, tf.range(self.codes), (), 2**30) % (batch.total * rows)
         place -= batch.index[0] * rows
         inside = tf.cast((place >= 0) & (place < tf.shape(z)[0]), tf.float32) * here
         examples = inside[:, None] * tf.gather(z, tf.clip_by_value(place, 0, tf.shape(z)[0] - 1))

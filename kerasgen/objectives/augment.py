@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from kerasgen import random
+from kerasgen.core import random
 
 
 def apply(x, names, seed, step, index):

@@ -58,9 +58,7 @@ def likeliest(logits, temperature, top_k, top_p):
     share = tf.nn.softmax(tf.where(inside, falling / tf.maximum(temperature, COLD), FORBIDDEN))
     before = tf.cumsum(share, axis=-1) - share  # of those that are likelier
     inside &= (before < top_p) | (tf.range(size) == 0) | (top_p >= 1.0)
-    least = tf.reduce_min(
-        tf.where(inside, falling, tf.reduce_max(falling, axis=-1, keepdims=True)), -1, keepdims=True
-    )
+    least = tf.reduce_min(tf.where(inside, falling, tf.reduce_max(falling, axis=-1, keepdims=True)), -1, keepdims=True)
     return tf.where(logits >= least, logits, FORBIDDEN)
 
 

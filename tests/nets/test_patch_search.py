@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from sklearn.neighbors import NearestNeighbors
 
-from kerasgen.nets import patch_search
+from kerasgen.nets import patches as patch_search
 
 
 def picture(height, width, channels, seed, low=-128, high=128):
@@ -29,13 +29,9 @@ def test_distances_are_exact(size, channels):
     """Also between black and white, the largest there are."""
     x = picture(12, 11, channels, 1)
     x[:size, :size] = 127
-    patches = np.concatenate(
-        [picture(size, size, channels, 2)[None], np.full((1, size, size, channels), -128.0)]
-    )
+    patches = np.concatenate([picture(size, size, channels, 2)[None], np.full((1, size, size, channels), -128.0)])
     expected = ((rows(x, size)[:, None] - patches.reshape(2, -1)) ** 2).sum(-1)
-    np.testing.assert_array_equal(
-        patch_search.distances(tf.constant(x), tf.constant(patches, tf.float32)), expected
-    )
+    np.testing.assert_array_equal(patch_search.distances(tf.constant(x), tf.constant(patches, tf.float32)), expected)
 
 
 def test_weighted_distances_are_exact():
@@ -60,9 +56,7 @@ def test_nearest_is_what_another_library_finds(budget, monkeypatch):
     monkeypatch.setattr(patch_search, "between", watched)
     query, keys = picture(9, 8, 3, 6), picture(10, 12, 3, 7)
     where, how_far = patch_search.nearest(tf.constant(query), tf.constant(keys), 3)
-    gaps, places = (
-        NearestNeighbors(n_neighbors=1, algorithm="brute").fit(rows(keys, 3)).kneighbors(rows(query, 3))
-    )
+    gaps, places = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(rows(keys, 3)).kneighbors(rows(query, 3))
     np.testing.assert_array_equal(where, places[:, 0])
     np.testing.assert_allclose(how_far, gaps[:, 0] ** 2, rtol=1e-6)
     assert all(d[0] * d[1] <= max(budget, 80) for d in seen) and sum(d[1] for d in seen) == 42

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasgen.nets import spectral
-from kerasgen.nets.attention import Attend, self_attention
+from kerasgen.nets.layers import spectral
+from kerasgen.nets.layers.attention import Attend, self_attention
 
 
 def built(kind, seed=0):
@@ -89,9 +89,7 @@ def attention(channels=16, side=4):
 def test_attention_starts_as_the_identity_to_the_last_bit():
     model, x = attention()
     np.testing.assert_array_equal(model(x), x)
-    assert (
-        model.count_params() - 2 * 2 - 8 - 16 == 2 * 2 * 16 + 2 * 8 * 16 + 1
-    )  # 2 C^2 / 8 + 2 C^2 / 2 + gamma, less u
+    assert model.count_params() - 2 * 2 - 8 - 16 == 2 * 2 * 16 + 2 * 8 * 16 + 1  # 2 C^2 / 8 + 2 C^2 / 2 + gamma, less u
 
 
 def test_attention_is_a_mean_of_values_under_softmax():
@@ -99,9 +97,7 @@ def test_attention_is_a_mean_of_values_under_softmax():
     query, key, value = (rng.normal(size=s).astype("float32") for s in ((2, 5, 3), (2, 4, 3), (2, 4, 6)))
     weights = np.exp(np.einsum("bnd,bmd->bnm", query, key))
     weights /= weights.sum(-1, keepdims=True)
-    np.testing.assert_allclose(
-        Attend()([query, key, value]), np.einsum("bnm,bme->bne", weights, value), atol=1e-5
-    )
+    np.testing.assert_allclose(Attend()([query, key, value]), np.einsum("bnm,bme->bne", weights, value), atol=1e-5)
     ones = np.ones((2, 4, 1), "float32")
     np.testing.assert_allclose(Attend()([query, key, ones]), np.ones((2, 5, 1)), atol=1e-6)  # rows sum to 1
 

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from kerasgen import samplers
-from kerasgen.nets import transformer
-from kerasgen.nets.transformer import Tokens, Transformer
+from kerasgen.nets.causal import transformer
+from kerasgen.nets.causal.transformer import Tokens, Transformer
 
 LENGTH = 7
 BAND = np.abs(np.subtract.outer(np.arange(LENGTH), np.arange(LENGTH))) < 3

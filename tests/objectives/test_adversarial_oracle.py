@@ -7,9 +7,9 @@ import tensorflow as tf
 from tiny import TINY
 
 import kerasgen
-from kerasgen import random
+from kerasgen.core import random
 from kerasgen.data.description import Data
-from kerasgen.objectives import adversarial
+from kerasgen.objectives.gan import adversarial
 
 
 def log_sigmoid(logit):
@@ -21,9 +21,7 @@ def test_losses_equal_numpy():
     real, fake = (generator.normal(0, 4, (16, 1)).astype("float32") for _ in range(2))
     judged = -log_sigmoid(real).mean() - log_sigmoid(-fake).mean()
     np.testing.assert_allclose(adversarial.non_saturating_discriminator(real, fake), judged, rtol=1e-6)
-    np.testing.assert_allclose(
-        adversarial.non_saturating_generator(fake), -log_sigmoid(fake).mean(), rtol=1e-6
-    )
+    np.testing.assert_allclose(adversarial.non_saturating_generator(fake), -log_sigmoid(fake).mean(), rtol=1e-6)
     np.testing.assert_allclose(adversarial.minimax_generator(fake), log_sigmoid(-fake).mean(), rtol=1e-6)
 
 
@@ -103,9 +101,7 @@ SOURCES = {  # what `fit` is given, examples that an epoch sees, sizes of the di
     "arrays": (dict(x=POINTS, y=CLASSES, batch_size=4), 22, [4, 4, 4, 4, 3, 3]),
     "data": (
         lambda: dict(
-            x=Data(
-                "points", {"train": (POINTS, CLASSES)}, (2,), class_names=tuple("0123456789"), batch_size=4
-            ).train
+            x=Data("points", {"train": (POINTS, CLASSES)}, (2,), class_names=tuple("0123456789"), batch_size=4).train
         ),
         12,
         [4, 4, 4],
@@ -129,9 +125,7 @@ SOURCES = {  # what `fit` is given, examples that an epoch sees, sizes of the di
 def played(given, steps=3, **compiled):
     keras.utils.set_random_seed(0)
     model = Game(steps)
-    model.compile(
-        seed=1, **{f"{player}_optimizer": keras.optimizers.SGD(0.1) for player in model.players}, **compiled
-    )
+    model.compile(seed=1, **{f"{player}_optimizer": keras.optimizers.SGD(0.1) for player in model.players}, **compiled)
     model.fit(**(given() if callable(given) else given), epochs=2, verbose=0)
     return model
 
@@ -201,15 +195,11 @@ def test_every_step_has_fresh_latents():
 
 def step_of(model, x, rate):
     """What one SGD step takes away from the weights of each player, divided by the rate: the gradient it followed."""
-    model.compile(
-        seed=3, run_eagerly=True, **{f"{p}_optimizer": keras.optimizers.SGD(rate) for p in model.players}
-    )
+    model.compile(seed=3, run_eagerly=True, **{f"{p}_optimizer": keras.optimizers.SGD(rate) for p in model.players})
     values = lambda: {p: [v.numpy() for v in model.player_variables(p)] for p in model.players}
     before = values()
     model.train_on_batch(x)
-    return {
-        p: [(a - b) / rate for a, b in zip(before[p], after, strict=True)] for p, after in values().items()
-    }
+    return {p: [(a - b) / rate for a, b in zip(before[p], after, strict=True)] for p, after in values().items()}
 
 
 def test_each_network_of_a_learned_similarity_learns_from_its_own_terms():
@@ -250,9 +240,7 @@ def test_the_terms_of_a_learned_similarity_equal_numpy():
     model.compile(seed=3)
     batch = model.batch(tf.constant(x))
     values = {name: float(v) for name, v in model.losses(batch, training=False).items()}
-    eps, z = (
-        random.normal(batch.seed, random.LATENT + i, batch.index, (model.latent_dim,)).numpy() for i in (0, 1)
-    )
+    eps, z = (random.normal(batch.seed, random.LATENT + i, batch.index, (model.latent_dim,)).numpy() for i in (0, 1))
     mean, log_variance = (v.numpy() for v in model.encoder(2 * x - 1))
     rebuilt, made = model.decoder(mean + np.exp(log_variance / 2) * eps), model.decoder(z)
     features, real = (v.numpy() for v in model.discriminator(2 * x - 1))

@@ -9,9 +9,7 @@ import kerasgen
 from kerasgen import samplers
 
 LENGTH, LEVELS, COUNT = 9, 4, 5
-TABLE = (
-    np.random.default_rng(0).normal(size=(LEVELS + 1, LEVELS)).astype("float32")
-)  # last row: nothing before
+TABLE = np.random.default_rng(0).normal(size=(LEVELS + 1, LEVELS)).astype("float32")  # last row: nothing before
 NOISE = np.random.default_rng(1).gumbel(size=(COUNT, LENGTH, LEVELS)).astype("float32")
 
 
@@ -43,9 +41,7 @@ def test_the_naive_loop_in_another_order():
     def logits(x):
         steps = tf.gather(tf.reshape(x, (COUNT, LENGTH)), order, axis=1)
         before = tf.concat([tf.fill((COUNT, 1), LEVELS), steps[:, :-1]], 1)
-        return tf.reshape(
-            tf.gather(tf.gather(TABLE, before), np.argsort(order), axis=1), (COUNT, 3, 3, 1, LEVELS)
-        )
+        return tf.reshape(tf.gather(tf.gather(TABLE, before), np.argsort(order), axis=1), (COUNT, 3, 3, 1, LEVELS))
 
     def choose_step(place, logits):
         return choose(int(np.flatnonzero(order == int(place))[0]), logits)
@@ -100,9 +96,7 @@ def kept(logits, temperature, top_k, top_p):
 
 
 @pytest.mark.parametrize("size", [2, 7, 33])
-@pytest.mark.parametrize(
-    "top_k, top_p", [(0, 1.0), (3, 1.0), (1, 1.0), (100, 1.0), (0, 0.6), (0, 0.0), (5, 0.9)]
-)
+@pytest.mark.parametrize("top_k, top_p", [(0, 1.0), (3, 1.0), (1, 1.0), (100, 1.0), (0, 0.6), (0, 0.0), (5, 0.9)])
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
 def test_the_likeliest_are_those_of_a_plain_program(size, top_k, top_p, temperature):
     logits = np.random.default_rng(size).normal(scale=2, size=(5, size)).astype("float32")

@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from kerasgen import random, samplers
-from kerasgen.model import Batch
-from kerasgen.objectives import denoising
+from kerasgen import samplers
+from kerasgen.core import random
+from kerasgen.core.model import Batch
+from kerasgen.objectives.diffusion import denoising
 
 M, S, T = 0.3, 0.5, 1000
 ABAR = denoising.linear_schedule(T)
@@ -224,18 +225,14 @@ def test_noise_is_added_as_one_step_after_the_other_would():
     for t, b in enumerate(beta):
         mean, variance = np.sqrt(1 - b) * mean, (1 - b) * variance + b
         for i in np.flatnonzero(time.numpy() == t):
-            assert signal[i] == pytest.approx(mean, rel=1e-4) and noise[i] ** 2 == pytest.approx(
-                variance, rel=1e-3
-            )
+            assert signal[i] == pytest.approx(mean, rel=1e-4) and noise[i] ** 2 == pytest.approx(variance, rel=1e-3)
 
 
 def test_taking_away_the_noise_that_was_added_gives_the_picture_back():
     process, generator = denoising.Process(ABAR), np.random.default_rng(0)
     x, noise = (tf.constant(generator.normal(size=(5, 3)), tf.float32) for _ in range(2))
     time = tf.constant([0, 10, 100, 500, 700])
-    np.testing.assert_allclose(
-        process.remove_noise(process.add_noise(x, noise, time), noise, time), x, atol=1e-4
-    )
+    np.testing.assert_allclose(process.remove_noise(process.add_noise(x, noise, time), noise, time), x, atol=1e-4)
 
 
 def test_the_posterior_is_gaussian_bayes():
@@ -256,9 +253,7 @@ def test_the_posterior_is_gaussian_bayes():
 def test_a_noise_level_finds_its_time():
     process = denoising.Process(ABAR)
     levels = np.sqrt(1 / ABAR - 1)
-    level = tf.constant(
-        [0.0, levels[0] / 2, levels[7] * 1.001, levels[500] * 1.0001, levels[-1] * 2], tf.float32
-    )
+    level = tf.constant([0.0, levels[0] / 2, levels[7] * 1.001, levels[500] * 1.0001, levels[-1] * 2], tf.float32)
     assert process.time_of(level).numpy().tolist() == [0, 0, 7, 500, 999]
 
 
@@ -321,12 +316,8 @@ def test_terms_of_the_bound_are_those_of_the_published_code(variance, levels):
     x[:, :2] = [-1, 1]
     time = np.array([0, 0, 1, 2, 40, 999])
     guess = x + 0.004 * generator.normal(size=x.shape)
-    noisy = np.sqrt(ABAR[time])[:, None] * x + np.sqrt(1 - ABAR[time])[:, None] * generator.normal(
-        size=x.shape
-    )
-    expected = [
-        published_term(*row, t, variance, levels) for *row, t in zip(x, noisy, guess, time, strict=True)
-    ]
+    noisy = np.sqrt(ABAR[time])[:, None] * x + np.sqrt(1 - ABAR[time])[:, None] * generator.normal(size=x.shape)
+    expected = [published_term(*row, t, variance, levels) for *row, t in zip(x, noisy, guess, time, strict=True)]
     x, noisy, guess = (tf.constant(value, tf.float32) for value in (x, noisy, guess))
     time = tf.constant(time)
     spread = process.between(process.share(time, x, levels), time)
@@ -354,9 +345,7 @@ def test_the_decoder_keeps_its_digits_far_from_the_mean():
         tape.watch(z)
         found = denoising._negative_log_decoder(x, x - deviation * z, deviation, levels)
     low, high = (z.numpy().astype("float64") + sign / 16 / 0.1 for sign in (-1, 1))
-    mass = np.where(
-        z > 0, stats.norm.sf(low) - stats.norm.sf(high), stats.norm.cdf(high) - stats.norm.cdf(low)
-    )
+    mass = np.where(z > 0, stats.norm.sf(low) - stats.norm.sf(high), stats.norm.cdf(high) - stats.norm.cdf(low))
     mass = np.select([x.numpy() < -0.99, x.numpy() > 0.99], [stats.norm.cdf(high), stats.norm.sf(low)], mass)
     assert mass.min() < 1e-19
     np.testing.assert_allclose(found, -np.log(mass), rtol=2e-5, atol=1e-5)
@@ -389,9 +378,7 @@ def test_a_model_without_levels_is_bounded_per_unit_of_x(two_point_noise):
 
 def test_many_levels_are_a_density_per_level(two_point_noise):
     """The probability of one of many levels is its density times its width."""
-    levels = (
-        65  # a level's width of 1/32 is small beside s, and large beside the last step's deviation of 0.01
-    )
+    levels = 65  # a level's width of 1/32 is small beside s, and large beside the last step's deviation of 0.01
     x = tf.constant([[-0.5], [0.0], [0.25], [0.75]] * 2)
     discrete = graph(lambda: Exact(levels).serve_bound((x + 1) / 2, 0))
     density = stats.norm.logpdf(x[:, 0], M, S)

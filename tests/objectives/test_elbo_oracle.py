@@ -9,9 +9,9 @@ import tensorflow as tf
 from scipy import stats
 from tensorflow_probability import distributions as tfd
 
+from kerasgen.core.model import Batch
 from kerasgen.metrics.likelihood import importance_weighted
-from kerasgen.model import Batch
-from kerasgen.objectives import elbo
+from kerasgen.objectives.vae import elbo
 
 W = np.array([[1.0, 0.5], [0.5, -1.0], [-1.0, 0.5], [0.5, 1.0]]) * [0.9, 0.4]
 MEAN, DEVIATION = np.array([0.3, -0.1, 0.2, 0.5]), 0.6

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from kerasgen.model import Batch
-from kerasgen.objectives import denoising, guidance
+from kerasgen.core.model import Batch
+from kerasgen.objectives.diffusion import denoising, guidance
 
 S, T = 0.5, 60
 CENTRES = tf.constant([-1.0, 1.0])
@@ -69,9 +69,7 @@ def test_guidance_is_a_power_of_the_posterior(guide):
         power = total + w * (tf.gather(log, LABEL, batch_dims=1) - total)
     score = tape.gradient(power, X)
     found, _ = model.guided(X, TIME, LABEL, w)
-    np.testing.assert_allclose(
-        found, model.process.remove_noise(X, -noise * score, TIME), rtol=3e-3, atol=3e-3
-    )
+    np.testing.assert_allclose(found, model.process.remove_noise(X, -noise * score, TIME), rtol=3e-3, atol=3e-3)
 
 
 def test_the_slope_is_the_gradient_of_the_classifier():
@@ -99,9 +97,7 @@ def test_more_guidance_is_surer_and_less_varied(guide):
 @pytest.mark.parametrize("share", [1.0, 0.0])
 def test_learned_variances_lie_between_the_fixed_ones(share):
     process = Exact().process
-    table = process.at(
-        1.0 - process.abar / np.append(1, process.abar[:-1]) if share else process.posterior, TIME, X
-    )
+    table = process.at(1.0 - process.abar / np.append(1, process.abar[:-1]) if share else process.posterior, TIME, X)
     late = TIME.numpy() > 0
     np.testing.assert_allclose(process.between(tf.fill((12, 1), share), TIME)[late], table[late], rtol=1e-3)
     half, ends = (
@@ -133,9 +129,7 @@ def test_the_bound_of_the_true_variances_is_the_entropy():
     assert bound == pytest.approx(0.5 * np.log(2 * np.pi * np.e * S**2) + end, abs=0.02)
     for share in (0.0, 1.0):
         fixed = (
-            process.bound(lambda x, t, share=share: (guess(x, t), tf.zeros_like(x) + share), x, 0, None)
-            .numpy()
-            .mean()
+            process.bound(lambda x, t, share=share: (guess(x, t), tf.zeros_like(x) + share), x, 0, None).numpy().mean()
         )
         assert fixed > bound + 0.01
 
@@ -145,9 +139,7 @@ def test_classes_are_dropped_as_often_as_asked():
     rng = np.random.default_rng(0)
     label = rng.integers(2, size=count)
     x = (S * rng.normal(size=count) + 2.0 * label - 1.0)[:, None]
-    batch = Batch(
-        tf.constant((x + 1) / 2, tf.float32), tf.constant(label, tf.int32), tf.range(count), tf.constant(0)
-    )
+    batch = Batch(tf.constant((x + 1) / 2, tf.float32), tf.constant(label, tf.int32), tf.range(count), tf.constant(0))
     losses = model.losses(batch, training=True)
     dropped = np.mean(model.seen[0].numpy() == 2)
     assert dropped == pytest.approx(0.25, abs=0.03)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasgen.objectives import penalties
+from kerasgen.objectives.gan import penalties
 
 
 def test_orthogonal_columns_of_any_length_cost_nothing():
@@ -14,9 +14,7 @@ def test_orthogonal_columns_of_any_length_cost_nothing():
     assert float(penalties.off_diagonal((q * lengths).astype("float32"))) == pytest.approx(0, abs=1e-5)
     w = rng.normal(size=(12, 5)).astype("float32")
     gram = w.T @ w
-    assert float(penalties.off_diagonal(w)) == pytest.approx(
-        np.square(gram - np.diag(np.diag(gram))).sum(), rel=1e-4
-    )
+    assert float(penalties.off_diagonal(w)) == pytest.approx(np.square(gram - np.diag(np.diag(gram))).sum(), rel=1e-4)
 
 
 def test_r1_of_a_linear_score_is_the_square_of_its_slope():

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 from scipy import integrate, stats
 
-from kerasgen.model import Batch
-from kerasgen.objectives import score
+from kerasgen.core.model import Batch
+from kerasgen.objectives.diffusion import score
 from kerasgen.samplers import sde as samplers
 
 M, S = 0.3, 0.5
@@ -76,18 +76,14 @@ def test_simulated_forward_paths_have_these_marginals(kind):
     for drift, square in zip(*(np.asarray(part) for part in sde.coefficients(times)), strict=True):
         mean, variance = mean + drift * mean / steps, variance + (2 * drift * variance + square) / steps
     alpha, sigma = moments(sde, 1.0)
-    assert mean == pytest.approx(float(alpha), rel=5e-3) and variance == pytest.approx(
-        float(sigma**2), rel=5e-3
-    )
+    assert mean == pytest.approx(float(alpha), rel=5e-3) and variance == pytest.approx(float(sigma**2), rel=5e-3)
 
 
 @each_kind
 def test_a_ratio_of_noise_to_signal_finds_its_time(kind):
     sde, time = KINDS[kind], np.geomspace(1e-5 if kind != "ve" else 1e-2, 1, 40)
     alpha, sigma = moments(sde, time)
-    np.testing.assert_allclose(
-        sde.time_of(tf.constant(sigma / alpha, tf.float32)), time, rtol=1e-3, atol=1e-5
-    )
+    np.testing.assert_allclose(sde.time_of(tf.constant(sigma / alpha, tf.float32)), time, rtol=1e-3, atol=1e-5)
     assert float(sde.time_of(tf.constant(1e6))) == 1
 
 
@@ -206,9 +202,7 @@ def test_a_corrector_leaves_the_law_where_it_is(kind, time):
     for variance in (total, 4 * total):
         away = np.concatenate([[0, np.sqrt(variance), 0], np.sqrt(variance) * generator.normal(size=400_000)])
         draw = np.concatenate([[0, 0, 1], generator.normal(size=400_000)])
-        x, slope, draw = (
-            tf.constant(part[:, None], tf.float32) for part in (alpha * M + away, -away / total, draw)
-        )
+        x, slope, draw = (tf.constant(part[:, None], tf.float32) for part in (alpha * M + away, -away / total, draw))
         out = samplers.langevin(x, slope, draw, 0.16, 400_000).numpy()[:3, 0].astype("float64")
         assert out[0] == pytest.approx(alpha * M, abs=1e-4 * sigma)
         size = 2 * (0.16 * total) ** 2 / variance
@@ -251,10 +245,7 @@ def test_the_flow_is_of_fourth_order():
     sde, x = KINDS["vp"], np.array([[1.5]])
     exact = carried(sde, x, 1e-3, 0.9)
     error = [
-        abs(
-            graph(lambda n=n: samplers.flow(best_noise(sde), sde, tf.constant(x, tf.float32), 1e-3, 0.9, n))
-            - exact
-        )
+        abs(graph(lambda n=n: samplers.flow(best_noise(sde), sde, tf.constant(x, tf.float32), 1e-3, 0.9, n)) - exact)
         for n in (3, 6)
     ]
     assert 9 < float((error[0] / error[1]).item()) < 30
@@ -266,16 +257,12 @@ def test_likelihoods_are_those_of_the_data(kind):
     sde, x = KINDS[kind], np.array([[-1.2], [0.0], [0.3], [0.9], [2.0]])
     trace = samplers.exact_trace
     nats = graph(
-        lambda: samplers.log_likelihood(
-            best_noise(sde), sde, tf.constant(x, tf.float32), trace, sde.first, 24
-        )
+        lambda: samplers.log_likelihood(best_noise(sde), sde, tf.constant(x, tf.float32), trace, sde.first, 24)
     )
     alpha, sigma = moments(sde, sde.first)
     exact = stats.norm.logpdf(x[:, 0], alpha * M, np.hypot(alpha * S, sigma))
     end, (alpha, sigma) = carried(sde, x[:, 0], sde.first, 1.0), moments(sde, 1.0)
-    correction = stats.norm.logpdf(end, alpha * M, np.hypot(alpha * S, sigma)) - stats.norm.logpdf(
-        end, 0, sde.end
-    )
+    correction = stats.norm.logpdf(end, alpha * M, np.hypot(alpha * S, sigma)) - stats.norm.logpdf(end, 0, sde.end)
     np.testing.assert_allclose(nats + correction, exact, atol=1e-3)
     np.testing.assert_allclose(nats, exact, atol=3e-2)
 
@@ -311,12 +298,8 @@ def test_a_density_of_two_dimensions_has_mass_one():
 
     side = np.linspace(-2.5, 2.5, 41, dtype="float32")
     grid = tf.constant(np.stack(np.meshgrid(side, side), -1).reshape(-1, 2))
-    nats = graph(
-        lambda: samplers.log_likelihood(predict_noise, sde, grid, samplers.exact_trace, sde.first, 24)
-    )
-    exact = np.logaddexp(
-        *[stats.multivariate_normal.logpdf(grid, c, 0.09) for c in centres.numpy()]
-    ) - np.log(2)
+    nats = graph(lambda: samplers.log_likelihood(predict_noise, sde, grid, samplers.exact_trace, sde.first, 24))
+    exact = np.logaddexp(*[stats.multivariate_normal.logpdf(grid, c, 0.09) for c in centres.numpy()]) - np.log(2)
     near = exact > -8
     np.testing.assert_allclose(nats[near], exact[near], atol=0.05)
     assert np.exp(nats).sum() * (side[1] - side[0]) ** 2 == pytest.approx(1, abs=1e-2)
@@ -344,9 +327,7 @@ def test_the_loss_of_the_best_guess(kind):
     """E |eps - eps*|^2 at time t is alpha^2 s^2 / (alpha^2 s^2 + sigma^2); the loss averages over all times."""
     count, sde = 40_000, KINDS[kind]
     x = stats.norm(M, S).rvs((count, 1), random_state=0).astype("float32")
-    found = Exact(kind).losses(Batch(tf.constant(x), None, tf.range(count), tf.constant(0)), training=True)[
-        "loss"
-    ]
+    found = Exact(kind).losses(Batch(tf.constant(x), None, tf.range(count), tf.constant(0)), training=True)["loss"]
 
     def at(time):
         alpha, sigma = moments(sde, time)
@@ -361,9 +342,7 @@ def test_functions_speak_of_x(levels):
     model, scale = Exact(shape=(1, 1, 1), levels=levels), 2 * 16 / 17 if levels else 2.0
     x = np.array([0.25, 0.625, 0.75], "float32").reshape(-1, 1, 1, 1)
     inner = 2 * (16 * x.ravel() + 0.5) / 17 - 1 if levels else 2 * x.ravel() - 1
-    np.testing.assert_allclose(
-        model.serve_score(tf.constant(x))[:, 0, 0, 0], -scale * (inner - M) / S**2, rtol=1e-3
-    )
+    np.testing.assert_allclose(model.serve_score(tf.constant(x))[:, 0, 0, 0], -scale * (inner - M) / S**2, rtol=1e-3)
     level = np.array([0.05, 0.3, 1.0], "float32")
     share = S**2 / (S**2 + (scale * level) ** 2)
     expected = share * inner + (1 - share) * M
@@ -373,9 +352,7 @@ def test_functions_speak_of_x(levels):
     noisy = x + (0.4 / 16 if levels else 0.0)  # levels plus u
     inner = 2 * 16 * noisy.ravel() / 17 + 2 * 0 - 1 if levels else inner
     nats = graph(lambda: model.serve_bound(tf.constant(noisy), 0))
-    np.testing.assert_allclose(
-        nats, stats.norm.logpdf(inner, M, S) + np.log(2 / 17 if levels else 2), atol=1e-2
-    )
+    np.testing.assert_allclose(nats, stats.norm.logpdf(inner, M, S) + np.log(2 / 17 if levels else 2), atol=1e-2)
 
 
 def test_decoding_an_encoding_gives_the_example_back():
@@ -405,9 +382,7 @@ def test_few_dimensions_have_their_exact_trace():
     one, other = (few.bound(x[:, :2], seed=seed) for seed in (0, 1))
     np.testing.assert_array_equal(one, other)
     sde = few.sde
-    nats = samplers.log_likelihood(
-        few.predict_noise, sde, tf.constant(x[:, :2]), samplers.exact_trace, sde.first, 24
-    )
+    nats = samplers.log_likelihood(few.predict_noise, sde, tf.constant(x[:, :2]), samplers.exact_trace, sde.first, 24)
     np.testing.assert_allclose(one, nats, rtol=1e-4)
     assert np.abs(many.bound(x, seed=0) - many.bound(x, seed=1)).min() > 1e-3
 

@@ -87,9 +87,7 @@ def draw(x):
         for right, down in np.ndindex(3, 3):  # a dot is three pixels wide
             pixels[row + down, column + right] = 0
         return pixels
-    raise ValueError(
-        f"expected pictures or points to draw, got shape {x.shape}; --out FILE.npy keeps the numbers"
-    )
+    raise ValueError(f"expected pictures or points to draw, got shape {x.shape}; --out FILE.npy keeps the numbers")
 
 
 def write(out, x, rate):

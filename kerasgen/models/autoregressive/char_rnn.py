@@ -19,12 +19,13 @@ import tensorflow as tf
 from keras import layers, ops
 
 from kerasgen import samplers
+from kerasgen.core import levels
+from kerasgen.nets.causal.lstm import PeepholeLSTM
 from kerasgen.nets.network import network
-from kerasgen.nets.recurrent import PeepholeLSTM
-from kerasgen.objectives import autoregressive, levels
+from kerasgen.objectives.autoregressive import chain_rule
 
 
-class CharRNN(autoregressive.Autoregressive):
+class CharRNN(chain_rule.Autoregressive):
     """Recurrent network over the bytes of a text, each predicted from those before.
 
         P(x) = prod_t softmax(W [h^1_t .. h^N_t] + b)[x_t],   h^n_t = LSTM(x_(t-1), h^(n-1)_t, h^n_(t-1))
@@ -48,15 +49,11 @@ class CharRNN(autoregressive.Autoregressive):
     kinds = ("text",)
     scale = levels.Symbols
 
-    def __init__(
-        self, image_shape=(10_000,), symbols=256, width=1000, depth=1, bptt=100, dropout=0.0, **kwargs
-    ):
+    def __init__(self, image_shape=(10_000,), symbols=256, width=1000, depth=1, bptt=100, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
         self.image_shape, self.levels = tuple(image_shape), symbols
         shares = [layers.Embedding(symbols, 4 * width) for _ in range(depth)]  # of the gates, from the symbol
-        below = [
-            layers.Dense(4 * width, use_bias=False) for _ in range(depth - 1)
-        ]  # and from the layer below
+        below = [layers.Dense(4 * width, use_bias=False) for _ in range(depth - 1)]  # and from the layer below
         self.stack = [PeepholeLSTM(width, bptt) for _ in range(depth)]
         self.shares, self.below, self.head = shares, below, layers.Dense(symbols)
 

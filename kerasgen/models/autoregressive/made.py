@@ -20,12 +20,12 @@ from keras import layers, ops
 
 from kerasgen import samplers
 from kerasgen.nets.network import network
-from kerasgen.objectives import autoregressive
+from kerasgen.objectives.autoregressive import chain_rule
 
 ORDERINGS = ("raster", "random")
 
 
-class MADE(autoregressive.Autoregressive):
+class MADE(chain_rule.Autoregressive):
     """Masked autoencoder for distribution estimation, optionally class-conditional.
 
         P(x) = mean_m prod_i softmax(logits_mi(x_j : j before i in order m))[x_i]
@@ -82,9 +82,7 @@ class MADE(autoregressive.Autoregressive):
         if hidden:
             out = out + Masked(hidden[-1], outputs, use_bias=False)(y, member)
         out = layers.Reshape((*self.image_shape, self.levels - 1))(biased(out))
-        return network(
-            given, ops.pad(out, [[0, 0]] * len(self.image_shape) + [[0, 0], [1, 0]]), name="network"
-        )
+        return network(given, ops.pad(out, [[0, 0]] * len(self.image_shape) + [[0, 0], [1, 0]]), name="network")
 
     def optimizers(self):
         return {"optimizer": keras.optimizers.Adagrad(0.01, initial_accumulator_value=0.0, epsilon=1e-6)}

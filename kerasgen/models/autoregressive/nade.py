@@ -19,10 +19,10 @@ from keras import layers, ops
 
 from kerasgen import samplers
 from kerasgen.nets.network import network
-from kerasgen.objectives import autoregressive
+from kerasgen.objectives.autoregressive import chain_rule
 
 
-class NADE(autoregressive.Autoregressive):
+class NADE(chain_rule.Autoregressive):
     """Neural autoregressive distribution estimator, optionally class-conditional.
 
         a_1 = c,   h_i = sigmoid(a_i),   P(x_i | x_1 .. x_(i-1)) = softmax(b_i + V_i h_i),   a_(i+1) = a_i + W_i x_i
@@ -72,9 +72,7 @@ class NADE(autoregressive.Autoregressive):
             c, b = c + class_c, b + tf.reshape(class_b, (-1, *layer.b.shape))
 
         def step(i, a):
-            logits = tf.gather(b, i, axis=1) + tf.matmul(
-                tf.sigmoid(a), tf.gather(layer.V, i), transpose_b=True
-            )
+            logits = tf.gather(b, i, axis=1) + tf.matmul(tf.sigmoid(a), tf.gather(layer.V, i), transpose_b=True)
             level = choose(i, tf.pad(logits, [[0, 0], [1, 0]]))
             x = tf.cast(level, tf.float32) / (self.levels - 1.0)
             return level, a + x[:, None] * tf.gather(layer.W, i)

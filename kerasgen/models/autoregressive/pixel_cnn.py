@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import keras
 
-from kerasgen.nets.gated import Stack
-from kerasgen.objectives import autoregressive
+from kerasgen.nets.causal.gated_pixelcnn import Stack
+from kerasgen.objectives.autoregressive import chain_rule
 
 
-class PixelCNN(autoregressive.Autoregressive):
+class PixelCNN(chain_rule.Autoregressive):
     """Gated PixelCNN over discrete levels, optionally class-conditional.
 
         P(x) = prod_i softmax(logits_i(x_1 .. x_(i-1), h))[x_i]
@@ -48,9 +48,7 @@ class PixelCNN(autoregressive.Autoregressive):
         super().__init__(**kwargs)
         channels = image_shape[-1]
         if width % channels or hidden % channels:
-            raise ValueError(
-                f"width, hidden: expected multiples of {channels} channels, got {width}, {hidden}"
-            )
+            raise ValueError(f"width, hidden: expected multiples of {channels} channels, got {width}, {hidden}")
         self.image_shape, self.levels, self.num_classes = tuple(image_shape), levels, num_classes
         sizes = [first_kernel_size] + [kernel_size] * (depth - 1)
         options = dict(num_classes=num_classes, width=width, hidden=hidden, sizes=sizes, dropout=dropout)

@@ -17,12 +17,12 @@ import tensorflow as tf
 from keras import layers, ops
 
 from kerasgen import samplers
+from kerasgen.nets.causal.weight_normed import Grown, Pixels, Rows, Shifted, Whole, weights_of
 from kerasgen.nets.network import network
-from kerasgen.nets.shifted import Grown, Pixels, Rows, Shifted, Whole, weights_of
-from kerasgen.objectives import autoregressive, logistic_mixture
+from kerasgen.objectives.autoregressive import chain_rule, logistic_mixture
 
 
-class PixelCNNPP(autoregressive.Autoregressive):
+class PixelCNNPP(chain_rule.Autoregressive):
     """PixelCNN with logistic mixtures and three resolutions, optionally class-conditional.
 
         P(x) = prod_i sum_k w_k(x_1 .. x_(i-1)) Logistic_k(x_i; x_1 .. x_(i-1)),   i over pixels
@@ -60,11 +60,7 @@ class PixelCNNPP(autoregressive.Autoregressive):
 
     def optimizers(self):
         rate = keras.optimizers.schedules.ExponentialDecay(1e-3, 1, 0.999995)
-        return {
-            "optimizer": keras.optimizers.Adam(
-                rate, beta_1=0.95, beta_2=0.9995, use_ema=True, ema_momentum=0.9995
-            )
-        }
+        return {"optimizer": keras.optimizers.Adam(rate, beta_1=0.95, beta_2=0.9995, use_ema=True, ema_momentum=0.9995)}
 
     def _network(self):
         x = picture = keras.Input(self.image_shape)
@@ -77,9 +73,7 @@ class PixelCNNPP(autoregressive.Autoregressive):
         self.above.run(do, _shift(above, 1, 0))
         x = self.left.run(Whole(label, do.outputs), _shift(row, 1, 0) + _shift(column, 0, 1), both=True)
         x = layers.Cropping2D(((0, -height % self.step), (0, -width % self.step)))(x)
-        return network(
-            picture if label is None else [picture, label], self.last(layers.ELU()(x)), name="network"
-        )
+        return network(picture if label is None else [picture, label], self.last(layers.ELU()(x)), name="network")
 
     def numbers(self, x, label, training=False):
         return self.network(x if label is None else [x, label], training=training)
@@ -119,9 +113,7 @@ class PixelCNNPP(autoregressive.Autoregressive):
             _, before, ahead, _, shown, left_memory = above
             kernel, bias = weights[column_first]
             corner = tf.gather(tf.pad(before, ((0, 0), (1, 0), (0, 0))), j, axis=1)
-            start = (
-                tf.matmul(tf.concat([corner, left[0]], -1), tf.reshape(kernel, (-1, kernel.shape[-1]))) + bias
-            )
+            start = tf.matmul(tf.concat([corner, left[0]], -1), tf.reshape(kernel, (-1, kernel.shape[-1]))) + bias
             start = tf.gather(ahead, j, axis=1) + tf.cast(j > 0, start.dtype) * start
             do = Pixels(weights, label, i, j, left_memory, left[1], shown)
             x = self.left.run(do, start, both=True)
@@ -171,9 +163,7 @@ class Level:
             x = skips.pop()
         for block in self.up:
             other = skips.pop()
-            x = do.block(
-                block, x, ops.concatenate([do.other(), other], axis=len(x.shape) - 1) if both else other
-            )
+            x = do.block(block, x, ops.concatenate([do.other(), other], axis=len(x.shape) - 1) if both else other)
         return x
 
 

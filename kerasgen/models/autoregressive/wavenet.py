@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import keras
 
-from kerasgen.nets.dilated import Stack
-from kerasgen.objectives import autoregressive, levels
+from kerasgen.core import levels
+from kerasgen.nets.causal.wavenet import Stack
+from kerasgen.objectives.autoregressive import chain_rule
 
 COMPANDING = {"mu_law": levels.MuLaw, "linear": levels.Linear}
 
 
-class WaveNet(autoregressive.Autoregressive):
+class WaveNet(chain_rule.Autoregressive):
     """Dilated causal convolutions over the values of a sound, optionally class-conditional.
 
         P(x) = prod_t softmax(logits_t(x_1 .. x_(t-1), h))[x_t]

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 
 from kerasgen.nets import bijectors
-from kerasgen.objectives import flow
+from kerasgen.objectives.density import flow
 
 
 class Gaussian(flow.Flow):
@@ -42,9 +42,7 @@ class Gaussian(flow.Flow):
         self.triangle = tfb.Chain([tfb.TransformDiagonal(tfb.Softplus()), tfb.FillTriangular()])
         self.mean = self.add_weight(shape=(dim,), initializer="zeros", name="mean")
         start = self.triangle.inverse(tf.eye(dim)).numpy()
-        self.raw_scale = self.add_weight(
-            shape=start.shape, initializer=lambda *_, **__: start, name="raw_scale"
-        )
+        self.raw_scale = self.add_weight(shape=start.shape, initializer=lambda *_, **__: start, name="raw_scale")
 
     def optimizers(self):
         return {"optimizer": keras.optimizers.Adam(1e-2)}

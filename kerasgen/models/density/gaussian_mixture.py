@@ -14,8 +14,8 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
-from kerasgen import random
-from kerasgen.objectives import likelihood
+from kerasgen.core import random
+from kerasgen.objectives.density import likelihood
 
 
 class GaussianMixture(likelihood.Likelihood):
@@ -49,9 +49,7 @@ class GaussianMixture(likelihood.Likelihood):
         self.shares = self.add_weight(shape=(components,), initializer="zeros", name="logits")
         self.means = self.add_weight(shape=(components, dim), initializer="random_normal", name="means")
         start = self.triangle.inverse(tf.eye(dim, batch_shape=(components,))).numpy()
-        self.raw_scales = self.add_weight(
-            shape=start.shape, initializer=lambda *_, **__: start, name="raw_scales"
-        )
+        self.raw_scales = self.add_weight(shape=start.shape, initializer=lambda *_, **__: start, name="raw_scales")
 
     def optimizers(self):
         return {"optimizer": keras.optimizers.Adam(1e-2)}
@@ -62,14 +60,10 @@ class GaussianMixture(likelihood.Likelihood):
 
         y = tf.reshape(likelihood.to_units(x, self.levels), (-1, self.dim)).numpy()
         if len(y) < self.components:
-            raise ValueError(
-                f"batch_size: expected at least {self.components} (one per component), got {len(y)}"
-            )
+            raise ValueError(f"batch_size: expected at least {self.components} (one per component), got {len(y)}")
         self.means.assign(kmeans_plusplus(y, self.components, random_state=0)[0])
         spread = y.std() / math.sqrt(self.components) + 0.1
-        self.raw_scales.assign(
-            self.triangle.inverse(spread * tf.eye(self.dim, batch_shape=(self.components,)))
-        )
+        self.raw_scales.assign(self.triangle.inverse(spread * tf.eye(self.dim, batch_shape=(self.components,))))
 
     def distribution(self):
         scales = self.triangle.forward(tf.convert_to_tensor(self.raw_scales))

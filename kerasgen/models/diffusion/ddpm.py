@@ -18,8 +18,8 @@ from keras import layers
 
 from kerasgen.nets import unet
 from kerasgen.nets.network import network
-from kerasgen.nets.shapes import stages_of
-from kerasgen.objectives import denoising
+from kerasgen.nets.sizes import stages_of
+from kerasgen.objectives.diffusion import denoising
 
 
 class DDPM(denoising.Denoising):
@@ -69,9 +69,7 @@ class DDPM(denoising.Denoising):
 
     def optimizers(self):
         rate = keras.optimizers.schedules.CosineDecay(0.0, 10**9, warmup_target=2e-4, warmup_steps=5000)
-        return {
-            "optimizer": keras.optimizers.Adam(rate, global_clipnorm=1.0, use_ema=True, ema_momentum=self.ema)
-        }
+        return {"optimizer": keras.optimizers.Adam(rate, global_clipnorm=1.0, use_ema=True, ema_momentum=self.ema)}
 
     def predict_noise(self, x, time, label=None, training=False):
         return self.network([x, tf.cast(time, tf.float32)], training=training)

@@ -22,8 +22,8 @@ from keras import layers, ops
 
 from kerasgen.nets import unet
 from kerasgen.nets.network import network
-from kerasgen.nets.shapes import stages_of
-from kerasgen.objectives import denoising, guidance
+from kerasgen.nets.sizes import stages_of
+from kerasgen.objectives.diffusion import denoising, guidance
 
 
 class GuidedDiffusion(guidance.Guided):
@@ -82,15 +82,11 @@ class GuidedDiffusion(guidance.Guided):
         self.process = denoising.Process(denoising.SCHEDULES[schedule](steps))
         shared = dict(multipliers=multipliers, attention=attention, head=head)
         self.network = _unet(self.image_shape, num_classes, width, blocks, dropout, **shared)
-        self.classifier = _classifier(
-            self.image_shape, num_classes, classifier_width, classifier_blocks, **shared
-        )
+        self.classifier = _classifier(self.image_shape, num_classes, classifier_width, classifier_blocks, **shared)
 
     def optimizers(self):
         return {
-            "network_optimizer": keras.optimizers.AdamW(
-                1e-4, weight_decay=0.0, use_ema=True, ema_momentum=self.ema
-            ),
+            "network_optimizer": keras.optimizers.AdamW(1e-4, weight_decay=0.0, use_ema=True, ema_momentum=self.ema),
             "classifier_optimizer": keras.optimizers.AdamW(3e-4, weight_decay=0.05),
         }
 
@@ -125,9 +121,7 @@ def _classifier(image_shape, num_classes, width, blocks, multipliers, attention,
     x = layers.Conv2D(width * multipliers[0], 3, padding="same")(picture)
     x, _ = unet.contract(x, [width * multiplier for multiplier in multipliers], blocks, *parts, down)
     x = unet.norm_swish(x)
-    return network(
-        [picture, time], layers.Dense(num_classes)(AttentionPool(_heads(x, head))(x)), name="classifier"
-    )
+    return network([picture, time], layers.Dense(num_classes)(AttentionPool(_heads(x, head))(x)), name="classifier")
 
 
 def _parts(when, attention, head, dropout):

@@ -24,8 +24,8 @@ from keras import layers
 
 from kerasgen.nets import unet
 from kerasgen.nets.network import network
-from kerasgen.nets.shapes import stages_of
-from kerasgen.objectives import score
+from kerasgen.nets.sizes import stages_of
+from kerasgen.objectives.diffusion import score
 
 
 class ScoreSDE(score.Score):

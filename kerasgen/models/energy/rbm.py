@@ -17,11 +17,11 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from kerasgen import random
-from kerasgen.objectives import contrastive
+from kerasgen.core import random
+from kerasgen.objectives.energy import contrastive_divergence
 
 
-class RBM(contrastive.Contrastive):
+class RBM(contrastive_divergence.Contrastive):
     """Restricted Boltzmann machine over binary pictures.
 
         E(v, h) = -v'Wh - a'v - b'h,    F(v) = -a'v - sum_j log(1 + exp(b_j + v'W_j)),    p(v) = exp(-F(v)) / Z

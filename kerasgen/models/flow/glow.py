@@ -32,12 +32,12 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from kerasgen import random
+from kerasgen.core import random
 from kerasgen.nets import bijectors
 from kerasgen.nets.bijectors import Chain, Coupling, FirstChannels, MaskedCoupling
 from kerasgen.nets.network import network
-from kerasgen.nets.shapes import stages_of
-from kerasgen.objectives import flow, likelihood
+from kerasgen.nets.sizes import stages_of
+from kerasgen.objectives.density import flow, likelihood
 
 SPEED = 3.0  # log-scales are this many times a weight, so that they learn as much faster
 
@@ -104,9 +104,7 @@ class Glow(flow.Flow):
     def adapt(self, x):
         """Set every actnorm, also those inside of the networks, by what the first batch is when it gets there."""
         inner = [layer for net in self.networks for layer in net.layers if isinstance(layer, ActNorm)]
-        noise = (
-            random.uniform(0, random.DEQUANTIZE, tf.range(len(x)), self.image_shape) if self.levels else 0.0
-        )
+        noise = random.uniform(0, random.DEQUANTIZE, tf.range(len(x)), self.image_shape) if self.levels else 0.0
         for layer in [*self.norms, *inner]:
             layer.adapting = True
         self.bijector().inverse(likelihood.to_units(tf.cast(x, tf.float32), self.levels) + noise)
@@ -119,9 +117,7 @@ class Glow(flow.Flow):
         for scale, shape in reversed(list(enumerate(self.shapes))):
             part, kept = slice(scale * self.steps, (scale + 1) * self.steps), _kept(shape)
             parts = [bijectors.squeeze()] if pictures else []
-            for norm, rotation, net in zip(
-                self.norms[part], self.rotations[part], self.networks[part], strict=True
-            ):
+            for norm, rotation, net in zip(self.norms[part], self.rotations[part], self.networks[part], strict=True):
                 parts += [Channels(norm), Channels(rotation), Coupling(net, kept, True, training)]
             if scale + 1 < len(self.shapes):
                 parts += [Coupling(self.priors[scale], kept, True, training), FirstChannels(last)]
@@ -199,9 +195,7 @@ class Rotation(layers.Layer):
 
     def invert(self, z):
         lower, upper = self.factors()
-        inverse = tf.linalg.triangular_solve(
-            upper, tf.linalg.triangular_solve(lower, self.permutation.T), lower=False
-        )
+        inverse = tf.linalg.triangular_solve(upper, tf.linalg.triangular_solve(lower, self.permutation.T), lower=False)
         return tf.tensordot(z, inverse, 1)
 
     def factors(self):

@@ -33,8 +33,8 @@ from keras import layers, ops
 from kerasgen.nets import bijectors
 from kerasgen.nets.bijectors import Chain, Coupling, MaskedCoupling, Normalization, RunningStatistics
 from kerasgen.nets.network import network
-from kerasgen.nets.shapes import stages_of
-from kerasgen.objectives import flow
+from kerasgen.nets.sizes import stages_of
+from kerasgen.objectives.density import flow
 
 DECAY = 5e-5  # of the weights' scales
 
@@ -121,9 +121,7 @@ class RealNVP(flow.Flow):
                 *([bijectors.unsqueeze()] if scale else []),  # to the size at which the scale before split
             )
         shape = (height // 2, width // 2, 4 * channels) if self.scales > 1 else self.image_shape
-        return Chain(
-            bijectors.Logistic(float(self.levels or 1), self.alpha / 2), last, bijectors.flatten(shape)
-        )
+        return Chain(bijectors.Logistic(float(self.levels or 1), self.alpha / 2), last, bijectors.flatten(shape))
 
 
 def _multi_scale(shape, scales, width):
@@ -218,9 +216,7 @@ class Weighted(layers.Layer):
         if self.scaled:
             length = keras.initializers.Constant(spread * math.sqrt(reach / 12.0))
             decay = keras.regularizers.L2(DECAY)
-            self.g = self.add_weight(
-                shape=(self.units,), initializer=length, regularizer=decay, name="g", **exact
-            )
+            self.g = self.add_weight(shape=(self.units,), initializer=length, regularizer=decay, name="g", **exact)
         if self.biased:
             self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
 

@@ -13,11 +13,11 @@ import keras
 from keras import layers
 
 from kerasgen.nets.network import network
-from kerasgen.nets.shapes import stages_of
-from kerasgen.objectives import matching
+from kerasgen.nets.sizes import stages_of
+from kerasgen.objectives.implicit import nearest_samples
 
 
-class IMLE(matching.Matching):
+class IMLE(nearest_samples.Matching):
     """Generator trained by nearest-neighbour matching.
 
         pictures: z -> dense, dense to the smallest picture -> [up-convolution] x (n - 1), sigmoid; batch norm, ReLU

@@ -20,14 +20,14 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from kerasgen import random
-from kerasgen.model import LARGEST
-from kerasgen.nets import patch_search, shapes
-from kerasgen.nets.fields import field
-from kerasgen.objectives import memory
+from kerasgen.core import random
+from kerasgen.core.model import LARGEST
+from kerasgen.nets import patches, sizes
+from kerasgen.nets.noise_fields import field
+from kerasgen.objectives.single_image import exemplar
 
 
-class GPNN(memory.Memory):
+class GPNN(exemplar.Memory):
     """Pictures made of the stored one's patches, from the coarse to the fine.
 
         y_n <- values[argmin_j D_ij / (alpha + min_l D_lj)],   D_ij = |query_i - key_j|
@@ -64,13 +64,13 @@ class GPNN(memory.Memory):
         self.noise, self.iterations = noise, iterations
         if patch > coarsest:
             raise ValueError(f"patch: expected at most {coarsest}, the coarsest scale, got {patch}")
-        if patch**2 * image_shape[-1] * levels**2 > patch_search.EXACT:
-            most = int((patch_search.EXACT / image_shape[-1]) ** 0.5 / levels)
+        if patch**2 * image_shape[-1] * levels**2 > patches.EXACT:
+            most = int((patches.EXACT / image_shape[-1]) ** 0.5 / levels)
             raise ValueError(f"patch: expected at most {most} for {image_shape[-1]} channels, got {patch}")
         self.remember(image_shape, levels, patch)
         self.smallest = patch
         self.alpha = alpha * (levels - 1.0)
-        self.sizes = shapes.scales(image_shape[:2], ratio, coarsest)
+        self.sizes = sizes.scales(image_shape[:2], ratio, coarsest)
 
     def serve_sample(self, seed, index, height=None, width=None):
         height, width = (
@@ -80,10 +80,10 @@ class GPNN(memory.Memory):
         pyramid = self.pyramid(self.stored())
 
         def sample(i):
-            start = patch_search.enlarged(pyramid[0], *self.size_at(0, height, width))
+            start = patches.enlarged(pyramid[0], *self.size_at(0, height, width))
             return self.refined(pyramid, start + self.drawn(seed, i, start), height, width)
 
-        return self.from_levels(memory.one_by_one(sample, (index,), (height, width, self.image_shape[-1])))
+        return self.from_levels(exemplar.one_by_one(sample, (index,), (height, width, self.image_shape[-1])))
 
     def serve_translate(self, picture):
         """The stored picture in the layout of another."""
@@ -92,8 +92,8 @@ class GPNN(memory.Memory):
         def translate(coarse):
             return self.refined(pyramid, coarse, *self.image_shape[:2])
 
-        coarse = tf.round(patch_search.shrunk(self.to_levels(picture), *self.sizes[0]))
-        return self.from_levels(memory.one_by_one(translate, (coarse,), self.image_shape))
+        coarse = tf.round(patches.shrunk(self.to_levels(picture), *self.sizes[0]))
+        return self.from_levels(exemplar.one_by_one(translate, (coarse,), self.image_shape))
 
     def serve_complete(self, picture, mask, seed):
         hole = mask >= 0.5
@@ -101,14 +101,14 @@ class GPNN(memory.Memory):
         index = tf.range(tf.shape(picture)[0])
 
         def complete(i, level, known):
-            shares = [patch_search.shrunk(255.0 * known, *size) / 255.0 for size in self.sizes]
-            seen = [patch_search.shrunk(level * known, *size) for size in self.sizes]
+            shares = [patches.shrunk(255.0 * known, *size) / 255.0 for size in self.sizes]
+            seen = [patches.shrunk(level * known, *size) for size in self.sizes]
             kept = [(s > 0.999, tf.round(x / tf.maximum(s, 1e-3))) for s, x in zip(shares, seen, strict=True)]
             start = tf.where(shares[0] > 0.001, kept[0][1], self.levels / 2.0)
             return self.refined(pyramid, start + self.drawn(seed, i, start), *self.image_shape[:2], kept)
 
         level = self.to_levels(picture)
-        found = memory.one_by_one(complete, (index, level, known), self.image_shape)
+        found = exemplar.one_by_one(complete, (index, level, known), self.image_shape)
         return tf.where(hole, self.from_levels(found), picture)
 
     def refined(self, pyramid, start, height, width, kept=None):
@@ -126,17 +126,17 @@ class GPNN(memory.Memory):
             size, keys = self.size_at(n, height, width), values
             if n:
                 y, keys = (
-                    patch_search.enlarged(y, *size),
-                    patch_search.enlarged(pyramid[n - 1], *self.sizes[n]),
+                    patches.enlarged(y, *size),
+                    patches.enlarged(pyramid[n - 1], *self.sizes[n]),
                 )
 
             def hold(y, n=n):
                 return y if kept is None else tf.where(*kept[n], y)
 
             def step(i, y, keys, values=values, size=size, hold=hold):
-                query, keys = (patch_search.centred(level, self.levels) for level in (y, keys))
-                where = patch_search.nearest(query, keys, self.window, self.alpha)[0]
-                return i + 1, hold(patch_search.votes(where, values, self.window, *size)), values
+                query, keys = (patches.centred(level, self.levels) for level in (y, keys))
+                where = patches.nearest(query, keys, self.window, self.alpha)[0]
+                return i + 1, hold(patches.votes(where, values, self.window, *size)), values
 
             state = tf.constant(0), hold(y), keys
             y = tf.while_loop(lambda i, *_: i < self.iterations, step, state, ranks)[1]
@@ -144,11 +144,11 @@ class GPNN(memory.Memory):
 
     def pyramid(self, level):
         """A picture in levels at every scale, the coarsest first."""
-        return [tf.round(patch_search.shrunk(level, *size)) for size in self.sizes[:-1]] + [level]
+        return [tf.round(patches.shrunk(level, *size)) for size in self.sizes[:-1]] + [level]
 
     def size_at(self, n, height, width):
         """Of a picture of some size, its size at a scale; a patch fits in."""
-        return shapes.at_scale((height, width), self.sizes[n], self.image_shape, least=self.window)
+        return sizes.at_scale((height, width), self.sizes[n], self.image_shape, least=self.window)
 
     def drawn(self, seed, index, like):
         """Noise of the shape (h, w, C) of another picture: sums of four bytes, nearly normal."""

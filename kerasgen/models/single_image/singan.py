@@ -21,12 +21,12 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from kerasgen.nets.shapes import scales
-from kerasgen.objectives import pyramid
-from kerasgen.stages import Stage
+from kerasgen.core.stages import Stage
+from kerasgen.nets.sizes import scales
+from kerasgen.objectives.single_image import gan_pyramid
 
 
-class SinGAN(pyramid.Pyramid):
+class SinGAN(gan_pyramid.Pyramid):
     """Pyramid of patch GANs on one picture.
 
         G_n(noise, y) = y + tanh conv [conv, norm, LeakyReLU] x (depth - 1) (noise + y);  D_n the same on y, no tanh

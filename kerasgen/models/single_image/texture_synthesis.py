@@ -14,16 +14,16 @@ import math
 
 import tensorflow as tf
 
-from kerasgen import random
-from kerasgen.nets import patch_search
-from kerasgen.objectives import memory
+from kerasgen.core import random
+from kerasgen.nets import patches
+from kerasgen.objectives.single_image import exemplar
 
 SEED = 3  # height and width of what a picture grows from
 GRAIN = 64  # whole numbers by which levels are compared
 KNOWN = -1e6  # added to the count of neighbours of a pixel that is known already
 
 
-class TextureSynthesis(memory.Memory):
+class TextureSynthesis(exemplar.Memory):
     """Pictures grown pixel by pixel from what is around each in the stored one.
 
         d(q) = sum_k g_k known_k (neighbour_k - q_k)^2,    p = the middle of one of {q : d(q) <= (1 + slack) min d}
@@ -57,12 +57,11 @@ class TextureSynthesis(memory.Memory):
 
     def serve_sample(self, seed, index, height=None, width=None):
         height, width = (
-            size if given is None else given
-            for size, given in zip(self.image_shape[:2], (height, width), strict=True)
+            size if given is None else given for size, given in zip(self.image_shape[:2], (height, width), strict=True)
         )
         stored, count = self.stored(), tf.shape(index)[0]
         choices = math.prod(size - SEED + 1 for size in self.image_shape[:2])
-        start = patch_search.windows(stored, random.integers(seed, random.LATENT, index, (), choices), SEED)
+        start = patches.windows(stored, random.integers(seed, random.LATENT, index, (), choices), SEED)
         top, left = (height - SEED) // 2, (width - SEED) // 2
         around = [[0, 0], [top, height - SEED - top], [left, width - SEED - left], [0, 0]]
         level, known = tf.pad(start, around), tf.pad(tf.ones((count, SEED, SEED, 1)), around)
@@ -94,7 +93,7 @@ class TextureSynthesis(memory.Memory):
         steps = height * width - tf.cast(tf.reduce_min(tf.reduce_sum(known, (1, 2, 3))), tf.int32)
 
         def compared(level):
-            return patch_search.centred(level, self.levels, GRAIN)
+            return patches.centred(level, self.levels, GRAIN)
 
         def flat(x):
             return tf.reshape(tf.pad(x, margin), (-1, x.shape[-1]))  # (B (H + 2h) (W + 2h), .)
@@ -103,9 +102,9 @@ class TextureSynthesis(memory.Memory):
             place = tf.argmax(tf.reshape(neighbours, (count, height * width)), 1, output_type=tf.int32)
             row, column = place // width, place % width
             first = corners + row * wide + column
-            mask = self.gaussian * patch_search.around(known, first, wide, size)
-            seen = compared(patch_search.around(canvas, first, wide, size))
-            d = patch_search.distances(compared(stored), seen, mask)
+            mask = self.gaussian * patches.around(known, first, wide, size)
+            seen = compared(patches.around(canvas, first, wide, size))
+            d = patches.distances(compared(stored), seen, mask)
             best = d <= (1.0 + self.slack) * tf.reduce_min(d, axis=0)
             chosen = pick(best, random.uniform(seed, random.NOISE + i, index, ()))
             middle = first + half * wide + half
@@ -128,7 +127,7 @@ def weights(window: int, channels: int):
 
     Differences are below `GRAIN`, so that with these weights a distance, and each of its terms, stays exact.
     """
-    return patch_search.gaussian(window, patch_search.EXACT // GRAIN**2 // channels)
+    return patches.gaussian(window, patches.EXACT // GRAIN**2 // channels)
 
 
 def pick(best, u):

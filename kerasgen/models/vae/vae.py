@@ -18,7 +18,7 @@ from keras import layers
 from tensorflow_probability import distributions as tfd
 
 from kerasgen.nets.network import network
-from kerasgen.objectives import elbo
+from kerasgen.objectives.vae import elbo
 
 LIKELIHOODS = ("bernoulli", "gaussian")
 

@@ -13,8 +13,8 @@ import keras
 from keras import layers
 
 from kerasgen.nets.network import network
-from kerasgen.nets.shapes import stages_of
-from kerasgen.objectives import learned_similarity
+from kerasgen.nets.sizes import stages_of
+from kerasgen.objectives.vae import learned_similarity
 
 
 class VAEGAN(learned_similarity.LearnedSimilarity):

@@ -18,14 +18,14 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from kerasgen import random
+from kerasgen.core import random
+from kerasgen.core.stages import Stage
+from kerasgen.nets.causal.transformer import Positions, Transformer
 from kerasgen.nets.codebook import LearnedCodebook
 from kerasgen.nets.network import network
-from kerasgen.nets.shapes import stages_of
-from kerasgen.nets.transformer import Positions, Transformer
-from kerasgen.objectives import quantization, relaxed
-from kerasgen.objectives.quantization import Level
-from kerasgen.stages import Stage
+from kerasgen.nets.sizes import stages_of
+from kerasgen.objectives.vq import gumbel_softmax, quantization
+from kerasgen.objectives.vq.quantization import Level
 
 BYTES = 256
 
@@ -100,12 +100,8 @@ class DALLE(quantization.Quantized):
 
     def optimizers(self):
         return {
-            "autoencoder_optimizer": keras.optimizers.AdamW(
-                1e-4, weight_decay=1e-4, ema_momentum=0.999, use_ema=True
-            ),
-            "prior_optimizer": keras.optimizers.AdamW(
-                4.5e-4, weight_decay=4.5e-2, beta_2=0.96, global_clipnorm=4.0
-            ),
+            "autoencoder_optimizer": keras.optimizers.AdamW(1e-4, weight_decay=1e-4, ema_momentum=0.999, use_ema=True),
+            "prior_optimizer": keras.optimizers.AdamW(4.5e-4, weight_decay=4.5e-2, beta_2=0.96, global_clipnorm=4.0),
         }
 
     def player_networks(self, player):
@@ -118,19 +114,19 @@ class DALLE(quantization.Quantized):
 
     def picture(self, quantized, training=False):
         location, _ = self._law(quantized[0], training)
-        return 2.0 * relaxed.outside(tf.sigmoid(location)) - 1.0
+        return 2.0 * gumbel_softmax.outside(tf.sigmoid(location)) - 1.0
 
     def code_losses(self, batch, x, training):
         logits = self.encoder(x, training=training)
         temperature, beta = self.annealed() if training else (1.0 / 16.0, self.beta)
         gumbel = random.gumbel(batch.seed, random.CHOICE, batch.index, logits.shape[1:])
-        mixed = tf.matmul(relaxed.gumbel_softmax(logits, gumbel, temperature), self.codebooks[0].vectors)
-        law = relaxed.logit_laplace(*self._law(mixed, training))
+        mixed = tf.matmul(gumbel_softmax.gumbel_softmax(logits, gumbel, temperature), self.codebooks[0].vectors)
+        law = gumbel_softmax.logit_laplace(*self._law(mixed, training))
         size = math.prod(self.image_shape)
-        nats = -tf.reduce_sum(law.log_prob(relaxed.inside(0.5 * (x + 1.0))), (1, 2, 3))
-        kl = tf.reduce_sum(relaxed.kl_to_uniform(logits), (1, 2))
+        nats = -tf.reduce_sum(law.log_prob(gumbel_softmax.inside(0.5 * (x + 1.0))), (1, 2, 3))
+        kl = tf.reduce_sum(gumbel_softmax.kl_to_uniform(logits), (1, 2))
         loss = ops.mean(nats + beta * kl) / size
-        shown = 2.0 * relaxed.outside(law.bijector(law.distribution.loc)) - 1.0
+        shown = 2.0 * gumbel_softmax.outside(law.bijector(law.distribution.loc)) - 1.0
         return {
             "autoencoder_loss": loss,
             "loss": loss,
@@ -141,8 +137,8 @@ class DALLE(quantization.Quantized):
     def annealed(self):
         """tau and beta in this step of the first stage."""
         done = tf.cast(self.place[1], tf.float32)
-        falling = relaxed.annealed(1.0, 1.0 / 16.0, done / self.cooling)
-        return falling, relaxed.annealed(0.0, self.beta, done / self.rising)
+        falling = gumbel_softmax.annealed(1.0, 1.0 / 16.0, done / self.cooling)
+        return falling, gumbel_softmax.annealed(0.0, self.beta, done / self.rising)
 
     def prior_losses(self, batch, codes, training):
         text_logits, code_logits = self._ask(batch.label, self.join(codes), training)

@@ -17,12 +17,12 @@ import tensorflow as tf
 from keras import layers
 
 from kerasgen import samplers
+from kerasgen.core.stages import Stage
+from kerasgen.nets.causal.gated_pixelcnn import Stack
 from kerasgen.nets.codebook import Codebook
-from kerasgen.nets.gated import Stack
 from kerasgen.nets.network import network
-from kerasgen.nets.shapes import stages_of
-from kerasgen.objectives import quantization
-from kerasgen.stages import Stage
+from kerasgen.nets.sizes import stages_of
+from kerasgen.objectives.vq import quantization
 
 
 class VQVAE2(quantization.Quantized):
@@ -98,9 +98,7 @@ class VQVAE2(quantization.Quantized):
         self.bottom_prior = self.bottom.network("bottom_prior")
         known = keras.Input((*top, codes))
         y = _residual(layers.Conv2D(prior_width, 1)(known), condition_blocks, prior_width)
-        self.conditioner = network(
-            known, layers.Conv2DTranspose(prior_width, 4, 2, "same")(y), name="conditioner"
-        )
+        self.conditioner = network(known, layers.Conv2DTranspose(prior_width, 4, 2, "same")(y), name="conditioner")
         self.in_stages(Stage("codes", epochs[0], ("autoencoder",)), Stage("priors", epochs[1], ("prior",)))
 
     def optimizers(self):

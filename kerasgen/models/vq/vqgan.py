@@ -16,15 +16,17 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from kerasgen import distribute
-from kerasgen.nets import patch, perceptual, unet
+from kerasgen.core import distribute
+from kerasgen.core.stages import Stage
+from kerasgen.nets import perceptual, unet
+from kerasgen.nets.causal.transformer import Tokens
 from kerasgen.nets.codebook import LearnedCodebook
+from kerasgen.nets.gan import patch_discriminator
 from kerasgen.nets.network import network
-from kerasgen.nets.shapes import stages_of
-from kerasgen.nets.transformer import Tokens
-from kerasgen.objectives import adversarial, quantization
-from kerasgen.objectives.adversarial import from_signed
-from kerasgen.stages import Stage
+from kerasgen.nets.sizes import stages_of
+from kerasgen.objectives.gan import adversarial
+from kerasgen.objectives.gan.adversarial import from_signed
+from kerasgen.objectives.vq import quantization
 
 
 class VQGAN(quantization.Quantized):
@@ -88,10 +90,8 @@ class VQGAN(quantization.Quantized):
         self.encoder = _encoder(self.image_shape, widths, blocks, attention, code_dim)
         self.decoder = _decoder(grid, widths, blocks, attention, code_dim, image_shape[-1])
         self.codebooks = [LearnedCodebook(codes, code_dim, spread=1.0 / codes, name="codebook")]
-        self.discriminator = patch.discriminator(self.image_shape, discriminator_widths)
-        self.tokens = Tokens(
-            codes, self.size, prior_width, prior_depth, prior_heads, dropout, num_classes, positions
-        )
+        self.discriminator = patch_discriminator.discriminator(self.image_shape, discriminator_widths)
+        self.tokens = Tokens(codes, self.size, prior_width, prior_depth, prior_heads, dropout, num_classes, positions)
         self.prior = self.tokens.network("prior")
         self.in_stages(
             Stage("codes", epochs[0], ("autoencoder",)),
@@ -131,9 +131,7 @@ class VQGAN(quantization.Quantized):
                 values["generator_loss"] = adversarial.hinge_generator(score)
         values["commitment"] = quantization.commitment(level.z, vector)
         learned = quantization.commitment(vector, level.z)
-        values["loss"] = values["autoencoder_loss"] = (
-            rebuilt + learned + self.commitment * values["commitment"]
-        )
+        values["loss"] = values["autoencoder_loss"] = rebuilt + learned + self.commitment * values["commitment"]
         if game:
             if training:
                 kernel = self.decoder.get_layer("last").kernel

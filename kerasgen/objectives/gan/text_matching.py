@@ -1,0 +1,152 @@
+"""Pictures of what texts say: a discriminator that must tell three kinds of pairs apart.
+
+    s_r = D(x, t) of a picture and its text,   s_w = D(x, t') and another's text,   s_f = D(G(z, t), t)
+    D <- descend  -log s_r - [mismatch log(1 - s_w) + (1 - mismatch) log(1 - s_f)]
+    G <- descend  -log s_f - interpolation log D(G(z, m), m),     m = (t + t') / 2
+
+Without the middle term a discriminator has no reason to read: any real picture is right. Texts stand here for their
+embeddings, which are learned first, with an encoder of pictures beside that of texts and F(x, t) their inner product:
+
+    encoders <- descend  E [1 - F(x, t) + F(x, t')]+ + E [1 - F(x, t) + F(x', t)]+
+
+Another's text t' is that of another example of the global batch; pairs whose texts are equal do not count. Evaluation,
+whose figures must not depend on what shares a batch, takes the empty text and the black picture in their place.
+
+Reference: Reed, Akata, Yan, Logeswaran, Schiele, Lee, 2016, Generative Adversarial Text to Image Synthesis,
+arXiv:1605.05396, algorithm 1.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+from keras import ops
+
+from kerasgen.core import distribute, random
+from kerasgen.core.model import GenerativeModel
+from kerasgen.core.stages import Stage
+from kerasgen.objectives.gan.adversarial import from_signed, non_saturating_generator, to_signed
+
+
+class MatchingAware(GenerativeModel):
+    """A generator and a discriminator that both read, after the encoder through which they do.
+
+    A model builds the attributes below and calls `learn_in_stages`. Inside, pictures are in [-1, 1].
+
+    Attributes:
+        text_encoder: bytes (B, text_length) -> embedding (B, text_dim).
+        picture_encoder: x -> embedding (B, text_dim); only the other encoder needs it.
+        generator: latent, embedding -> x.
+        discriminator: x, embedding -> scores (B, 1).
+        mismatch: weight of wrong pairs among those to be refused.
+        interpolation: weight of embeddings between two texts, of which there are no pictures.
+    """
+
+    players = ("encoder", "discriminator", "generator")
+    reports = ("encoder_loss", "discriminator_loss", "generator_loss")
+    serves = ("sample",)
+    mismatch: float = 0.5
+    interpolation: float = 0.0
+
+    def learn_in_stages(self, matching: int, adversarial: int):
+        """First what texts mean, then pictures; so many epochs each."""
+        self.in_stages(
+            Stage("matching", matching, ("encoder",)),
+            Stage("adversarial", adversarial, ("discriminator", "generator")),
+        )
+
+    def player_networks(self, player):
+        encoders = self.text_encoder, self.picture_encoder
+        return encoders if player == "encoder" else super().player_networks(player)
+
+    def match(self, batch, training: bool) -> dict:
+        x = to_signed(batch.x)
+        if training:  # all are encoded by every replica: what it learns of them is then its own share
+            texts, pictures = (distribute.everyone(batch, rows) for rows in (batch.label, x))
+        else:
+            texts, pictures = tf.zeros_like(batch.label[:1]), -tf.ones_like(x[:1])
+        picture, text = (
+            self.picture_encoder(x, training=training),
+            self.text_encoder(batch.label, training=training),
+        )
+        wrong_text = picture @ tf.transpose(self.text_encoder(texts, training=training))  # (B, others)
+        wrong_picture = text @ tf.transpose(self.picture_encoder(pictures, training=training))
+        right = ops.sum(picture * text, axis=1, keepdims=True)
+        counts = differ(batch.label[:, None], texts)
+        return {"encoder_loss": structured_hinge(right, wrong_text, wrong_picture, counts)}
+
+    def others(self, batch, training: bool):
+        """A wrong text for every example (B, text_length): that of the one so many places on, drawn for each step."""
+        if not training:
+            return tf.zeros_like(batch.label)
+        most = tf.cast(batch.total - 1, tf.float32)
+        shift = 1 + tf.cast(most * random.uniform(batch.seed, random.CHOICE, [0], ())[0], tf.int32)
+        return tf.gather(distribute.everyone(batch, batch.label), (batch.index + shift) % batch.total)
+
+    def draw(self, seed, step, index, embedding, training: bool = False):
+        """Pictures in [-1, 1] from fresh latents; `step` numbers the draws for one seed."""
+        latent = random.normal(seed, random.LATENT + step, index, (self.latent_dim,))
+        return self.generator([latent, embedding], training=training)
+
+    def read(self, batch, training: bool):
+        """Embeddings of the right and of wrong texts, and which of those are wrong indeed, (B, 1)."""
+        wrong = self.others(batch, training)
+        embeddings = (self.text_encoder(text, training=False) for text in (batch.label, wrong))
+        return *embeddings, differ(batch.label, wrong)[:, None]
+
+    def judge(self, batch, training: bool) -> dict:
+        x, (right, wrong, counts) = to_signed(batch.x), self.read(batch, training)
+        fake = self.draw(batch.seed, 0, batch.index, right, training)
+        pairs = (
+            (x, right),
+            (x, wrong),
+            (fake, right),
+        )  # apart: layers that look at a batch must not see two kinds
+        scores = [self.discriminator(pair, training=training) for pair in pairs]
+        return {"discriminator_loss": discriminator_loss(*scores, counts, self.mismatch)}
+
+    def fool(self, batch, training: bool) -> dict:
+        right, wrong, _ = self.read(batch, training)
+
+        def loss(step, embedding):
+            fake = self.draw(batch.seed, step, batch.index, embedding, training)
+            return non_saturating_generator(self.discriminator([fake, embedding], training=training))
+
+        total = loss(0, right)
+        if self.interpolation:
+            total += self.interpolation * loss(1, 0.5 * (right + wrong))
+        return {"generator_loss": total}
+
+    def train_step(self, data):
+        batch = self.batch(data)
+        if self.stage.name == "matching":
+            return self.report(batch, self.descend(batch, "encoder", lambda: self.match(batch, training=True)))
+        judged = self.descend(batch, "discriminator", lambda: self.judge(batch, training=True))
+        fooled = self.descend(batch, "generator", lambda: self.fool(batch, training=True))
+        return self.report(batch, {**judged, **fooled})
+
+    def losses(self, batch, training):
+        if self.stage.name == "matching":
+            return self.match(batch, training)
+        return {**self.judge(batch, training), **self.fool(batch, training)}
+
+    def serve_sample(self, seed, index, text):
+        return from_signed(self.draw(seed, 0, index, self.text_encoder(text, training=False)))
+
+
+def differ(text, other):
+    """1 where two texts (..., length) are not the same, 0 where they are, (...)."""
+    return tf.cast(tf.reduce_any(text != other, axis=-1), tf.float32)
+
+
+def discriminator_loss(right, wrong, fake, counts=1.0, mismatch=0.5):
+    """-log s_r - [mismatch log(1 - s_w) + (1 - mismatch) log(1 - s_f)] from logits.
+
+    `counts` is 0 for wrong pairs that are left out.
+    """
+    refused = mismatch * ops.mean(counts * ops.softplus(wrong)) + (1.0 - mismatch) * ops.mean(ops.softplus(fake))
+    return ops.mean(ops.softplus(-right)) + refused
+
+
+def structured_hinge(right, wrong_text, wrong_picture, counts=1.0):
+    """What wrong pairs (B, others) lack to score one less than the right (B, 1), as texts and as pictures."""
+    return sum(ops.mean(counts * ops.relu(1.0 - right + wrong)) for wrong in (wrong_text, wrong_picture))
