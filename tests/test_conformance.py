@@ -93,7 +93,7 @@ def plain_optimizers(model, rate=3e-3):
 def loss_of(model, x, label):
     """The loss on a batch with draws that do not change from call to call."""
     label = None if label is None else tf.constant(label, tf.int32)
-    batch = kerasgen.core.model.Batch(tf.constant(x), label, tf.range(len(x)), tf.constant(0))
+    batch = kerasgen.core.batch.Batch(tf.constant(x), label, tf.range(len(x)), tf.constant(0))
     return float(model.losses(batch, training=False)["loss"])
 
 

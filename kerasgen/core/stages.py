@@ -12,6 +12,7 @@ import itertools
 from typing import NamedTuple
 
 import keras
+import tensorflow as tf
 
 from kerasgen.core import averages
 
@@ -112,3 +113,45 @@ class Schedule(keras.callbacks.Callback):
         stage = min(bisect.bisect_right(self.ends, epoch), len(self.ends) - 1)
         start = self.ends[stage - 1] if stage else 0
         self.model.enter_stage(stage, (epoch - start) * steps, (self.ends[stage] - start) * steps)
+
+
+class Staged:
+    """What a model of stages knows of them; a model without stages has none.
+
+    Attributes:
+        stages: what is learned one after the other, for models that call `in_stages`.
+    """
+
+    stages: tuple = ()
+
+    def in_stages(self, *stages: Stage):
+        """Learn one stage after the other; to be called by the constructor."""
+        self.stages = stages
+        # Which stage, its steps so far, and all its steps. Every replica counts the same.
+        options = dict(initializer="zeros", dtype="int32", trainable=False, aggregation="only_first_replica")
+        self.place = self.add_weight(shape=(3,), name="stage", **options)
+
+    @property
+    def stage(self) -> Stage:
+        """The stage that the model is in."""
+        with tf.init_scope():
+            return self.stages[int(self.place.numpy()[0])]
+
+    @property
+    def progress(self):
+        """How much of its stage the model has gone through, a scalar from 0 to 1; 1 in the last step."""
+        _, done, steps = tf.unstack(tf.cast(self.place, tf.float32))
+        return done / tf.maximum(steps, 1.0)
+
+    def enter_stage(self, stage: int, done: int, steps: int):
+        """Go to a stage of so many steps of which some are done; nothing changes if the model is in it."""
+        before, _, known = self.place.numpy()
+        if (before, known) != (stage, steps):
+            self.place.assign([stage, done, steps])
+            self.forget_compiled()
+        if self.compiled and before != stage:
+            with self.distribute_strategy.scope():
+                self.begin_stage()
+
+    def begin_stage(self):
+        """Hook: what the compiled model does on entering another stage; if a model says nothing, nothing."""

@@ -11,7 +11,7 @@ from scipy import stats
 
 from kerasgen import samplers
 from kerasgen.core import random
-from kerasgen.core.model import Batch
+from kerasgen.core.batch import Batch
 from kerasgen.objectives.diffusion import denoising
 
 M, S, T = 0.3, 0.5, 1000

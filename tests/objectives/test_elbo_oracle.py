@@ -9,7 +9,7 @@ import tensorflow as tf
 from scipy import stats
 from tensorflow_probability import distributions as tfd
 
-from kerasgen.core.model import Batch
+from kerasgen.core.batch import Batch
 from kerasgen.metrics.likelihood import importance_weighted
 from kerasgen.objectives.vae import elbo
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from kerasgen.core.model import Batch
+from kerasgen.core.batch import Batch
 from kerasgen.objectives.diffusion import denoising, guidance
 
 S, T = 0.5, 60

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from scipy import integrate, stats
 
-from kerasgen.core.model import Batch
+from kerasgen.core.batch import Batch
 from kerasgen.objectives.diffusion import score
 from kerasgen.samplers import sde as samplers
 

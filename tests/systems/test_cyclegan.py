@@ -7,7 +7,7 @@ import tensorflow as tf
 from tiny import TINY
 
 import kerasgen
-from kerasgen.core.model import Batch
+from kerasgen.core.batch import Batch
 from kerasgen.metrics.features import DigitsClassifier
 from kerasgen.nets.gan.image_pool import Pool
 

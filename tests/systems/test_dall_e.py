@@ -186,7 +186,7 @@ def test_remembered_logits_are_those_of_a_whole_pass():
 
 def test_text_and_codes_weigh_one_and_seven():
     model = wild()
-    batch = kerasgen.core.model.Batch(
+    batch = kerasgen.core.batch.Batch(
         None, tf.constant(draw.integers(1, 256, (3, 5)), tf.int32), tf.range(3), tf.constant(0)
     )
     values = model.prior_losses(batch, [tf.constant(draw.integers(6, size=(3, 4, 4)), tf.int32)], False)

@@ -10,7 +10,7 @@ from scipy import stats
 
 import kerasgen
 from kerasgen.core import random
-from kerasgen.core.model import Batch
+from kerasgen.core.batch import Batch
 from kerasgen.runs import recipes
 
 SHAPE, STEPS = (8, 12, 3), 6

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tiny import TINY, said
 
 import kerasgen
-from kerasgen.core.model import Batch
+from kerasgen.core.batch import Batch
 from kerasgen.data import described
 from kerasgen.metrics.features import DigitsClassifier
 from kerasgen.objectives.gan import text_matching

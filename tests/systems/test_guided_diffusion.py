@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import kerasgen
 from kerasgen.core import random
-from kerasgen.core.model import Batch
+from kerasgen.core.batch import Batch
 from kerasgen.metrics import features
 from kerasgen.objectives.diffusion import guidance
 

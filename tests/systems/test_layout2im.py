@@ -10,7 +10,7 @@ from scipy.ndimage import map_coordinates
 from tiny import TINY, said
 
 import kerasgen
-from kerasgen.core.model import Batch
+from kerasgen.core.batch import Batch
 from kerasgen.metrics import described
 from kerasgen.nets import boxes
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import kerasgen
-from kerasgen.core.model import Batch
+from kerasgen.core.batch import Batch
 from kerasgen.metrics.features import DigitsClassifier
 from kerasgen.nets.codebook import EPSILON, Codebook, perplexity
 from kerasgen.objectives.vq import quantization

@@ -21,7 +21,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from kerasgen.core import random
-from kerasgen.core.model import LARGEST
+from kerasgen.core.serving import LARGEST
 from kerasgen.nets import patches, sizes
 from kerasgen.nets.noise_fields import field
 from kerasgen.objectives.single_image import exemplar

@@ -73,10 +73,6 @@ class Autoregressive(GenerativeModel):
         nats = -ops.mean(self.distribution(batch.x, batch.label, training).log_prob(self.to_levels(batch.x)))
         return likelihood.report(nats, self.image_shape)
 
-    def train_step(self, data):
-        batch = self.batch(data)
-        return self.report(batch, self.descend(batch, "", lambda: self.losses(batch, training=True)))
-
     def to_levels(self, x):
         """The nearest level of x, int32."""
         return self.scale(self.levels).level(x)

@@ -46,10 +46,6 @@ class Flow(GenerativeModel):
         decay = sum((v.regularizer(v) for v in self.trainable_variables if v.regularizer), 0.0)
         return figures | {"loss": figures["loss"] + decay - ops.stop_gradient(decay)} if training else figures
 
-    def train_step(self, data):
-        batch = self.batch(data)
-        return self.report(batch, self.descend(batch, "", lambda: self.losses(batch, training=True)))
-
     def serve_sample(self, seed, index, temperature=1.0):
         return self.serve_decode(temperature * random.normal(seed, random.LATENT, index, (self.latent_dim,)))
 

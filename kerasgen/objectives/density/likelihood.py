@@ -39,10 +39,6 @@ class Likelihood(GenerativeModel):
         y = dequantise(batch, self.levels)
         return report(-ops.mean(self.distribution().log_prob(y)), self.image_shape)
 
-    def train_step(self, data):
-        batch = self.batch(data)
-        return self.report(batch, self.descend(batch, "", lambda: self.losses(batch, training=True)))
-
     def serve_sample(self, seed, index):
         return from_units(self.draw(seed, index), self.levels)
 

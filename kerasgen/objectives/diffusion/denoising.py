@@ -57,10 +57,6 @@ class Denoising(GenerativeModel):
         guess = self.predict_noise(self.process.add_noise(x, noise, time), time, batch.label, training)
         return {"loss": ops.mean((noise - guess) ** 2)}
 
-    def train_step(self, data):
-        batch = self.batch(data)
-        return self.report(batch, self.descend(batch, "", lambda: self.losses(batch, training=True)))
-
     def clean(self, x, time, label=None):
         """The guess of x_0 behind x_t, and the share of the larger variance in the step from there.
 

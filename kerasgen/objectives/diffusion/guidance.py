@@ -78,10 +78,6 @@ class Guided(denoising.Denoising):
             "classifier_loss": ops.mean(tf.nn.sparse_softmax_cross_entropy_with_logits(batch.label, logits)),
         }
 
-    def train_step(self, data):
-        batch = self.batch(data)
-        return self.report(batch, self.descend(batch, self.players, lambda: self.losses(batch, training=True)))
-
     def clean(self, x, time, label):
         """The guess of x_0 behind x_t for a class, and the share of the larger variance."""
         eps, v = self.predict(x, time, label)

@@ -68,10 +68,6 @@ class Score(GenerativeModel):
         guess = self.predict_noise(alpha * x + sigma * noise, time, training)
         return {"loss": ops.mean((noise - guess) ** 2)}
 
-    def train_step(self, data):
-        batch = self.batch(data)
-        return self.report(batch, self.descend(batch, "", lambda: self.losses(batch, training=True)))
-
     # The inner scale: [0, levels), or [0, 1], becomes [-1, 1]; vectors stay.
 
     def inwards(self, y):

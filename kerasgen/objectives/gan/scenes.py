@@ -115,11 +115,6 @@ class Scenes(GenerativeModel):
             **values,
         }
 
-    def train_step(self, data):
-        batch = self.batch(data)
-        learned = self.descend(batch, self.players, lambda: self.losses(batch, training=True))
-        return self.report(batch, learned)
-
     def serve_sample(self, seed, index, layout):
         return shown(self.paint(layout, self.draw(seed, 0, index)))
 

@@ -70,11 +70,6 @@ class Cycle(GenerativeModel):
             "cycle": cycle,
         }
 
-    def train_step(self, data):
-        batch = self.batch(data)
-        learned = self.descend(batch, self.players, lambda: self.losses(batch, training=True))
-        return self.report(batch, learned)
-
     def port(self, name, function=""):
         port = super().port(name, function)
         meanings = {"translate": "domain to translate to, 0 or 1", "reconstruct": "domain of x, 0 or 1"}

@@ -50,10 +50,6 @@ class Memory(GenerativeModel):
         gap = ops.convert_to_tensor(self.memory) - batch.x
         return {"loss": 0.5 * ops.mean(ops.sum(ops.square(gap), axis=(1, 2, 3)))}
 
-    def train_step(self, data):
-        batch = self.batch(data)
-        return self.report(batch, self.descend(batch, "", lambda: self.losses(batch, training=True)))
-
     def stored(self):
         """The picture in levels, (H, W, C)."""
         return self.to_levels(tf.convert_to_tensor(self.memory))

@@ -16,7 +16,8 @@ import tensorflow as tf
 from keras import ops
 
 from kerasgen.core import distribute, random
-from kerasgen.core.model import LARGEST, GenerativeModel
+from kerasgen.core.model import GenerativeModel
+from kerasgen.core.serving import LARGEST
 from kerasgen.nets import noise_fields, patches
 from kerasgen.nets import sizes as shapes
 from kerasgen.objectives.gan import penalties

@@ -71,10 +71,6 @@ class Elbo(GenerativeModel):
         reconstruction, kl = map(ops.mean, self.negative_bound(x, eps, training))
         return {"loss": reconstruction + kl, "reconstruction": reconstruction, "kl": kl}
 
-    def train_step(self, data):
-        batch = self.batch(data)
-        return self.report(batch, self.descend(batch, "", lambda: self.losses(batch, training=True)))
-
     def log_weight(self, x, seed):
         """log p(x, z) - log q(z|x) for one z ~ q(z|x) per example; the log-mean-exp of many approaches log p(x)."""
         q = self.posterior(x)

@@ -57,10 +57,6 @@ class LearnedSimilarity(GenerativeModel):
             "kl": kl,
         }
 
-    def train_step(self, data):
-        batch = self.batch(data)
-        return self.report(batch, self.descend(batch, self.players, lambda: self.losses(batch, training=True)))
-
     def serve_sample(self, seed, index):
         return self.serve_decode(random.normal(seed, random.LATENT, index, (self.latent_dim,)))
 

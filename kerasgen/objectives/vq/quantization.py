@@ -101,11 +101,6 @@ class Quantized(GenerativeModel):
             return self.code_losses(batch, x, training)
         return self.prior_losses(batch, [level.codes for level in self.levels_of(x)], training)
 
-    def train_step(self, data):
-        batch = self.batch(data)
-        learned = self.descend(batch, self.stage.players, lambda: self.losses(batch, training=True))
-        return self.report(batch, learned)
-
     def log_prior(self, codes: list, label=None, training: bool = False):
         """log P of the codes of all levels, (B,) nats."""
         logits = self.prior_logits(codes, label, training)

@@ -1,0 +1,240 @@
+"""What a trained model can do: its functions as methods on NumPy arrays, and as graphs to be exported."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+
+import numpy as np
+import tensorflow as tf
+
+from kerasgen.core import random, vocabulary
+from kerasgen.core.vocabulary import FUNCTIONS, SCALARS
+from kerasgen.runtime import BATCH, SIZES, Port, Ports, bind
+
+LARGEST = 4  # times the size of an example is the largest that is made, by models that make any
+
+
+class Serving:
+    """The functions of the vocabulary, each from a pure method `serve_<name>` over tensors.
+
+    Attributes:
+        serves: the functions of the vocabulary that the model serves; each is a pure method `serve_<name>` whose
+            argument names are port names (`index` stands for the positions 0..count-1 of the examples).
+        inconvertible: function -> reason, for what can be a SavedModel but not ONNX.
+        kinds: what its examples can be, of `vocabulary.KINDS`; an `image_shape` of another rank is refused.
+        image_shape: shape of one example: `(height, width, channels)`, `(dim,)` for plain vectors, `(length,)` for
+            texts and sounds.
+        kind: what an example is, the one of `kinds` that has such a shape: "picture", "vector", "text" (UTF-8 bytes)
+            or "sound" (in [-1, 1]).
+        sample_rate: values of a sound per second.
+        levels: number of grey levels of the data, or None for continuous data.
+        num_classes: number of labels, 0 for an unconditional model.
+        class_names: what the classes are called, as far as data or a preset have told; a name can be given for a label.
+        text_length: bytes of the texts that examples are described by, 0 for none.
+        objects: objects in the layouts that examples are described by, 0 for none.
+        latent_dim: size of a latent; models without one leave it at 0.
+        parts: examples that one call of a sampler makes at most; larger counts are made in parts.
+        density: its likelihoods are densities: for data with levels, per grey level of x plus u ~ U[0, 1) levels.
+        smallest: height and width that can be made, by models that make any.
+    """
+
+    serves: tuple = ()
+    inconvertible: dict = {}
+    kinds: tuple = ("picture",)
+    image_shape: tuple = ()
+    sample_rate: int | None = None
+    levels: int | None = None
+    num_classes: int = 0
+    class_names: tuple = ()
+    text_length: int = 0
+    objects: int = 0
+    latent_dim: int = 0
+    parts: int = 256
+    density: bool = False
+    smallest: int = 1
+
+    @property
+    def kind(self) -> str:
+        return vocabulary.kind_of(self.image_shape, self.kinds)
+
+    @property
+    def described(self) -> str:
+        """What data must say of every example: "label", "text", "layout", or "" for nothing."""
+        given = {"text": self.text_length, "layout": self.objects, "label": self.num_classes}
+        return next((name for name, size in given.items() if size), "")
+
+    def ports(self) -> dict:
+        """function -> its `Ports`, derived from the arguments of the `serve_*` methods."""
+        table = {}
+        for function in self.serves:
+            inputs = []
+            for name, parameter in inspect.signature(getattr(self, f"serve_{function}")).parameters.items():
+                if name == "label":  # whatever data say of an example
+                    if not self.described:
+                        continue
+                    name = self.described
+                port = self.port("count" if name == "index" else name, function)
+                # A number in the signature is the model's own default.
+                if port.default is not None and isinstance(parameter.default, (int, float)):
+                    port = dataclasses.replace(port, default=parameter.default)
+                inputs.append(port)
+            inputs.sort(key=lambda port: port.name != "count")  # sample(count, ...)
+            gives = FUNCTIONS[function].gives
+            gives = ("latent" if self.latent_dim else "code") if gives == "latent|code" else gives
+            output = self.port(gives, function if gives != "x" else "")
+            if set(SIZES) <= {port.name for port in inputs}:
+                output = dataclasses.replace(output, shape=(BATCH, *SIZES, *output.shape[3:]))
+            table[function] = Ports(tuple(inputs), output)
+        return table
+
+    def port(self, name: str, function: str = "") -> Port:
+        """The port of that name, with this model's shape and range."""
+        if name in SCALARS:
+            return SCALARS[name]
+        if name in ("x", "picture", "reconstruction", "denoised", "translated", "completed", "refined"):
+            if self.kind == "text":
+                shape, high = (BATCH, *self.image_shape), (self.levels or 256) - 1
+                return Port(name, shape, "int32", "texts, UTF-8 bytes", 0, high, text=True)
+            meaning, low, high = {
+                "picture": ("pictures, NHWC, 0 black to 1 white", 0.0, 1.0),
+                "vector": ("vectors", None, None),
+                "sound": (f"sounds, {self.sample_rate} values per second, -1 to 1", -1.0, 1.0),
+            }[self.kind]
+            if function in ("denoise", "score", "energy"):  # these take noisy pictures
+                low, high = None, None
+            if function in ("log_prob", "bound") and self.density and self.levels:  # levels plus u ~ U[0, 1)
+                high = self.levels / (self.levels - 1)
+            return Port(name, (BATCH, *self.image_shape), "float32", meaning, low, high)
+        if name == "label":
+            low = vocabulary.ANY_LABEL if function == "sample" else 0
+            default = vocabulary.ANY_LABEL if function == "sample" else None
+            meaning = f"class, 0 to {self.num_classes - 1}" + ("; -1 draws one from the seed" if low else "")
+            return Port(name, (BATCH,), "int32", meaning, low, self.num_classes - 1, default)
+        if name in SIZES:
+            size = self.image_shape[SIZES.index(name)]
+            low, high = min(self.smallest, size), LARGEST * size
+            return Port(name, (), "int32", f"{name} of what is made, in pixels", low, high, size)
+        if name == "mask":
+            meaning = "1 where the picture is to be filled, 0 where it is kept"
+            return Port(name, (BATCH, *self.image_shape[:2], 1), "float32", meaning, 0.0, 1.0)
+        if name == "text":
+            meaning = "description, UTF-8 bytes"
+            return Port(name, (BATCH, self.text_length), "int32", meaning, 0, 255, text=True)
+        if name == "layout":
+            meaning = "rows (class or -1 for none, left, top, width, height), lengths as shares of the picture"
+            return Port(name, (BATCH, self.objects, 5), "float32", meaning, -1.0)
+        if name == "latent":
+            return Port(name, (BATCH, self.latent_dim), "float32", "point of the latent space; its prior has mean 0")
+        if name == "noise_level":
+            return Port(name, (BATCH,), "float32", "standard deviation of the noise added to x", 0.0)
+        if name in ("log_prob", "bound", "energy"):
+            return Port(name, (BATCH,), "float32", "nats per example" if name != "energy" else "unitless")
+        if name == "score":
+            return Port(name, (BATCH, *self.image_shape), "float32", "gradient of the log-density")
+        if name == "logits":
+            return Port(name, (BATCH, *self.image_shape, self.levels), "float32", "unnormalised log-probabilities")
+        raise ValueError(f"{name} is not a port of the contract")
+
+    def pure(self, function: str):
+        """`serve_<function>` over tensors, with labels of -1 replaced by classes drawn from the seed."""
+        serve, said = getattr(self, f"serve_{function}"), self.described
+        takes = inspect.signature(serve).parameters
+
+        def call(**tensors):
+            if said in tensors and said not in takes:
+                tensors["label"] = tensors.pop(said)
+            if function == "sample" and said == "label" and "label" in tensors:
+                label, index = tensors["label"], tensors["index"]
+                drawn = random.integers(tensors["seed"], random.LABEL, index, (), self.num_classes)
+                tensors["label"] = tf.where(label < 0, drawn, label)
+            return serve(**tensors)
+
+        return call
+
+    def graph(self, function: str):
+        """What is exported: a pure function `(**ports) -> {output port: tensor}` and `{port: tf.TensorSpec}`."""
+        ports = self.ports()[function]
+        call = self.pure(function)
+
+        def run(**tensors):
+            if "count" in tensors:
+                tensors["index"] = tf.range(tensors.pop("count"))
+            shape = _spec(ports.output).shape
+            return {ports.output.name: tf.ensure_shape(tf.cast(call(**tensors), ports.output.dtype), shape)}
+
+        return run, {port.name: _spec(port) for port in ports.inputs}
+
+    def call_function(self, function: str, args: tuple, given: dict):
+        """Check the inputs of a served function, run it compiled, and return a NumPy array."""
+        if function not in self.serves:
+            name = type(self).__name__
+            raise ValueError(f"{name} does not serve {function!r}; it serves {', '.join(self.serves)}")
+        ports, output = self.ports()[function]
+        values = bind(function, ports, args, given, self.class_names)
+        if 0 in [values.get("count"), *(len(values[port.name]) for port in ports if port.shape)]:
+            # TensorFlow's convolutions of nothing have a wrong shape.
+            return np.zeros((0, *(values.get(size, size) for size in output.shape[1:])), output.dtype)
+        if "count" not in values:
+            return self._compiled(function)(**_tensors(values)).numpy()
+        index = np.arange(values.pop("count"), dtype=np.int32)
+        rows = {port.name for port in ports if port.shape} & set(values)
+        parts = []
+        for start in range(0, len(index), self.parts):
+            part = slice(start, start + self.parts)
+            chosen = {name: value[part] if name in rows else value for name, value in values.items()}
+            parts.append(self._compiled(function)(**_tensors({**chosen, "index": index[part]})).numpy())
+        return np.concatenate(parts)
+
+    def _compiled(self, function):
+        if function not in self._compiled_functions:
+            specs = {port.name: _spec(port) for port in self.ports()[function].inputs}
+            if specs.pop("count", None):
+                specs["index"] = tf.TensorSpec((None,), tf.int32, "index")
+            traced = tf.function(self.pure(function), autograph=False).get_concrete_function(**specs)
+            self._compiled_functions[function] = traced
+        return self._compiled_functions[function]
+
+    def forget_compiled(self):
+        """Drop the compiled functions; called when what they captured (a sampler) was replaced."""
+        self._compiled_functions.clear()
+
+    def __call__(self, *args, **kwargs):
+        raise NotImplementedError(self._serves_instead("call"))
+
+    def predict(self, *args, **kwargs):
+        raise NotImplementedError(self._serves_instead("predict"))
+
+    def export(self, *args, **kwargs):
+        raise NotImplementedError(
+            f"{type(self).__name__} has no export; kerasgen.export(model, directory) writes SavedModel and ONNX files"
+        )
+
+    def _serves_instead(self, name):
+        return f"{type(self).__name__} has no {name}; it serves {', '.join(self.serves)}"
+
+
+def _method(function: str):
+    entry = FUNCTIONS[function]
+
+    def method(self, *args, **ports):
+        return self.call_function(function, args, ports)
+
+    method.__name__ = function
+    method.__doc__ = (
+        f"Serve {entry.meaning}.\n\n        Takes {vocabulary.expected(function)}, the first by position. "
+        f"Returns {entry.gives} as a NumPy array.\n        `ports()` states shapes and ranges.\n        "
+    )
+    return method
+
+
+for _name in FUNCTIONS:
+    setattr(Serving, _name, _method(_name))
+
+
+def _tensors(values: dict) -> dict:
+    return {name: tf.convert_to_tensor(value) for name, value in values.items()}
+
+
+def _spec(port: Port) -> tf.TensorSpec:
+    return tf.TensorSpec([None if isinstance(size, str) else size for size in port.shape], port.dtype, port.name)
