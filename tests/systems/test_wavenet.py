@@ -7,7 +7,7 @@ import tensorflow as tf
 from remembering import law_of_memory
 
 import kerasgen
-from kerasgen.core.levels import Linear, MuLaw
+from kerasgen.core.ranges import Linear, MuLaw
 from kerasgen.data import sequences
 
 TINY = dict(levels=5, width=6, skip=8)

@@ -19,7 +19,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from kerasgen import samplers
-from kerasgen.core import levels
+from kerasgen.core import ranges
 from kerasgen.nets.causal.lstm import PeepholeLSTM
 from kerasgen.nets.network import network
 from kerasgen.objectives.autoregressive import chain_rule
@@ -47,7 +47,7 @@ class CharRNN(chain_rule.Autoregressive):
     """
 
     kinds = ("text",)
-    scale = levels.Symbols
+    scale = ranges.Symbols
 
     def __init__(self, image_shape=(10_000,), symbols=256, width=1000, depth=1, bptt=100, dropout=0.0, **kwargs):
         super().__init__(**kwargs)

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import keras
 
-from kerasgen.core import levels
+from kerasgen.core import ranges
 from kerasgen.nets.causal.wavenet import Stack
 from kerasgen.objectives.autoregressive import chain_rule
 
-COMPANDING = {"mu_law": levels.MuLaw, "linear": levels.Linear}
+COMPANDING = {"mu_law": ranges.MuLaw, "linear": ranges.Linear}
 
 
 class WaveNet(chain_rule.Autoregressive):

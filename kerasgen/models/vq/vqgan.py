@@ -17,6 +17,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from kerasgen.core import distribute
+from kerasgen.core.ranges import from_signed
 from kerasgen.core.stages import Stage
 from kerasgen.nets import perceptual, unet
 from kerasgen.nets.causal.transformer import Tokens
@@ -25,7 +26,6 @@ from kerasgen.nets.gan import patch_discriminator
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.gan import adversarial
-from kerasgen.objectives.gan.adversarial import from_signed
 from kerasgen.objectives.vq import quantization
 
 

@@ -14,8 +14,8 @@ from tensorflow_probability import distributions as tfd
 
 from kerasgen import samplers
 from kerasgen.core import random
-from kerasgen.core.levels import Grey
 from kerasgen.core.model import GenerativeModel
+from kerasgen.core.ranges import Grey
 from kerasgen.objectives.density import likelihood
 
 

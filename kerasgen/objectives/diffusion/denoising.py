@@ -19,8 +19,8 @@ from keras import ops
 from kerasgen import samplers
 from kerasgen.core import random
 from kerasgen.core.model import GenerativeModel
+from kerasgen.core.ranges import from_signed, to_signed
 from kerasgen.objectives import augment
-from kerasgen.objectives.gan.adversarial import from_signed, to_signed
 
 FAINT = 0.01  # abar of the least signal that a network is asked to see in the start of a chain
 

@@ -22,9 +22,9 @@ from keras import ops
 
 from kerasgen.core import random
 from kerasgen.core.model import GenerativeModel
+from kerasgen.core.ranges import from_signed, to_signed
 from kerasgen.objectives import augment
 from kerasgen.objectives.density import likelihood
-from kerasgen.objectives.gan.adversarial import from_signed, to_signed
 from kerasgen.samplers import Choice
 from kerasgen.samplers import sde as samplers
 

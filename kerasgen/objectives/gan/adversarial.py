@@ -20,6 +20,7 @@ import tensorflow as tf
 from keras import ops
 
 from kerasgen.core.model import GenerativeModel
+from kerasgen.core.ranges import shown, to_signed
 from kerasgen.objectives import augment
 
 
@@ -120,21 +121,6 @@ class Adversarial(GenerativeModel):
     def serve_energy(self, x):
         """Minus the score; of a conditional model, that of the class which x suits best."""
         return -ops.max(self.discriminator(to_signed(x), training=False), axis=1)
-
-
-def to_signed(x):
-    """Pictures in [0, 1] as the networks see them, in [-1, 1]."""
-    return 2.0 * x - 1.0
-
-
-def from_signed(x):
-    """Pictures in [-1, 1] as users see them, in [0, 1]."""
-    return 0.5 * (x + 1.0)
-
-
-def shown(x):
-    """The same, for networks whose last layer is not bounded."""
-    return from_signed(tf.clip_by_value(x, -1.0, 1.0))
 
 
 def non_saturating_discriminator(real, fake):

@@ -20,8 +20,8 @@ from keras import ops
 
 from kerasgen.core import random
 from kerasgen.core.model import GenerativeModel
+from kerasgen.core.ranges import shown, to_signed
 from kerasgen.nets import boxes
-from kerasgen.objectives.gan.adversarial import shown, to_signed
 
 
 class Scenes(GenerativeModel):

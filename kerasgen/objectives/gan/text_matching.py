@@ -23,8 +23,9 @@ from keras import ops
 
 from kerasgen.core import distribute, random
 from kerasgen.core.model import GenerativeModel
+from kerasgen.core.ranges import from_signed, to_signed
 from kerasgen.core.stages import Stage
-from kerasgen.objectives.gan.adversarial import from_signed, non_saturating_generator, to_signed
+from kerasgen.objectives.gan.adversarial import non_saturating_generator
 
 
 class MatchingAware(GenerativeModel):

@@ -22,7 +22,8 @@ import tensorflow as tf
 from keras import ops
 
 from kerasgen.core.model import GenerativeModel
-from kerasgen.objectives.gan.adversarial import from_signed, least_squares, to_signed
+from kerasgen.core.ranges import from_signed, to_signed
+from kerasgen.objectives.gan.adversarial import least_squares
 
 
 class Cycle(GenerativeModel):

@@ -17,16 +17,12 @@ from keras import ops
 
 from kerasgen.core import distribute, random
 from kerasgen.core.model import GenerativeModel
+from kerasgen.core.ranges import shown, to_signed
 from kerasgen.core.serving import LARGEST
 from kerasgen.nets import noise_fields, patches
 from kerasgen.nets import sizes as shapes
 from kerasgen.objectives.gan import penalties
-from kerasgen.objectives.gan.adversarial import (
-    shown,
-    to_signed,
-    wasserstein_discriminator,
-    wasserstein_generator,
-)
+from kerasgen.objectives.gan.adversarial import wasserstein_discriminator, wasserstein_generator
 
 
 class Pyramid(GenerativeModel):

@@ -17,8 +17,8 @@ from tensorflow_probability import distributions as tfd
 
 from kerasgen.core import random
 from kerasgen.core.model import GenerativeModel
+from kerasgen.core.ranges import from_signed, to_signed
 from kerasgen.objectives.gan import adversarial
-from kerasgen.objectives.gan.adversarial import from_signed, to_signed
 from kerasgen.objectives.vae import elbo
 
 

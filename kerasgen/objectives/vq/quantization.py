@@ -20,7 +20,7 @@ from keras import ops
 from kerasgen import samplers
 from kerasgen.core import random
 from kerasgen.core.model import GenerativeModel
-from kerasgen.objectives.gan.adversarial import shown, to_signed
+from kerasgen.core.ranges import shown, to_signed
 from kerasgen.runtime import BATCH, Port
 
 

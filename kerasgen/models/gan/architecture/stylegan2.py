@@ -20,6 +20,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from kerasgen.core import distribute, random
+from kerasgen.core.ranges import shown
 from kerasgen.nets.layers.equalized import Bias, Conv, Dense, leaky
 from kerasgen.nets.layers.low_pass import double
 from kerasgen.nets.layers.minibatch_deviation import BatchDeviation
@@ -148,7 +149,7 @@ class StyleGAN2(adversarial.Adversarial):
     def serve_sample(self, seed, index, truncation=1.0):
         styles, mean = self.styles(seed, 0, index, training=False), tf.convert_to_tensor(self.mean_style)
         x = self.synthesise(seed, 0, index, mean + truncation * (styles - mean))
-        return adversarial.shown(x)
+        return shown(x)
 
 
 def _mapping(latent_dim, depth):

@@ -1,7 +1,8 @@
-"""How an example is read as levels 0 .. L - 1: grey levels of pictures, symbols of texts, amplitudes of sounds.
+"""In which numbers an example is written: pictures are in [0, 1] outside and in [-1, 1] inside a network; and levels.
 
-A scale turns examples x into levels and back. What a network is shown of x is its `signal`: for texts and sounds the
-number of the level, for pictures where it lies between -1 and 1.
+Levels 0 .. L - 1 are the greys of pictures, the symbols of texts, the amplitudes of sounds. A scale turns examples x
+into levels and back. What a network is shown of x is its `signal`: for texts and sounds the number of the level, for
+pictures where it lies between -1 and 1.
 """
 
 from __future__ import annotations
@@ -97,3 +98,18 @@ class MuLaw(Linear):
 
     def _compress(self, x):
         return tf.sign(x) * tf.math.log1p(self.mu * tf.abs(x)) / math.log1p(self.mu)
+
+
+def to_signed(x):
+    """Pictures in [0, 1] as the networks see them, in [-1, 1]."""
+    return 2.0 * x - 1.0
+
+
+def from_signed(x):
+    """Pictures in [-1, 1] as users see them, in [0, 1]."""
+    return 0.5 * (x + 1.0)
+
+
+def shown(x):
+    """The same, for networks whose last layer is not bounded."""
+    return from_signed(tf.clip_by_value(x, -1.0, 1.0))
