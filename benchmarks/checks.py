@@ -21,6 +21,7 @@ import targets
 
 import kerasgen
 from kerasgen import catalog, hub
+from kerasgen.data.description import named
 from kerasgen.runtime import Bundle
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -65,7 +66,7 @@ def draw(bundle: Bundle):
     function = "sample" if "sample" in bundle.ports else "translate"
     needed = {port.name for port in bundle.ports[function].inputs if port.default is None} - {"count", "seed"}
     x, said = (None, None) if data is None else data.arrays("test")
-    known = {"picture": x, (data and data.described) or "label": said}
+    known = {"picture": x, **named(said, data.given if data else ())}
     given = {name: known[name][:BATCH] for name in needed}
     if function == "sample":
         return lambda: bundle.sample(BATCH, seed=1, **given)

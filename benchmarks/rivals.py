@@ -20,7 +20,7 @@ from kerasgen.metrics import described, texture
 def digits(data, seed):
     """Pictures of ten classes, and what is asked for in words or as numbers."""
     x, said = data.arrays("train")
-    label, given = classes_of(data, said), data.described or "label"
+    label, given = classes_of(data, said), next(iter(data.given), "label")
     rows, top = x.reshape(len(x), -1), data.levels - 1
     level = np.rint(rows * top)
 
@@ -73,7 +73,7 @@ def _gaussians(data, rows, label, components, form, seed, served):
 
 def classes_of(data, said):
     """Class numbers of what is said of examples."""
-    return described.captioned(None, said)[1] if data.described == "text" else np.asarray(said)
+    return described.captioned(None, said)[1] if "text" in data.given else np.asarray(said)
 
 
 def levels_17(data, seed):

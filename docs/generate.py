@@ -200,9 +200,9 @@ def described(model, preset):
     """The descriptions of the validation split, as `sample` takes them; nothing for models without."""
     from kerasgen import data, hub
 
-    if model.described not in ("text", "layout"):
-        return {}
-    return {model.described: data.of(hub.read_preset(preset)).arrays("validation")[1][:COUNT]}
+    asked = [name for name in model.given if name != "label"]
+    told = data.of(hub.read_preset(preset)).splits["validation"][1] if asked else {}
+    return {name: told[name][:COUNT] for name in asked}
 
 
 def translated(model, preset):

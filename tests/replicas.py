@@ -51,7 +51,7 @@ def run(system, arguments, scope, **compiled):
         *examples(model, EXAMPLES),
         batch_size=BATCH,
         epochs=max(EPOCHS, len(model.stages)),
-        validation_data=held_out if model.described else held_out[0],
+        validation_data=held_out if model.given else held_out[0],
         verbose=0,
     )
     figures = model.evaluate(*examples(model, 30), batch_size=BATCH, verbose=0, return_dict=True)

@@ -58,7 +58,7 @@ def fit(model, *callbacks, epochs=EPOCHS, data=None, validation=False):
     held_out = examples(model, EXAMPLES, "validation")
     arguments = dict(x=x, y=label, batch_size=BATCH) if data is None else dict(x=data)
     if validation:
-        arguments["validation_data"] = held_out if model.described else held_out[0]
+        arguments["validation_data"] = held_out if model.given else held_out[0]
     history = model.fit(**arguments, epochs=epochs, verbose=0, callbacks=list(callbacks))
     found = {key: variable.numpy() for key, variable in checkpoints.variables(model).items()}
     found |= {f"history/{key}": np.array(values) for key, values in history.history.items()}

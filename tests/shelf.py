@@ -30,9 +30,9 @@ def tiny(system, folder):
     for weight in model.trainable_variables:  # untrained networks are too tame for anything to be seen
         weight.assign(weight + 0.05 * rng.normal(size=weight.shape))
     about = {"name": "digits", "licence": "CC BY 4.0", "origin": "UCI"}
-    if model.described == "label":
+    if "label" in model.given:
         about["class_names"] = tuple("red green blue cyan pink grey gold lime navy teal".split()[: model.num_classes])
-    elif model.described:
+    elif model.given:
         texts = said(model, 2)
         known = (
             [bytes(row).rstrip(b"\0").decode() for row in texts.astype("uint8")]

@@ -21,6 +21,7 @@ from tiny import TINY, as_x, said
 import kerasgen
 from kerasgen import catalog
 from kerasgen.core import random, vocabulary
+from kerasgen.data.description import named
 from kerasgen.objectives.autoregressive.chain_rule import Autoregressive
 from kerasgen.objectives.density.flow import Flow
 from kerasgen.objectives.density.likelihood import Likelihood
@@ -30,7 +31,7 @@ from kerasgen.objectives.single_image.exemplar import Memory
 from kerasgen.runtime import BATCH, SIZES, check
 
 CALLS = [(system, function) for system, cls in CLASSES.items() for function in cls.serves]
-SAMPLE_PORTS = {"seed", "count", *vocabulary.CONDITIONS, *vocabulary.CONTROLS}
+SAMPLE_PORTS = {"seed", "count", *vocabulary.GIVEN, "picture", *vocabulary.CONTROLS}
 
 each_system = pytest.mark.parametrize("system", CLASSES)
 each_call = pytest.mark.parametrize("system, function", CALLS, ids=["-".join(call) for call in CALLS])
@@ -93,7 +94,7 @@ def plain_optimizers(model, rate=3e-3):
 def loss_of(model, x, label):
     """The loss on a batch with draws that do not change from call to call."""
     label = None if label is None else tf.constant(label, tf.int32)
-    batch = kerasgen.core.batch.Batch(tf.constant(x), label, tf.range(len(x)), tf.constant(0))
+    batch = kerasgen.core.batch.Batch(tf.constant(x), named(label, model.given), tf.range(len(x)), tf.constant(0))
     return float(model.losses(batch, training=False)["loss"])
 
 

@@ -482,8 +482,8 @@ def test_conditional_samples_are_judged_by_the_class_asked_for(digits):
 
 def test_splits_may_be_sorted_by_class(digits):
     """As those of a folder are: all classes are asked for, in every part, and compared with."""
-    orders = {split: np.argsort(label, kind="stable") for split, (_, label) in digits.splits.items()}
-    splits = {split: (x[orders[split]], label[orders[split]]) for split, (x, label) in digits.splits.items()}
+    orders = {split: np.argsort(given["label"], kind="stable") for split, (_, given) in digits.splits.items()}
+    splits = {split: (x[orders[split]], y["label"][orders[split]]) for split, (x, y) in digits.splits.items()}
     data, asked = dataclasses.replace(digits, splits=splits), []
     x, label = digits.arrays("train")
     first = np.stack([x[label == c][0] for c in range(10)])
@@ -656,12 +656,13 @@ def test_samples_are_what_descriptions_tell(name):
     """Real examples with their own descriptions, and with those of others."""
     data = kerasgen.data.load(name)
     x, told = data.arrays("train")
-    port = Port(data.described, (BATCH, *told.shape[1:]), "int32", "")
+    (name,) = data.given
+    port = Port(name, (BATCH, *told.shape[1:]), "int32", "")
     known = {row.tobytes(): i for i, row in enumerate(told)}
     shift = 0
 
     def sample(count, seed, **given):
-        places = np.array([known[row.tobytes()] for row in given[data.described]])  # nothing of the test split
+        places = np.array([known[row.tobytes()] for row in given[name]])  # nothing of the test split
         assert len(set(places)) > 0.5 * min(count, len(known))
         return x[(places + shift) % len(x)]
 

@@ -103,13 +103,13 @@ def examples(model, count, split="train"):
 def said(model, count):
     """What data say of so many examples: labels, texts of letters, layouts; None for nothing."""
     generator = np.random.default_rng(3)
-    if model.described == "label":
+    if "label" in model.given:
         return generator.integers(model.num_classes, size=count)
-    if model.described == "text":
+    if "text" in model.given:
         text = generator.integers(97, 123, (count, model.text_length), dtype="int32")
         text[::2, -1] = 0  # some end before the others
         return text
-    if model.described == "layout":
+    if "layout" in model.given:
         boxes = generator.uniform(0.2, 0.4, (count, model.objects, 5)).astype("float32")
         boxes[..., 0] = np.arange(count)[:, None] % 2
         return boxes
@@ -119,7 +119,7 @@ def said(model, count):
 def made(model, count):
     """Samples of a system, or pictures that it translates."""
     if "sample" in model.serves:
-        about = {model.described: said(model, count)} if model.described in ("text", "layout") else {}
+        about = {name: said(model, count) for name in model.given if name != "label"}
         return model.sample(count, seed=7, **about)
     x = np.random.default_rng(7).random((count, *model.image_shape)).astype("float32")
     return model.translate(x, **({"label": np.arange(count) % model.num_classes} if model.num_classes else {}))

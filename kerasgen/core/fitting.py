@@ -11,6 +11,7 @@ import tensorflow as tf
 from kerasgen.core import averages, distribute
 from kerasgen.core.stages import Schedule, ends
 from kerasgen.data import Data, checks, endless, incoming
+from kerasgen.data.description import named, plain
 from kerasgen.runtime import BATCH, Port, bind
 
 
@@ -46,7 +47,8 @@ class Fitting:
         Args:
             x: `data` or `data.train`; batches of `x` or `(x, label)` as a dataset, a generator, a `PyDataset` or any
                 iterable; an array (N, *image_shape) in [0, 1], or a pair of it and labels.
-            y: labels (N,) when x is an array and the model is conditional.
+            y: what is given of each example when x is an array and the model is conditional: labels (N,), or what
+                stands in their place, such as texts; of several, a mapping of port names to arrays.
             batch_size: examples of a global batch, when x is an array; 32 if left out, or all that there are. A
                 training step takes `batches` of them, such as one for each step of a discriminator.
             epochs: left out, 1 or those of all stages; stages share a given number in proportion.
@@ -77,8 +79,9 @@ class Fitting:
             raise ValueError(f"{got}; validation_data takes others")
         if validation_split and validation_data is None:
             kept = int(len(x) * (1.0 - validation_split))
-            validation_data = x[kept:] if y is None else (x[kept:], y[kept:])
-            x, y = x[:kept], None if y is None else y[:kept]
+            held = tf.nest.map_structure(lambda rows: rows[kept:], (x, y))
+            validation_data = held[0] if y is None else held
+            x, y = tf.nest.map_structure(lambda rows: rows[:kept], (x, y))
         elif validation_data is not None:
             checked = self._checked(*checks.pair(validation_data), "validation")
             validation_data = checked[0] if checked[1] is None else checked
@@ -191,15 +194,14 @@ class Fitting:
             return x, None
         if batch_size is not None:
             checks.check_batch_size(batch_size, len(x))
-        if self.described in ("text", "layout"):
-            y = bind(
-                "fit",
-                (Port("x", (BATCH,), "float32", ""), self.port(self.described)),
-                (np.zeros(len(x)), y),
-                {},
-            )
-            return x, y[self.described]
-        return x, checks.check_labels(y, self.num_classes, len(x)) if self.num_classes else None
+        given, said = {}, named(y, self.given)
+        for name in self.given:
+            if name == "label":
+                given[name] = checks.check_labels(said.get(name), self.num_classes, len(x))
+            else:
+                ports = Port("x", (BATCH,), "float32", ""), self.port(name)
+                given[name] = bind("fit", ports, (np.zeros(len(x)), said.get(name)), {})[name]
+        return x, plain(given)
 
 
 def _data_of(x):

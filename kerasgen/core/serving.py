@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasgen.core import random, vocabulary
-from kerasgen.core.vocabulary import FUNCTIONS, SCALARS
+from kerasgen.core.vocabulary import FUNCTIONS, GIVEN, SCALARS
 from kerasgen.runtime import BATCH, SIZES, Port, Ports, bind
 
 LARGEST = 4  # times the size of an example is the largest that is made, by models that make any
@@ -59,21 +59,17 @@ class Serving:
         return vocabulary.kind_of(self.image_shape, self.kinds)
 
     @property
-    def described(self) -> str:
-        """What data must say of every example: "label", "text", "layout", or "" for nothing."""
-        given = {"text": self.text_length, "layout": self.objects, "label": self.num_classes}
-        return next((name for name, size in given.items() if size), "")
+    def given(self) -> tuple:
+        """Names of the ports that data must fill for every example, and that a sample can be asked for."""
+        sizes = {"label": self.num_classes, "text": self.text_length, "layout": self.objects}
+        return tuple(name for name, size in sizes.items() if size)
 
     def ports(self) -> dict:
         """function -> its `Ports`, derived from the arguments of the `serve_*` methods."""
         table = {}
         for function in self.serves:
             inputs = []
-            for name, parameter in inspect.signature(getattr(self, f"serve_{function}")).parameters.items():
-                if name == "label":  # whatever data say of an example
-                    if not self.described:
-                        continue
-                    name = self.described
+            for name, parameter in self._taken(function):
                 port = self.port("count" if name == "index" else name, function)
                 # A number in the signature is the model's own default.
                 if port.default is not None and isinstance(parameter.default, (int, float)):
@@ -136,18 +132,27 @@ class Serving:
             return Port(name, (BATCH, *self.image_shape, self.levels), "float32", "unnormalised log-probabilities")
         raise ValueError(f"{name} is not a port of the contract")
 
+    def _taken(self, function):
+        """(port name, parameter) of a served function: `given` stands for all that the model is given, and what it is
+        not given is left out."""
+        for name, parameter in inspect.signature(getattr(self, f"serve_{function}")).parameters.items():
+            if name == "given":
+                yield from ((port, parameter) for port in self.given)
+            elif name in self.given or name not in GIVEN:
+                yield name, parameter
+
     def pure(self, function: str):
         """`serve_<function>` over tensors, with labels of -1 replaced by classes drawn from the seed."""
-        serve, said = getattr(self, f"serve_{function}"), self.described
-        takes = inspect.signature(serve).parameters
+        serve = getattr(self, f"serve_{function}")
+        together = "given" in inspect.signature(serve).parameters
 
         def call(**tensors):
-            if said in tensors and said not in takes:
-                tensors["label"] = tensors.pop(said)
-            if function == "sample" and said == "label" and "label" in tensors:
+            if function == "sample" and "label" in tensors:
                 label, index = tensors["label"], tensors["index"]
                 drawn = random.integers(tensors["seed"], random.LABEL, index, (), self.num_classes)
                 tensors["label"] = tf.where(label < 0, drawn, label)
+            if together:
+                tensors["given"] = {name: tensors.pop(name) for name in self.given}
             return serve(**tensors)
 
         return call

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kerasgen.core import distribute, random
 from kerasgen.core.batch import Batch
+from kerasgen.data.description import named
 from kerasgen.runtime import BATCH
 
 EVALUATION = -1  # in the place of a step, for what is drawn in evaluations
@@ -49,19 +50,16 @@ class Training:
         In training by step and by position in the global batch; in evaluation by position in the data, so that two
         evaluations of the same weights, in batches of any size, give the same figures.
         """
-        x, label, _ = keras.utils.unpack_x_y_sample_weight(data)
-        if self.described and label is None:
-            classes = f" for {self.num_classes} classes" if self.described == "label" else ""
-            raise ValueError(f"{self.described}: expected {self.described}s beside x{classes}, got none")
+        x, said, _ = keras.utils.unpack_x_y_sample_weight(data)
+        given = named(said, self.given)
+        for name in self.given:
+            if name not in given:
+                classes = f" for {self.num_classes} classes" if name == "label" else ""
+                raise ValueError(f"{name}: expected {name}s beside x{classes}, got none")
         x = tf.ensure_shape(tf.cast(x, tf.float32), (None, *self.image_shape))
         first, share, total = distribute.part(x)
         x = distribute.never_empty(x)
-        if self.described:
-            port = self.port(self.described)
-            shape = [-1 if size == BATCH else size for size in port.shape]
-            label = distribute.never_empty(tf.cast(tf.reshape(label, shape), port.dtype))
-        else:
-            label = None
+        given = {name: self._as_port(given[name], self.port(name)) for name in self.given}
         if training:
             seed = random.fold(self.seed, self.clock)
             if self.stages:
@@ -70,7 +68,12 @@ class Training:
             seed = random.fold(self.seed, EVALUATION)
             counts = [mean.count.value for mean in self._means.values()]  # a stage may not report all of them
             first += tf.cast(tf.reduce_max(counts) if self.stages else counts[0], tf.int32)  # examples seen before
-        return Batch(x, label, first + tf.range(tf.shape(x)[0]), seed, share, total)
+        return Batch(x, given, first + tf.range(tf.shape(x)[0]), seed, share, total)
+
+    def _as_port(self, value, port):
+        """What data say, in the shape and type of its port."""
+        shape = [-1 if size == BATCH else size for size in port.shape]
+        return distribute.never_empty(tf.cast(tf.reshape(value, shape), port.dtype))
 
     def report(self, batch: Batch, values: dict) -> dict:
         """Add means over a batch to the running means and return those, as `train_step` must.

@@ -24,19 +24,18 @@ class Function(NamedTuple):
 
 
 CONTROLS = ("truncation", "guidance", "steps", "temperature", "top_k", "top_p", "height", "width")
-DESCRIPTIONS = ("label", "text", "layout")  # what data say of an example
-CONDITIONS = (*DESCRIPTIONS, "picture")
+GIVEN = ("label", "text", "layout")  # what data say of an example; a model may be given several
 
 # An output is named after what it is. It never shares a name with an input of the same function, since one ONNX graph
 # cannot use a name twice.
 FUNCTIONS = {
-    "sample": Function(("count", "seed"), CONDITIONS + CONTROLS, "x", "new examples"),
+    "sample": Function(("count", "seed"), GIVEN + ("picture",) + CONTROLS, "x", "new examples"),
     "decode": Function(("latent|code",), ("label",), "x", "the example that a latent or code stands for"),
     "encode": Function(("x",), ("label",), "latent|code", "the latent or code of an example"),
     "reconstruct": Function(("x",), ("label",), "reconstruction", "an example after encoding and decoding"),
-    "log_prob": Function(("x",), DESCRIPTIONS, "log_prob", "exact log-likelihood, nats per example"),
+    "log_prob": Function(("x",), GIVEN, "log_prob", "exact log-likelihood, nats per example"),
     "bound": Function(("x", "seed"), ("label",), "bound", "lower bound of the log-likelihood, nats per example"),
-    "logits": Function(("x|code",), DESCRIPTIONS, "logits", "unnormalised log-probabilities of every element's levels"),
+    "logits": Function(("x|code",), GIVEN, "logits", "unnormalised log-probabilities of every element's levels"),
     "denoise": Function(("x", "noise_level"), ("label",), "denoised", "the expected clean example"),
     "energy": Function(
         ("x",),

@@ -7,6 +7,7 @@ become float32.
 
 import numbers
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -184,7 +185,12 @@ def check_dataset(dataset, shape, minimum=None, maximum=None, num_classes=0, nam
     first = first if isinstance(first, tuple) else (first,)
     x = check_examples(first[0], shape, minimum, maximum, name, kind=kind)
     if num_classes:
-        check_labels(first[1], num_classes, len(x))
+        check_labels(label_of(first[1]), num_classes, len(x))
+
+
+def label_of(given):
+    """The labels of what is given: a mapping by port name, or the labels themselves."""
+    return given.get("label") if isinstance(given, Mapping) else given
 
 
 class Mismatch(ValueError):
@@ -225,16 +231,17 @@ def check_match(data, model):
     shape, classes = tuple(data.shape), data.num_classes
     if len(shape) != len(model.image_shape) or not _agree(model.image_shape, shape):
         raise Mismatch("image_shape", shape, data.name, tuple(model.image_shape))
-    wanted, given = model.described, data.described or ("label" if classes else "")
-    if wanted == "label" and not data.described and classes != model.num_classes:
-        raise Mismatch("num_classes", classes, data.name, model.num_classes)
-    if wanted and wanted != given:
-        raise ValueError(f"data: expected a {wanted} with each example, got {given or 'nothing'} from {data.name}")
-    if wanted in ("text", "layout"):
-        argument = {"text": "text_length", "layout": "objects"}[wanted]
-        size, own = data.splits["train"][1].shape[1], getattr(model, argument)
-        if size != own:
-            raise Mismatch(argument, size, data.name, own)
+    for name in model.given:
+        if name == "label" and (classes or not data.given) and classes != model.num_classes:
+            raise Mismatch("num_classes", classes, data.name, model.num_classes)
+        if name not in data.given:
+            got = ", ".join(data.given) or "nothing"
+            raise ValueError(f"data: expected a {name} with each example, got {got} from {data.name}")
+        if name in ("text", "layout"):
+            argument = {"text": "text_length", "layout": "objects"}[name]
+            size, own = data.splits["train"][1][name].shape[1], getattr(model, argument)
+            if size != own:
+                raise Mismatch(argument, size, data.name, own)
     if data.levels and model.levels and data.levels != model.levels:
         raise Mismatch("levels", data.levels, data.name, model.levels)
     if data.sample_rate and model.sample_rate and data.sample_rate != model.sample_rate:

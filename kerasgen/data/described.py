@@ -23,15 +23,16 @@ def captioned_digits(seed):
     data = digits(seed)
     middle = np.median(traits(data.arrays("train")[0]), axis=0)
 
-    def captioned(x, label):
+    def captioned(x, given):
         above = traits(x / np.float32(16)) > middle
         words = [("thin", "bold"), ("upright", "slanted"), ("small", "large")]
         rows = [" ".join(pair[int(i)] for pair, i in zip(words, row, strict=True)) for row in above]
-        return x, from_text([f"a {row} {NAMES[i]}" for row, i in zip(rows, label, strict=True)], CAPTION)
+        texts = [f"a {row} {NAMES[i]}" for row, i in zip(rows, given["label"], strict=True)]
+        return x, {"text": from_text(texts, CAPTION)}
 
     return Data(
         name="captioned_digits", splits={split: captioned(*part) for split, part in data.splits.items()},
-        shape=data.shape, minimum=0.0, maximum=1.0, levels=17, described="text",
+        shape=data.shape, minimum=0.0, maximum=1.0, levels=17,
         licence=data.licence, origin=f"{data.origin}; captions made from the pictures", seed=seed,
     )  # fmt: skip
 
@@ -57,10 +58,13 @@ def digit_scenes(seed):
     none. Boxes overlap by a quarter of the smaller one at most.
     """
     data, random = digits(seed), np.random.RandomState(0)
-    splits = {split: _scenes(*data.splits[split], count, random) for split, count in SCENES.items()}
+    splits = {
+        split: _scenes(data.splits[split][0], data.splits[split][1]["label"], count, random)
+        for split, count in SCENES.items()
+    }
     return Data(
         name="digit_scenes", splits=splits, shape=(SCENE, SCENE, 1), minimum=0.0, maximum=1.0, levels=256,
-        described="layout", objects=NAMES, licence=data.licence,
+        objects=NAMES, licence=data.licence,
         origin=f"{data.origin}; resized and put together", seed=seed,
     )  # fmt: skip
 
@@ -79,7 +83,7 @@ def _scenes(x, label, count, random):
             np.maximum(there, _resized(x[chosen, ..., 0].tobytes(), width, height), out=there)
             layout[place] = [label[chosen], *(np.array(box) / SCENE)]
             boxes.append(box)
-    return scenes, layouts
+    return scenes, {"layout": layouts}
 
 
 def _free_box(boxes, random):

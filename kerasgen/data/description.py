@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -21,15 +22,14 @@ class Data:
 
     Args:
         name: of the data.
-        splits: {"train" | "validation" | "test": (x, label or None)}; with `described`, the description in the
-            label's place.
+        splits: {"train" | "validation" | "test": (x, given)}; given is None for nothing, labels (N,), or a mapping of
+            port names to arrays: "label", "text", bytes (N, length), "layout", rows (class, left, top, width, height)
+            of an example's objects (N, objects, 5). It is kept as a mapping.
         shape: of one example, channels last.
         minimum, maximum: bounds of x, None where there are none.
         levels: number of grey levels, None for continuous data.
         class_names: one per class, empty without labels.
         text: examples are texts.
-        described: what comes with each example in the place of a label: "text", bytes (N, length), or "layout",
-            rows (class, left, top, width, height) of its objects (N, objects, 5).
         objects: names of the classes in layouts.
         sample_rate: of sounds, values per second.
         entropy: of the distribution in nats, where it is known: no model's expected test loss can be below
@@ -54,7 +54,6 @@ class Data:
     levels: int | None = None
     class_names: tuple = ()
     text: bool = False
-    described: str = ""
     objects: tuple = ()
     sample_rate: int | None = None
     entropy: float | None = None
@@ -62,6 +61,15 @@ class Data:
     origin: str = "unknown"
     batch_size: int = 64
     seed: int = 0
+
+    def __post_init__(self):
+        splits = {split: (x, named(given)) for split, (x, given) in self.splits.items()}
+        object.__setattr__(self, "splits", splits)
+
+    @property
+    def given(self):
+        """Names of what comes with each example: ("label",), ("text",), ... and () for nothing."""
+        return tuple(next(iter(self.splits.values()))[1])
 
     @property
     def num_classes(self):
@@ -78,12 +86,13 @@ class Data:
     @property
     def descriptions(self):
         """Some descriptions, each another one, as a sampler takes them; empty without."""
-        if not self.described:
+        port = next((name for name in ("text", "layout") if name in self.given), None)
+        if port is None:
             return []
-        given = self.splits["test"][1][:256]
+        given = self.splits["test"][1][port][:256]
         first = np.unique(given.reshape(len(given), -1), axis=0, return_index=True)[1]
         chosen = given[np.sort(first)[:SHOWN]]
-        return to_text(chosen) if self.described == "text" else np.round(chosen.astype("float64"), 4).tolist()
+        return to_text(chosen) if port == "text" else np.round(chosen.astype("float64"), 4).tolist()
 
     @property
     def about(self):
@@ -140,9 +149,9 @@ class Data:
         return self._fetch("train", indices(self.count("train"), self._train_batch, self.seed, start))
 
     def arrays(self, split):
-        """One split as NumPy arrays: (x, label), with label None for unlabelled data."""
-        x, label = self._split(split)
-        return self._scale(x[np.arange(len(x))]), label
+        """One split as NumPy arrays: (x, label), with None for unlabelled data, and a mapping where much is given."""
+        x, given = self._split(split)
+        return self._scale(x[np.arange(len(x))]), plain(given)
 
     def count(self, split):
         """The number of examples in a split."""
@@ -154,7 +163,8 @@ class Data:
 
     def without_labels(self):
         """The same data without labels."""
-        splits = {split: (x, None) for split, (x, _) in self.splits.items()}
+        without = lambda given: {name: rows for name, rows in given.items() if name != "label"}
+        splits = {split: (x, without(given)) for split, (x, given) in self.splits.items()}
         return dataclasses.replace(self, splits=splits, class_names=())
 
     @functools.cached_property
@@ -205,23 +215,41 @@ class Data:
         return self._fetch(split, tf.data.Dataset.range(self.count(split)).batch(self.batch_size))
 
     def _fetch(self, split, indices):
-        """Turn batches of indices into batches of x or (x, label)."""
+        """Turn batches of indices into batches of x or (x, label), or (x, mapping) where much is given."""
         import tensorflow as tf
 
-        x, label = self._split(split)
+        x, given = self._split(split)
         stored = isinstance(x, np.ndarray)
         with tf.device("CPU"):  # tf.data runs there: a copy on an accelerator would be fetched at each step
             constant = tf.constant(x) if stored else None
-            label = None if label is None else tf.constant(label)
+            given = {name: tf.constant(rows) for name, rows in given.items()}
 
         def gather(i):
             batch = tf.gather(constant, i) if stored else tf.numpy_function(x.__getitem__, [i], tf.uint8)
             batch = tf.ensure_shape(batch, (i.shape[0], *self.shape))
             if self.levels:
                 batch = tf.cast(batch, tf.float32) / (self.levels - 1)
-            return batch if label is None else (batch, tf.gather(label, i))
+            said = plain({name: tf.gather(rows, i) for name, rows in given.items()})
+            return batch if said is None else (batch, said)
 
         options = tf.data.Options()  # by files, the default policy, finds no files here and warns
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
         calls = None if stored else tf.data.AUTOTUNE
         return indices.map(gather, num_parallel_calls=calls).prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def named(given, ports=("label",)):
+    """What is given of examples as a mapping of port names: one array alone is that of the first, or only, port.
+
+    Example:
+        >>> named([0, 1]), named(None), named({"text": "a"})
+        ({'label': [0, 1]}, {}, {'text': 'a'})
+    """
+    if given is None:
+        return {}
+    return dict(given) if isinstance(given, Mapping) else {next(iter(ports), "label"): given}
+
+
+def plain(given):
+    """The same as Keras has it: None for nothing, the array where there is one, else the mapping."""
+    return next(iter(given.values())) if len(given) == 1 else given or None

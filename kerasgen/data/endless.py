@@ -72,11 +72,11 @@ def source(x, y=None, *, batch_size=32, batches=1, shuffle=True, seed=0, steps=N
         batch_size = min(batch_size * batches, len(x))
         arrays = (x,) if y is None else (x, y)
         with tf.device("CPU"):  # tf.data runs there
-            arrays = tuple(map(tf.constant, arrays))
+            arrays = tf.nest.map_structure(tf.constant, arrays)
 
         def start(step):
             order = indices(len(x), batch_size, seed, step, shuffle, short=True)
-            return _options(order.map(lambda i: tuple(tf.gather(array, i) for array in arrays)))
+            return _options(order.map(lambda i: tf.nest.map_structure(lambda array: tf.gather(array, i), arrays)))
 
         return Source(steps or -(-len(x) // batch_size), start)
     ours = getattr(x, "kerasgen_data", None)

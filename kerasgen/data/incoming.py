@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import keras
@@ -35,8 +35,9 @@ class Wanted(NamedTuple):
             raise ValueError(f"x: expected batches of x or (x, label), got {len(rest) + 2} parts")
         x = checks.check_examples(x, self.shape, self.minimum, self.maximum, kind=self.kind)
         if self.num_classes:
-            label = checks.check_labels(label, self.num_classes, len(x))
-        return (x,) if label is None else (x, np.asarray(label))
+            checked = checks.check_labels(checks.label_of(label), self.num_classes, len(x))
+            label = {**label, "label": checked} if isinstance(label, Mapping) else checked
+        return (x,) if label is None else (x, tf.nest.map_structure(np.asarray, label))
 
 
 def read(x, y, wanted: Wanted, split="train", batch_size=None):
@@ -118,7 +119,7 @@ def _watched(dataset, wanted):
         number = tf.cast(x, tf.float32)  # NaN is in no range
         fine = tf.reduce_all((number >= low) & (number <= high) & tf.math.is_finite(number))
         if wanted.num_classes:
-            number = tf.cast(label[0], tf.float32)
+            number = tf.cast(checks.label_of(label[0]), tf.float32)
             fine &= tf.reduce_all((number >= 0) & (number < wanted.num_classes) & (number == tf.round(number)))
         return fine
 
@@ -126,7 +127,7 @@ def _watched(dataset, wanted):
         of_rank = tf.equal(tf.rank(x), len(wanted.shape) + 1)
         of_shape = tf.cond(of_rank, lambda: tf.reduce_all(tf.shape(x)[1:] == wanted.shape), lambda: False)
         fine = tf.cond(of_shape, lambda: good(x, *label), lambda: False)
-        seen = [x, *label] if wanted.num_classes else [x]
+        seen = [x, *map(checks.label_of, label)] if wanted.num_classes else [x]
         checked = tf.cond(fine, lambda: x, lambda: tf.numpy_function(refuse, seen, x.dtype))
         checked = tf.ensure_shape(tf.ensure_shape(checked, x.shape), (None, *wanted.shape))
         return (checked, *label) if isinstance(dataset.element_spec, tuple) else checked

@@ -6,6 +6,7 @@ import functools
 
 import numpy as np
 
+from kerasgen.data.description import named
 from kerasgen.metrics import described, fidelity, likelihood, texture, two_dim
 from kerasgen.metrics import features as extractors
 
@@ -35,7 +36,7 @@ class Evaluation:
         self.ports = likelihood.ports_of(model) if model else {}
         self.functions = {name for name in self.ports if functions is None or name in functions}
         required = {port.name for port in self._inputs("sample") if port.default is None}
-        if not required <= {"count", "seed", "label", data.described}:  # about what the data do not say
+        if not required <= {"count", "seed", "label", *data.given}:  # about what the data do not say
             self.functions.discard("sample")
         self.extractor = extractors.features_for(data, features)
 
@@ -44,12 +45,12 @@ class Evaluation:
         """Names of the facts that hold, which metrics ask for in `given`."""
         sequence, space = self.data.kind in ("text", "sound"), self.extractor and self.extractor.name
         classifier = hasattr(self.extractor, "probabilities") and not self.crops
-        comparable = not self.crops or self._takes("sample", self.data.described)
+        comparable = not self.crops or self._takes("sample", self.said)
         facts = {
             space: self.extractor and comparable,
             "classifier": classifier,
             "labels": classifier and self.data.num_classes and self._takes("sample"),
-            "described": self.data.name in described.READERS and self._takes("sample", self.data.described),
+            "described": self.data.name in described.READERS and self._takes("sample", self.said),
             "truth": self.data.name in described.TRUTHS,
             "levels": self._levels and (self.data.levels == self._levels or sequence),
             "entropy": self.data.entropy is not None,
@@ -75,21 +76,21 @@ class Evaluation:
     @functools.cached_property
     def fake(self):
         """Samples and what was asked for: what is said of train examples, of all before any is taken again."""
-        name, said = self.data.described or "label", None
-        if self._takes("sample", name):
-            said = self.data.arrays("train")[1][some(self.count, self.data.count("train"))]
-        x = self.model.sample(self.count, seed=self.seed, **({} if said is None else {name: said}))
+        chosen = some(self.count, self.data.count("train"))
+        told = named(self.data.arrays("train")[1], self.data.given)
+        asked = {name: rows[chosen] for name, rows in told.items() if self._takes("sample", name)}
+        x = self.model.sample(self.count, seed=self.seed, **asked)
         if x.shape[1:] != self.data.shape:
             raise ValueError(f"data: expected shape {x.shape[1:]} as the samples, got {self.data.shape}")
         bad = ~np.isfinite(x)
         if bad.any():
             raise ValueError(f"sample: expected finite values, got {bad.sum()} of {bad.size} that are not")
-        return x, said
+        return x, asked.get(self.said)
 
     @property
     def crops(self):
         """Whether the boxes of pictures are compared, and not the pictures."""
-        return self.data.described == "layout" and self.data.name in described.READERS
+        return self.said == "layout" and self.data.name in described.READERS
 
     @functools.cached_property
     def pairs(self):
@@ -204,6 +205,11 @@ class Evaluation:
     def _mean(self, estimate, function):
         x, label = self._labelled_test(function)
         return estimate(self.model, x, label, self.data, seed=self.seed).mean()
+
+    @property
+    def said(self):
+        """The port of what the data say of an example, the first of them; "label" where they say nothing."""
+        return next(iter(self.data.given), "label")
 
     def _labelled_test(self, function):
         x, label = self.test

@@ -30,6 +30,7 @@ import kerasgen
 from kerasgen import catalog, files, hub
 from kerasgen.runs import plans, recipes, run_folder
 from kerasgen.runs.plans import Start, begin, parse, plan  # noqa: F401  (beside what runs them)
+from kerasgen.data.description import named
 from kerasgen.runs.run_folder import CHECKPOINTS
 
 GRIDS = 20  # sample pictures in a run, about
@@ -290,7 +291,7 @@ def _drawable(model):
     """Whether samples need no input but what the data describe, and can be drawn."""
     shape, sample = model.image_shape, model.ports().get("sample")
     needs = {port.name for port in sample.inputs if port.default is None} if sample else {"sample"}
-    if not needs <= {"count", "seed", model.described}:
+    if not needs <= {"count", "seed", *model.given}:
         return False
     return shape[-1] in (1, 3) if model.kind == "picture" else len(shape) == 1 and shape[0] > 1
 
@@ -304,7 +305,5 @@ def _fewer_steps(model):
 
 def _about(model, data, count):
     """What described samples are about: the descriptions of the validation split, over and over."""
-    if model.described not in ("text", "layout"):
-        return {}
-    given = data.arrays("validation")[1]
-    return {model.described: given[np.arange(count) % len(given)]}
+    given = named(data.arrays("validation")[1], data.given)
+    return {name: given[name][np.arange(count) % len(given[name])] for name in model.given if name != "label"}

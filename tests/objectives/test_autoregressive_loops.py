@@ -118,7 +118,7 @@ def test_codes_are_chosen_among_the_likeliest(system):
     model = kerasgen.build(system, **TINY[system])
     for weight in model.trainable_weights:
         weight.assign(weight + 0.3 * np.random.default_rng(1).normal(size=weight.shape))
-    given = {"text": "a"} if model.described == "text" else {}
+    given = {"text": "a"} if "text" in model.given else {}
     plain = model.sample(4, seed=3, **given)
     np.testing.assert_array_equal(model.sample(4, seed=3, top_k=0, top_p=1.0, **given), plain)
     coldest = model.sample(4, seed=3, temperature=0.0, **given)

@@ -390,7 +390,7 @@ def test_the_loss_of_the_best_denoiser():
     """E |eps - eps*|^2 at time t is abar s^2 / (abar s^2 + 1 - abar); the loss averages over all times."""
     count = 40_000
     x = stats.norm((M + 1) / 2, S / 2).rvs((count, 1), random_state=0).astype("float32")
-    loss = Exact().losses(Batch(tf.constant(x), None, tf.range(count), tf.constant(0)), training=True)["loss"]
+    loss = Exact().losses(Batch(tf.constant(x), {}, tf.range(count), tf.constant(0)), training=True)["loss"]
     assert float(loss) == pytest.approx((ABAR * S**2 / (ABAR * S**2 + 1 - ABAR)).mean(), rel=0.04)
 
 

@@ -113,7 +113,7 @@ def test_a_density_is_per_grey_level():
 
 
 def test_the_loss_is_minus_the_mean_bound():
-    batch = Batch(tf.constant(X), None, tf.range(6), tf.constant(5))
+    batch = Batch(tf.constant(X), {}, tf.range(6), tf.constant(5))
     values = LinearGaussian(0.3).losses(batch, training=False)
     np.testing.assert_allclose(values["loss"], -np.mean(LinearGaussian(0.3).serve_bound(X, 5)), rtol=1e-5)
     np.testing.assert_allclose(values["loss"], values["reconstruction"] + values["kl"], rtol=1e-6)

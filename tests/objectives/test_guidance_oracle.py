@@ -139,7 +139,9 @@ def test_classes_are_dropped_as_often_as_asked():
     rng = np.random.default_rng(0)
     label = rng.integers(2, size=count)
     x = (S * rng.normal(size=count) + 2.0 * label - 1.0)[:, None]
-    batch = Batch(tf.constant((x + 1) / 2, tf.float32), tf.constant(label, tf.int32), tf.range(count), tf.constant(0))
+    batch = Batch(
+        tf.constant((x + 1) / 2, tf.float32), {"label": tf.constant(label, tf.int32)}, tf.range(count), tf.constant(0)
+    )
     losses = model.losses(batch, training=True)
     dropped = np.mean(model.seen[0].numpy() == 2)
     assert dropped == pytest.approx(0.25, abs=0.03)

@@ -327,7 +327,7 @@ def test_the_loss_of_the_best_guess(kind):
     """E |eps - eps*|^2 at time t is alpha^2 s^2 / (alpha^2 s^2 + sigma^2); the loss averages over all times."""
     count, sde = 40_000, KINDS[kind]
     x = stats.norm(M, S).rvs((count, 1), random_state=0).astype("float32")
-    found = Exact(kind).losses(Batch(tf.constant(x), None, tf.range(count), tf.constant(0)), training=True)["loss"]
+    found = Exact(kind).losses(Batch(tf.constant(x), {}, tf.range(count), tf.constant(0)), training=True)["loss"]
 
     def at(time):
         alpha, sigma = moments(sde, time)

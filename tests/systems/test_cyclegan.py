@@ -19,7 +19,7 @@ def build(**arguments):
 
 def batch_of(x, label, seed=3):
     x, label, seed = map(tf.convert_to_tensor, (x, label, seed))
-    return Batch(x, label, tf.range(len(x)), seed, 1.0, len(x))
+    return Batch(x, {"label": label}, tf.range(len(x)), seed, 1.0, len(x))
 
 
 def pictures(count):

@@ -180,14 +180,14 @@ def test_remembered_logits_are_those_of_a_whole_pass():
 
         return choose
 
-    np.testing.assert_array_equal(model.join(model.fill(follow, 3, tf.constant(text, tf.int32))), codes)
+    np.testing.assert_array_equal(model.join(model.fill(follow, 3, {"text": tf.constant(text, tf.int32)})), codes)
     np.testing.assert_allclose(np.stack([*seen.values()], 1), whole, atol=1e-5)
 
 
 def test_text_and_codes_weigh_one_and_seven():
     model = wild()
     batch = kerasgen.core.batch.Batch(
-        None, tf.constant(draw.integers(1, 256, (3, 5)), tf.int32), tf.range(3), tf.constant(0)
+        None, {"text": tf.constant(draw.integers(1, 256, (3, 5)), tf.int32)}, tf.range(3), tf.constant(0)
     )
     values = model.prior_losses(batch, [tf.constant(draw.integers(6, size=(3, 4, 4)), tf.int32)], False)
     expected = math.log(2) * (values["bits_per_byte"] / 8 + 7 * values["bits_per_code"] / 8)

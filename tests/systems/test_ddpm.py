@@ -147,7 +147,7 @@ def test_the_bound_is_the_published_one(variance):
 def test_mirrored_pictures_are_learned_in_training_alone():
     x = pictures(64)
     batch, model = (
-        Batch(tf.constant(x), None, tf.range(64), tf.constant(5)),
+        Batch(tf.constant(x), {}, tf.range(64), tf.constant(5)),
         wild(multipliers=(1,), attention=()),
     )
     model.mirror = 1.0

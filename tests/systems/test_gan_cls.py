@@ -25,7 +25,9 @@ def build(**arguments):
 
 
 def batch_of(x, text, seed=3):
-    return Batch(*map(tf.convert_to_tensor, (x, text)), tf.range(len(x)), tf.constant(seed), 1.0, len(x))
+    return Batch(
+        tf.convert_to_tensor(x), {"text": tf.convert_to_tensor(text)}, tf.range(len(x)), tf.constant(seed), 1.0, len(x)
+    )
 
 
 @pytest.fixture
@@ -54,11 +56,11 @@ def test_the_discriminators_loss_is_the_papers():
 def test_encoders_learn_from_all_wrong_pairs_of_a_batch(batch):
     model = build()
     x = model.picture_encoder(2 * batch.x - 1).numpy()
-    t = model.text_encoder(batch.label).numpy()
+    t = model.text_encoder(batch.given["text"]).numpy()
     total = 0.0
     for i in range(6):
         for j in range(6):
-            if not np.array_equal(batch.label[i], batch.label[j]):
+            if not np.array_equal(batch.given["text"][i], batch.given["text"][j]):
                 right = x[i] @ t[i]
                 total += max(0, 1 - right + x[i] @ t[j]) + max(0, 1 - right + x[j] @ t[i])
     found = float(model.match(batch, training=True)["encoder_loss"])
@@ -66,7 +68,7 @@ def test_encoders_learn_from_all_wrong_pairs_of_a_batch(batch):
 
 
 def test_wrong_texts_are_those_of_the_same_number_of_places_on(batch):
-    model, texts = build(), batch.label.numpy()
+    model, texts = build(), batch.given["text"].numpy()
     shifts = set()
     for seed in range(60):
         wrong = model.others(batch._replace(seed=tf.constant(seed)), training=True).numpy()
@@ -77,7 +79,7 @@ def test_wrong_texts_are_those_of_the_same_number_of_places_on(batch):
 
 def test_texts_that_are_equal_are_no_wrong_pair(batch):
     """A batch in which all texts are the same has no lie to tell but the generator's."""
-    same = batch._replace(label=tf.repeat(batch.label[:1], 6, 0))
+    same = batch._replace(given={"text": tf.repeat(batch.given["text"][:1], 6, 0)})
     model = build(mismatch=0.4)
     text = model.text_encoder(same.label)
     fake = model.draw(same.seed, 0, same.index, text, training=True)
@@ -93,7 +95,7 @@ def test_texts_that_are_equal_are_no_wrong_pair(batch):
 def test_interpolation_adds_what_the_discriminator_gets_wrong_between_two_texts(batch):
     model, plain = build(interpolation=0.7), build(interpolation=0.0)
     with_it, without = (float(m.fool(batch, training=False)["generator_loss"]) for m in (model, plain))
-    between = 0.5 * (model.text_encoder(batch.label) + model.text_encoder(tf.zeros_like(batch.label)))
+    between = 0.5 * (model.text_encoder(batch.given["text"]) + model.text_encoder(tf.zeros_like(batch.given["text"])))
     fake = model.draw(batch.seed, 1, batch.index, between)
     extra = -log_sigmoid(model.discriminator([fake, between])).mean()
     assert with_it - without == pytest.approx(0.7 * extra, rel=1e-4)
@@ -104,7 +106,7 @@ def test_the_second_stage_leaves_texts_as_they_are(batch):
     model.compile()
     model.enter_stage(1, 0, 1)
     before = [v.numpy() for v in (*model.text_encoder.weights, *model.picture_encoder.weights)]
-    model.train_on_batch(batch.x, batch.label)
+    model.train_on_batch(batch.x, batch.given["text"])
     after = [v.numpy() for v in (*model.text_encoder.weights, *model.picture_encoder.weights)]
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 

@@ -41,7 +41,7 @@ def test_the_bound_does_not_teach_the_noise(monkeypatch):
     last = model.network.trainable_variables[-2]
     assert last.shape == (3, 3, 8, 2)
     x = tf.constant(np.random.default_rng(0).integers(17, size=(8, 8, 8, 1)) / 16, tf.float32)
-    batch = Batch(x, tf.constant([0, 1, 2, 0, 1, 2, 0, 1]), tf.range(8), tf.constant(0))
+    batch = Batch(x, {"label": tf.constant([0, 1, 2, 0, 1, 2, 0, 1])}, tf.range(8), tf.constant(0))
     for share in (0.0, 1.0):
         monkeypatch.setattr(guidance, "BOUND_SHARE", share)
         with tf.GradientTape() as tape:
@@ -56,7 +56,7 @@ def test_colour_that_is_not_square_in_three_resolutions(guide):
     model = wild(**COLOUR, guide=guide, sampler="ancestral", mirror=0.5)
     x = samples(model)
     assert x.shape == (2, 8, 12, 3) and 0 <= x.min() < x.max() <= 1
-    batch = Batch(tf.constant(x), tf.constant([0, 2]), tf.range(2), tf.constant(0))
+    batch = Batch(tf.constant(x), {"label": tf.constant([0, 2])}, tf.range(2), tf.constant(0))
     assert all(np.isfinite(loss) for loss in model.losses(batch, training=True).values())
 
 

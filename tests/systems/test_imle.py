@@ -48,7 +48,7 @@ def test_more_candidates_never_raise_the_loss():
     losses = []
     for candidates in (1, 10, 100, 1000):
         model = build(candidates=candidates, **PICTURES)
-        batch = kerasgen.core.batch.Batch(x, None, tf.range(20), tf.constant(0))
+        batch = kerasgen.core.batch.Batch(x, {}, tf.range(20), tf.constant(0))
         losses.append(float(model.losses(batch, training=False)["loss"]))
     assert losses == sorted(losses, reverse=True) and losses[-1] < losses[0] - 1e-3
 

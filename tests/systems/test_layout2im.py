@@ -30,7 +30,7 @@ def batch():
     layout = said(build(), 4)
     layout[1, 0, 0] = layout[2, 1, 0] = -1
     x = np.random.default_rng(0).random((4, 8, 8, 1)).astype("float32")
-    return Batch(tf.constant(x), tf.constant(layout), tf.range(4), tf.constant(3), 1.0, 4)
+    return Batch(tf.constant(x), {"layout": tf.constant(layout)}, tf.range(4), tf.constant(3), 1.0, 4)
 
 
 # --- boxes ------------------------------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ def test_other_crops_are_bilinear_samples():
 
 
 def test_rows_that_are_no_object_repeat_the_first(batch):
-    layout, filled = batch.label.numpy(), boxes.filled(batch.label).numpy()
+    layout, filled = batch.given["layout"].numpy(), boxes.filled(batch.given["layout"]).numpy()
     np.testing.assert_array_equal(filled[1], layout[1][[1, 1, 2]])
     np.testing.assert_array_equal(filled[2], layout[2][[0, 0, 2]])
     np.testing.assert_array_equal(filled[[0, 3]], layout[[0, 3]])
@@ -80,7 +80,7 @@ def test_losses_are_sums_over_scenes_and_their_objects(batch):
     """As the paper has them, one scene and one object at a time."""
     model = build()
     found = {name: float(value) for name, value in model.losses(batch, training=False).items()}
-    x, layout = 2 * batch.x - 1, batch.label
+    x, layout = 2 * batch.x - 1, batch.given["layout"]
     z, eps = (model.draw(batch.seed, step, batch.index).numpy() for step in (0, 1))
     crops = boxes.crops(x, layout, model.crop_size)
     there, label = layout[..., 0].numpy() >= 0, np.maximum(layout[..., 0].numpy(), 0).astype("int32")
@@ -128,7 +128,7 @@ def test_losses_are_sums_over_scenes_and_their_objects(batch):
 
 def test_rows_that_are_no_object_do_not_count(batch):
     """Neither what their boxes say, nor, for the sums above, their being there."""
-    model, layout = build(), batch.label.numpy().copy()
+    model, layout = build(), batch.given["layout"].numpy().copy()
     layout[1, 0, 1:], layout[2, 1, 1:] = 0.9, 0.1
     changed = batch._replace(label=tf.constant(layout))
     for training in (False, True):

@@ -62,7 +62,7 @@ def test_the_loss_is_the_pseudo_likelihood():
     for pixel in range(4):
         conditional = law / law.sum(axis=pixel, keepdims=True)
         expected = expected - np.log(conditional.reshape(16))
-    batch = kerasgen.core.batch.Batch(tf.constant(pictures(v, model)), None, tf.range(16), tf.constant(0))
+    batch = kerasgen.core.batch.Batch(tf.constant(pictures(v, model)), {}, tf.range(16), tf.constant(0))
     assert float(model.losses(batch, training=False)["loss"]) == pytest.approx(expected.mean(), rel=1e-4)
 
 

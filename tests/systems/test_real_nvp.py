@@ -174,7 +174,7 @@ def test_normalisation_follows_the_paper():
 def test_scales_of_weights_decay_and_the_loss_is_the_likelihood_alone():
     model = wild(image_shape=(4, 4, 1), levels=17)
     x = np.random.default_rng(0).integers(17, size=(4, 4, 4, 1)).astype("float32") / 16
-    batch = kerasgen.core.batch.Batch(tf.constant(x), None, tf.range(4), tf.constant(0))
+    batch = kerasgen.core.batch.Batch(tf.constant(x), {}, tf.range(4), tf.constant(0))
     layer = next(layer for layer in layers_of(model.networks[0], Weighted) if layer.scaled)
     variables = [layer.g.value, layer.v.value]
 

@@ -63,7 +63,7 @@ def test_it_learns_and_what_it_makes_has_its_shape(system):
     else:
         x = draw.uniform(size=(5, *model.image_shape))
     x, about = np.asarray(x, "float32") if x.dtype != "int32" else x, said(model, 5)
-    given = {} if about is None else {model.described: about[:3]}
+    given = {} if about is None else {model.given[0]: about[:3]}
     before = [np.array(v) for v in model.trainable_variables]
     model.compile(seed=3)
     model.fit(x, about, batch_size=3, epochs=max(len(model.stages), 1), verbose=0)

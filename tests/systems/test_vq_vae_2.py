@@ -30,7 +30,7 @@ def build(**arguments):
 
 
 def batch_of(z, seed=3):
-    return Batch(z, None, tf.range(len(z)), tf.constant(seed), 1.0, len(z))
+    return Batch(z, {}, tf.range(len(z)), tf.constant(seed), 1.0, len(z))
 
 
 # --- the quantiser ----------------------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ def everything(model):
 def test_probabilities_of_codes_sum_to_one():
     model = build()  # one top code, four bottom codes: 32 in all
     codes = everything(model)
-    log_p = model.log_prior(model.split(codes)).numpy()
+    log_p = model.log_prior(model.split(codes), {}).numpy()
     assert np.exp(log_p.astype("float64")).sum() == pytest.approx(1.0, abs=1e-5)
     # The same by the logits that are served.
     log_q = tf.nn.log_softmax(model.logits(codes)).numpy()
@@ -139,10 +139,10 @@ def test_samples_follow_the_priors():
         return tf.zeros((len(grids[0]), *model.image_shape))
 
     model.show = keep
-    model.serve_sample(tf.constant(5), tf.range(count))
+    model.serve_sample(tf.constant(5), tf.range(count), {})
     place = (codes[0].numpy() * 2 ** np.arange(model.size)[::-1]).sum(-1)
     found = np.bincount(place, minlength=32)
-    expected = count * np.exp(model.log_prior(model.split(everything(model))).numpy().astype("float64"))
+    expected = count * np.exp(model.log_prior(model.split(everything(model)), {}).numpy().astype("float64"))
     assert ((found - expected) ** 2 / expected).sum() < 61.1  # chi-square of 31, p = 0.001
 
 
@@ -157,10 +157,11 @@ def shipped():
 def test_the_bottom_prior_uses_the_top(shipped):
     model, data = shipped
     x, label = map(tf.constant, data.arrays("test"))
+    given = {"label": label} if model.given else {}
     top, bottom = model.split(model.encode(x))
-    fits = float(tf.reduce_mean(model.log_prior([top, bottom], label)))
+    fits = float(tf.reduce_mean(model.log_prior([top, bottom], given)))
     shuffled = tf.gather(top, np.random.default_rng(0).permutation(len(x)))
-    logits = [model.prior_logits([k, bottom], label)[1] for k in (top, shuffled)]
+    logits = [model.prior_logits([k, bottom], given)[1] for k in (top, shuffled)]
     nats = [tf.nn.sparse_softmax_cross_entropy_with_logits(bottom, each) for each in logits]
     bits = [float(tf.reduce_mean(each)) / np.log(2) for each in nats]
     assert bits[1] > bits[0] + 0.05

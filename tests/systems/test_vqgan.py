@@ -30,7 +30,7 @@ def build(stage=CODES, **arguments):
 
 def batch_of(count=8):
     x, label = (part[:count] for part in kerasgen.data.load("digits").arrays("train"))
-    return Batch(tf.constant(x), tf.constant(label), tf.range(count), tf.constant(3), 1.0, count)
+    return Batch(tf.constant(x), {"label": tf.constant(label)}, tf.range(count), tf.constant(3), 1.0, count)
 
 
 def weights(network):

@@ -141,19 +141,19 @@ class DALLE(quantization.Quantized):
         return falling, gumbel_softmax.annealed(0.0, self.beta, done / self.rising)
 
     def prior_losses(self, batch, codes, training):
-        text_logits, code_logits = self._ask(batch.label, self.join(codes), training)
-        text = _nats(batch.label, text_logits)
+        text_logits, code_logits = self._ask(batch.given["text"], self.join(codes), training)
+        text = _nats(batch.given["text"], text_logits)
         code = _nats(self.join(codes), code_logits)
         loss = text / 8.0 + 7.0 * code / 8.0
         bits = {"bits_per_byte": text / math.log(2.0), "bits_per_code": code / math.log(2.0)}
         return {"prior_loss": loss, "loss": loss, **bits}
 
-    def prior_logits(self, codes, label, training=False):
-        return self.split(self._ask(label, self.join(codes), training)[1])
+    def prior_logits(self, codes, given, training=False):
+        return self.split(self._ask(given["text"], self.join(codes), training)[1])
 
-    def fill(self, choose, count, label):
+    def fill(self, choose, count, given):
         """Sample the codes: the text is read at once, then each code costs one place's work."""
-        features, memory = self.transformer.remember(self.places(self._read(label)))
+        features, memory = self.transformer.remember(self.places(self._read(given["text"])))
         features, memory = tf.cast(features[:, -1], tf.float32), self.transformer.room(memory)
         learned = self.heads[1].kernel, self.heads[1].bias, self.code.embeddings, self.places.embeddings
         head, bias, embedding, places = map(tf.convert_to_tensor, learned)

@@ -119,24 +119,23 @@ class VQVAE2(quantization.Quantized):
     def picture(self, quantized, training=False):
         return self.decoder(quantized, training=training)
 
-    def prior_logits(self, codes, label, training=False):
+    def prior_logits(self, codes, given, training=False):
         top, bottom = (self.seen(k[..., None]) for k in codes)
-        label = [label] if self.num_classes else []
         condition = self.conditioner(top, training=training)
         logits = [
-            self.top_prior([top, *label] if label else top, training=training),
-            self.bottom_prior([bottom, *label, condition], training=training),
+            self.top_prior([top, *given.values()] if given else top, training=training),
+            self.bottom_prior([bottom, *given.values(), condition], training=training),
         ]
         return [tf.squeeze(each, 3) for each in logits]
 
-    def fill(self, choose, count, label):
+    def fill(self, choose, count, given):
         def top_logits(codes):
             x = self.seen(codes[..., None])
-            return self.top_prior([x, label] if self.num_classes else x)
+            return self.top_prior([x, *given.values()] if given else x)
 
         top = samplers.naive(top_logits, choose(0), count, self.grids[0])
         condition = self.conditioner(self.seen(top[..., None]))
-        return [top, self.bottom.fill(choose(1), count, self.seen, label, condition)[..., 0]]
+        return [top, self.bottom.fill(choose(1), count, self.seen, given.get("label"), condition)[..., 0]]
 
     def seen(self, codes):
         """What a prior sees of codes (..., 1): one of K channels is 1."""

@@ -144,13 +144,13 @@ class VQGAN(quantization.Quantized):
             values["discriminator_loss"] = 0.5 * adversarial.hinge_discriminator(real, fake)
         return values
 
-    def prior_logits(self, codes, label, training=False):
+    def prior_logits(self, codes, given, training=False):
         tokens = self.join(codes)
-        logits = self.prior([tokens, label] if self.num_classes else tokens, training=training)
+        logits = self.prior([tokens, *given.values()] if given else tokens, training=training)
         return self.split(logits)
 
-    def fill(self, choose, count, label):
-        return self.split(self.tokens.fill(choose(0), count, label))
+    def fill(self, choose, count, given):
+        return self.split(self.tokens.fill(choose(0), count, given.get("label")))
 
 
 def _encoder(image_shape, widths, blocks, attention, code_dim):

@@ -73,7 +73,7 @@ class Scenes(GenerativeModel):
         return tf.reshape(found, (-1, self.crop_size, self.crop_size, self.image_shape[-1]))
 
     def losses(self, batch, training):
-        x, layout = to_signed(batch.x), batch.label
+        x, layout = to_signed(batch.x), batch.given["layout"]
         there, label = boxes.present(layout), tf.reshape(self.classes_of(layout), (-1,))
         size = (-1, self.objects, self.latent_dim)
 

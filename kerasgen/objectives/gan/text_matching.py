@@ -62,26 +62,26 @@ class MatchingAware(GenerativeModel):
     def match(self, batch, training: bool) -> dict:
         x = to_signed(batch.x)
         if training:  # all are encoded by every replica: what it learns of them is then its own share
-            texts, pictures = (distribute.everyone(batch, rows) for rows in (batch.label, x))
+            texts, pictures = (distribute.everyone(batch, rows) for rows in (batch.given["text"], x))
         else:
-            texts, pictures = tf.zeros_like(batch.label[:1]), -tf.ones_like(x[:1])
+            texts, pictures = tf.zeros_like(batch.given["text"][:1]), -tf.ones_like(x[:1])
         picture, text = (
             self.picture_encoder(x, training=training),
-            self.text_encoder(batch.label, training=training),
+            self.text_encoder(batch.given["text"], training=training),
         )
         wrong_text = picture @ tf.transpose(self.text_encoder(texts, training=training))  # (B, others)
         wrong_picture = text @ tf.transpose(self.picture_encoder(pictures, training=training))
         right = ops.sum(picture * text, axis=1, keepdims=True)
-        counts = differ(batch.label[:, None], texts)
+        counts = differ(batch.given["text"][:, None], texts)
         return {"encoder_loss": structured_hinge(right, wrong_text, wrong_picture, counts)}
 
     def others(self, batch, training: bool):
         """A wrong text for every example (B, text_length): that of the one so many places on, drawn for each step."""
         if not training:
-            return tf.zeros_like(batch.label)
+            return tf.zeros_like(batch.given["text"])
         most = tf.cast(batch.total - 1, tf.float32)
         shift = 1 + tf.cast(most * random.uniform(batch.seed, random.CHOICE, [0], ())[0], tf.int32)
-        return tf.gather(distribute.everyone(batch, batch.label), (batch.index + shift) % batch.total)
+        return tf.gather(distribute.everyone(batch, batch.given["text"]), (batch.index + shift) % batch.total)
 
     def draw(self, seed, step, index, embedding, training: bool = False):
         """Pictures in [-1, 1] from fresh latents; `step` numbers the draws for one seed."""
@@ -91,8 +91,8 @@ class MatchingAware(GenerativeModel):
     def read(self, batch, training: bool):
         """Embeddings of the right and of wrong texts, and which of those are wrong indeed, (B, 1)."""
         wrong = self.others(batch, training)
-        embeddings = (self.text_encoder(text, training=False) for text in (batch.label, wrong))
-        return *embeddings, differ(batch.label, wrong)[:, None]
+        embeddings = (self.text_encoder(text, training=False) for text in (batch.given["text"], wrong))
+        return *embeddings, differ(batch.given["text"], wrong)[:, None]
 
     def judge(self, batch, training: bool) -> dict:
         x, (right, wrong, counts) = to_signed(batch.x), self.read(batch, training)

@@ -59,11 +59,11 @@ class Quantized(GenerativeModel):
         """Hook: x from the vectors of every level."""
         raise NotImplementedError
 
-    def prior_logits(self, codes: list, label, training: bool = False) -> list:
+    def prior_logits(self, codes: list, given: dict, training: bool = False) -> list:
         """Hook: logits (B, h, w, K) of every level, each from the codes before, in raster order, and earlier levels."""
         raise NotImplementedError
 
-    def fill(self, choose, count, label) -> list:
+    def fill(self, choose, count, given: dict) -> list:
         """Hook: codes (B, h, w) of every level; `choose(level)(place, logits (B, K))` picks those of one place."""
         raise NotImplementedError
 
@@ -87,7 +87,7 @@ class Quantized(GenerativeModel):
 
     def prior_losses(self, batch, codes: list, training: bool) -> dict:
         """Hook: what the prior descends, and figures; if a model says nothing, the nats of the codes."""
-        nats = -ops.mean(self.log_prior(codes, batch.label, training))
+        nats = -ops.mean(self.log_prior(codes, batch.given, training))
         return {"prior_loss": nats, "loss": nats, "bits_per_code": nats / (self.size * math.log(2.0))}
 
     def level(self, i: int, z) -> Level:
@@ -101,9 +101,9 @@ class Quantized(GenerativeModel):
             return self.code_losses(batch, x, training)
         return self.prior_losses(batch, [level.codes for level in self.levels_of(x)], training)
 
-    def log_prior(self, codes: list, label=None, training: bool = False):
+    def log_prior(self, codes: list, given: dict, training: bool = False):
         """log P of the codes of all levels, (B,) nats."""
-        logits = self.prior_logits(codes, label, training)
+        logits = self.prior_logits(codes, given, training)
         each = [-tf.nn.sparse_softmax_cross_entropy_with_logits(k, l) for k, l in zip(codes, logits, strict=True)]
         return sum(tf.reduce_sum(log_p, (1, 2)) for log_p in each)
 
@@ -134,8 +134,8 @@ class Quantized(GenerativeModel):
     def serve_decode(self, code):
         return self.show(self.split(code))
 
-    def serve_logits(self, code, label=None):
-        return self.join(self.prior_logits(self.split(code), label))
+    def serve_logits(self, code, given):
+        return self.join(self.prior_logits(self.split(code), given))
 
     def show(self, codes: list):
         """The picture in [0, 1] that codes stand for."""
@@ -145,7 +145,7 @@ class Quantized(GenerativeModel):
     def serve_reconstruct(self, x):
         return self.show([level.codes for level in self.levels_of(to_signed(x))])
 
-    def serve_sample(self, seed, index, label=None, temperature=1.0, top_k=0, top_p=1.0):
+    def serve_sample(self, seed, index, given, temperature=1.0, top_k=0, top_p=1.0):
         gumbel = temperature * random.gumbel(seed, random.CHOICE, index, (self.size, self.codes))
         first = [sum(h * w for h, w in self.grids[:level]) for level in range(len(self.grids))]
 
@@ -155,7 +155,7 @@ class Quantized(GenerativeModel):
         def among(logits):
             return samplers.likeliest(tf.reshape(logits, (-1, self.codes)), temperature, top_k, top_p)
 
-        return self.show(self.fill(choose, tf.shape(index)[0], label))
+        return self.show(self.fill(choose, tf.shape(index)[0], given))
 
 
 def straight_through(z, quantized):
