@@ -66,8 +66,10 @@ class Training:
                 self.place.assign(self.place + [0, 1, 0])
         else:
             seed = random.fold(self.seed, EVALUATION)
-            counts = [mean.count.value for mean in self._means.values()]  # a stage may not report all of them
-            first += tf.cast(tf.reduce_max(counts) if self.stages else counts[0], tf.int32)  # examples seen before
+            counts = [
+                mean.count.value for mean in self._means.values()
+            ]  # not all of them are reported in a stage, or in evaluation
+            first += tf.cast(tf.reduce_max(counts), tf.int32)  # examples seen before
         return Batch(x, given, first + tf.range(tf.shape(x)[0]), seed, share, total)
 
     def _as_port(self, value, port):
@@ -81,7 +83,7 @@ class Training:
         Examples count alike: a short last batch counts by its length, and replicas by their shares. A stage reports its
         own figures alone.
         """
-        names = [name for name in self._means if name in values or not self.stages]
+        names = [name for name in self._means if name in values]
         means = distribute.total([values[name] * batch.share for name in names])
         for name, value in zip(names, means, strict=True):
             self._means[name].update_state(value, sample_weight=batch.total)

@@ -9,7 +9,7 @@ from tiny import TINY
 import kerasgen
 from kerasgen.core import random
 from kerasgen.data.description import Data
-from kerasgen.objectives.gan import adversarial
+from kerasgen.objectives.gan import game, losses
 
 
 def log_sigmoid(logit):
@@ -20,21 +20,21 @@ def test_losses_equal_numpy():
     generator = np.random.default_rng(0)
     real, fake = (generator.normal(0, 4, (16, 1)).astype("float32") for _ in range(2))
     judged = -log_sigmoid(real).mean() - log_sigmoid(-fake).mean()
-    np.testing.assert_allclose(adversarial.non_saturating_discriminator(real, fake), judged, rtol=1e-6)
-    np.testing.assert_allclose(adversarial.non_saturating_generator(fake), -log_sigmoid(fake).mean(), rtol=1e-6)
-    np.testing.assert_allclose(adversarial.minimax_generator(fake), log_sigmoid(-fake).mean(), rtol=1e-6)
+    np.testing.assert_allclose(losses.non_saturating_discriminator(real, fake), judged, rtol=1e-6)
+    np.testing.assert_allclose(losses.non_saturating_generator(fake), -log_sigmoid(fake).mean(), rtol=1e-6)
+    np.testing.assert_allclose(losses.minimax_generator(fake), log_sigmoid(-fake).mean(), rtol=1e-6)
 
 
 def test_losses_are_finite_where_a_logarithm_of_a_sigmoid_is_not():
     sure = np.array([[-200.0], [200.0]], "float32")
-    assert np.isfinite(adversarial.non_saturating_discriminator(sure, sure))
-    assert np.isfinite(adversarial.non_saturating_generator(sure))
+    assert np.isfinite(losses.non_saturating_discriminator(sure, sure))
+    assert np.isfinite(losses.non_saturating_generator(sure))
 
 
 def test_the_non_saturating_loss_keeps_its_gradient():
     logit = tf.Variable([[-8.0]])  # a discriminator that is sure of a fake
     with tf.GradientTape(persistent=True) as tape:
-        minimax, other = adversarial.minimax_generator(logit), adversarial.non_saturating_generator(logit)
+        minimax, other = losses.minimax_generator(logit), losses.non_saturating_generator(logit)
     weak, strong = (abs(tape.gradient(loss, logit).numpy().item()) for loss in (minimax, other))
     assert weak == pytest.approx(1 / (1 + np.exp(8)), rel=1e-4) and strong == pytest.approx(1, abs=1e-3)
     assert strong / weak > 2000
@@ -47,7 +47,7 @@ def test_the_best_discriminator_is_the_log_ratio():
 
     def value(logits):
         """V by quadrature; a score of 1e4 is a certain one, whose own term of the loss is zero."""
-        loss = adversarial.non_saturating_discriminator
+        loss = losses.non_saturating_discriminator
         real = [loss(np.float32([d]), np.float32([-1e4])) for d in logits]
         fake = [loss(np.float32([1e4]), np.float32([d])) for d in logits]
         return -np.trapezoid(density[0] * real + density[1] * fake, x)
@@ -60,38 +60,31 @@ def test_the_best_discriminator_is_the_log_ratio():
 
 def test_a_game_at_rest_costs_two_logarithms_of_two():
     zero = np.zeros((4, 1), "float32")
-    np.testing.assert_allclose(adversarial.non_saturating_discriminator(zero, zero), 2 * np.log(2), rtol=1e-6)
+    np.testing.assert_allclose(losses.non_saturating_discriminator(zero, zero), 2 * np.log(2), rtol=1e-6)
 
 
-class Game(adversarial.Adversarial):
+class Points(game.Game):
     """Points of ten classes; it writes down what each step of a player sees."""
 
     kinds = ("vector",)
 
-    def __init__(self, discriminator_steps=3, **kwargs):
+    def __init__(self, critic_steps=3, **kwargs):
         super().__init__(**kwargs)
-        self.image_shape, self.num_classes, self.discriminator_steps = (2,), 10, discriminator_steps
+        self.image_shape, self.num_classes, self.critic_steps = (2,), 10, critic_steps
         self.generator = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2)])
         self.discriminator = keras.Sequential([keras.Input((2,)), keras.layers.Dense(10)])
         object.__setattr__(self, "judged", [])
         object.__setattr__(self, "fooled", [])
 
-    def draw(self, seed, step, index, label=None, training=False):
-        return self.generator(random.normal(seed, random.LATENT + step, index, (1,)))
+    def prior(self, seed, stream, index):
+        return random.normal(seed, stream, index, (1,))
 
-    def discriminator_loss(self, real, fake):
-        return adversarial.non_saturating_discriminator(real, fake)
+    def picture(self, latent, given, training=False):
+        return self.generator(latent)
 
-    def generator_loss(self, fake):
-        return adversarial.non_saturating_generator(fake)
-
-    def judge(self, batch, step, training):
-        self.judged.append(batch)
-        return super().judge(batch, step, training)
-
-    def fool(self, batch, step, training):
-        self.fooled.append(batch)
-        return super().fool(batch, step, training)
+    def values(self, batch, step, players, training):
+        (self.judged if "discriminator" in players else self.fooled).append(batch)
+        return super().values(batch, step, players, training)
 
 
 COUNT = 22
@@ -124,7 +117,7 @@ SOURCES = {  # what `fit` is given, examples that an epoch sees, sizes of the di
 
 def played(given, steps=3, **compiled):
     keras.utils.set_random_seed(0)
-    model = Game(steps)
+    model = Points(steps)
     model.compile(seed=1, **{f"{player}_optimizer": keras.optimizers.SGD(0.1) for player in model.players}, **compiled)
     model.fit(**(given() if callable(given) else given), epochs=2, verbose=0)
     return model
@@ -155,7 +148,7 @@ def test_one_step_of_the_discriminator_takes_the_batch_as_it_is():
 
 def test_a_batch_with_fewer_examples_than_steps_leaves_a_part_empty():
     """It changes no weight and no figure."""
-    model = Game()
+    model = Points()
     model.compile(**{f"{player}_optimizer": keras.optimizers.SGD(0.1) for player in model.players})
     batch = model.batch((POINTS[:2], CLASSES[:2]))
     shares = [float(batch.part(step, 3).share) for step in range(3)]
@@ -163,7 +156,7 @@ def test_a_batch_with_fewer_examples_than_steps_leaves_a_part_empty():
     assert shares == [1.0, 1.0, 0.0] and totals == [1, 1, 0]
     kernel = model.discriminator.trainable_variables[0].numpy()
     empty = batch.part(2, 3)
-    values = model.descend(empty, "discriminator", lambda: model.judge(empty, 0, True))
+    values = model.descend(empty, "discriminator", lambda: model.values(empty, 0, ("discriminator",), True))
     np.testing.assert_array_equal(model.discriminator.trainable_variables[0].numpy(), kernel)
     assert np.isfinite(values["discriminator_loss"])
 
@@ -179,7 +172,7 @@ def test_steps_on_other_examples_do_not_depend_on_how_the_step_is_run():
 def test_every_step_has_fresh_latents():
     model = kerasgen.build("dcgan", **TINY["dcgan"])
     model.compile(run_eagerly=True)
-    object.__setattr__(model, "discriminator_steps", 2)
+    object.__setattr__(model, "critic_steps", 2)
     seen = []
     prior = model.prior
     object.__setattr__(model, "prior", lambda *key: seen.append(prior(*key)) or seen[-1])

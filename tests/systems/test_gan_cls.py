@@ -63,7 +63,7 @@ def test_encoders_learn_from_all_wrong_pairs_of_a_batch(batch):
             if not np.array_equal(batch.given["text"][i], batch.given["text"][j]):
                 right = x[i] @ t[i]
                 total += max(0, 1 - right + x[i] @ t[j]) + max(0, 1 - right + x[j] @ t[i])
-    found = float(model.match(batch, training=True)["encoder_loss"])
+    found = float(model.match(batch, training=True)[None])
     assert found == pytest.approx(total / 36, rel=1e-5) and found > 0.1
 
 
@@ -81,22 +81,27 @@ def test_texts_that_are_equal_are_no_wrong_pair(batch):
     """A batch in which all texts are the same has no lie to tell but the generator's."""
     same = batch._replace(given={"text": tf.repeat(batch.given["text"][:1], 6, 0)})
     model = build(mismatch=0.4)
-    text = model.text_encoder(same.label)
-    fake = model.draw(same.seed, 0, same.index, text, training=True)
+    text = model.text_encoder(same.given["text"])
+    fake = model.draw(same.seed, 0, same.index, {"text": text}, training=True)
     real, made = (
         -log_sigmoid(sign * model.discriminator([x, text], training=True)).mean()
         for sign, x in ((1, 2 * same.x - 1), (-1, fake))
     )
-    found = float(model.judge(same, training=True)["discriminator_loss"])
+    found = float(model.values(same, 0, ("discriminator",), training=True)["discriminator_loss"])
     assert found == pytest.approx(real + 0.6 * made, rel=1e-4) and made > 0.1
-    assert float(model.judge(batch, training=True)["discriminator_loss"]) > real + 0.6 * made + 0.01
+    assert (
+        float(model.values(batch, 0, ("discriminator",), training=True)["discriminator_loss"])
+        > real + 0.6 * made + 0.01
+    )
 
 
 def test_interpolation_adds_what_the_discriminator_gets_wrong_between_two_texts(batch):
     model, plain = build(interpolation=0.7), build(interpolation=0.0)
-    with_it, without = (float(m.fool(batch, training=False)["generator_loss"]) for m in (model, plain))
+    with_it, without = (
+        float(m.values(batch, 0, ("generator",), training=False)["generator_loss"]) for m in (model, plain)
+    )
     between = 0.5 * (model.text_encoder(batch.given["text"]) + model.text_encoder(tf.zeros_like(batch.given["text"])))
-    fake = model.draw(batch.seed, 1, batch.index, between)
+    fake = model.draw(batch.seed, 1, batch.index, {"text": between})
     extra = -log_sigmoid(model.discriminator([fake, between])).mean()
     assert with_it - without == pytest.approx(0.7 * extra, rel=1e-4)
 

@@ -175,8 +175,10 @@ def test_reals_and_fakes_meet_at_the_resolution_reached(model):
     for name, size in {"4x4": 4, "fade in 8x8": 8, "8x8": 8, "fade in 16x16": 16, "16x16": 16}.items():
         stage(model, name, 3)
         assert model.real(2.0 * x - 1.0).shape == (4, size, size, 1)
-        values = model.judge(model.batch((x,)), 0, training=True)
-        assert np.isfinite(values["discriminator_loss"])
+        values = model.values(model.batch((x,)), 0, ("discriminator",), training=True)
+        assert np.isfinite(values["discriminator_loss"]) and values["slope"] > 0
+        play = model.play(model.batch((x,)), 0, training=False)
+        assert play.x.shape == play.made.shape == (4, size, size, 1)
 
 
 def test_optimisers_begin_anew_with_every_stage():

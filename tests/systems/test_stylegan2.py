@@ -144,7 +144,7 @@ def test_truncation_pulls_styles_to_their_mean(model):
     whole, half, none = (model.sample(4, seed=7, truncation=t) for t in (1.0, 0.5, 0.0))
     np.testing.assert_allclose(none - none[:1], 0, atol=1e-6)  # one picture for all latents
     assert np.ptp(whole, axis=0).max() > np.ptp(half, axis=0).max() > 1e-4
-    draws = adversarial_picture(model, model.draw(7, 0, tf.range(4)))
+    draws = adversarial_picture(model, model.draw(7, 0, tf.range(4), {}))
     np.testing.assert_allclose(whole, draws, atol=1e-6)
 
 
@@ -154,7 +154,7 @@ def adversarial_picture(model, x):
 
 def test_the_mean_style_follows_the_styles(model):
     for step in range(60):
-        model.draw(step, 0, tf.range(64), training=True)
+        model.draw(step, 0, tf.range(64), {}, training=True)
     expected = np.mean([model.style(s, random.LATENT, tf.range(64)).numpy().mean(0) for s in range(20)], 0)
     distance = np.linalg.norm(model.mean_style.numpy() - (1 - 0.995**60) * expected)
     assert distance < 0.2 * np.linalg.norm((1 - 0.995**60) * expected)
@@ -194,38 +194,38 @@ def test_r1_is_paid_every_so_many_steps_only(model):
     x = tf.constant(rng(0).uniform(size=(8, 8, 8, 1)).astype("float32"))
     still = {f"{p}_optimizer": keras.optimizers.SGD(0.0) for p in model.players}
     model.compile(run_eagerly=True, **still)
-    found = []
-    for step in range(2 * model.r1_every + 1):
-        batch = model.batch((x,))
-        seen = 2.0 * x - 1.0
-        found.append(float(model.discriminator_penalty(batch, seen, None)))
+    found, (r1, _) = [], model.penalties
+    for step in range(2 * r1.every + 1):
+        found.append(float(r1(model, model.play(model.batch((x,)), 0, training=True))))
         model.generator_optimizer.iterations.assign(step + 1)
+    seen = 2.0 * x - 1.0
     with tf.GradientTape() as tape:
         tape.watch(seen)
-        total = tf.reduce_sum(model.realness(seen, None, False))
+        total = tf.reduce_sum(model.realness(seen, {}))
     slope = np.square(tape.gradient(total, seen)).sum((1, 2, 3)).mean()
     paid = np.array(found) > 0
-    np.testing.assert_array_equal(np.flatnonzero(paid), np.arange(3) * model.r1_every)
-    np.testing.assert_allclose(np.array(found)[paid], model.gamma / 2 * slope * model.r1_every, rtol=1e-4)
+    np.testing.assert_array_equal(np.flatnonzero(paid), np.arange(3) * r1.every)
+    np.testing.assert_allclose(np.array(found)[paid], model.arguments["gamma"] / 2 * slope * r1.every, rtol=1e-4)
 
 
 def test_the_mean_path_length_moves_when_it_is_paid(model):
     x = tf.constant(rng(0).uniform(size=(8, 8, 8, 1)).astype("float32"))
     model.compile(run_eagerly=True, **{f"{p}_optimizer": keras.optimizers.SGD(0.0) for p in model.players})
-    batch = model.batch((x,))
-    penalty = float(model.generator_penalty(batch))
+    batch, (_, paths) = model.batch((x,)), model.penalties
+    play = model.play(batch, 1, training=True)
+    penalty = float(paths(model, play))
     mean = float(model.mean_length)
     assert penalty > 0 and mean > 0
     noise = random.normal(batch.seed, random.NOISE + 3, batch.index, model.image_shape)
     w = model.styles(batch.seed, 2, batch.index, training=True)  # mixed, as in the authors' code
     lengths = penalties.path_lengths(lambda w: model.synthesise(batch.seed, 2, batch.index, w), w, noise)
     assert mean == pytest.approx(np.mean(lengths), rel=1e-4)  # it starts at the first ones
-    assert penalty == pytest.approx(model.path_every * model.path_weight * np.var(lengths), rel=1e-3)
+    assert penalty == pytest.approx(paths.every * paths.weight * np.var(lengths), rel=1e-3)
     model.generator_optimizer.iterations.assign(1)
-    assert float(model.generator_penalty(batch)) == 0 and float(model.mean_length) == mean
-    model.generator_optimizer.iterations.assign(model.path_every)
+    assert float(paths(model, play)) == 0 and float(model.mean_length) == mean
+    model.generator_optimizer.iterations.assign(paths.every)
     model.mean_length.assign(2.0 * mean)
-    model.generator_penalty(batch)
+    paths(model, play)
     assert float(model.mean_length) == pytest.approx(1.99 * mean, rel=1e-4)
 
 

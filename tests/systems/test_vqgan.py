@@ -11,7 +11,7 @@ from kerasgen.core.batch import Batch
 from kerasgen.metrics.features import DigitsClassifier
 from kerasgen.nets import perceptual
 from kerasgen.nets.codebook import LearnedCodebook, perplexity
-from kerasgen.objectives.gan import adversarial
+from kerasgen.objectives.gan import losses
 from kerasgen.objectives.vq import quantization
 
 CODES, GAME, PRIOR = range(3)
@@ -117,9 +117,9 @@ def test_the_weight_of_the_game_is_that_of_a_second_tape():
 @pytest.mark.parametrize("scale", [0.1, 10.0])
 def test_the_game_pulls_as_hard_however_it_is_scaled(scale):
     first, second = tf.constant([3.0, 4.0]), tf.constant([0.6, -0.8])
-    weight = adversarial.adaptive_weight(first, scale * second)
+    weight = losses.adaptive_weight(first, scale * second)
     assert float(tf.norm(weight * scale * second)) == pytest.approx(5.0, rel=1e-4)
-    assert float(adversarial.adaptive_weight(first, 1e-9 * second)) == 1e4
+    assert float(losses.adaptive_weight(first, 1e-9 * second)) == 1e4
 
 
 def test_before_its_stage_nothing_of_the_discriminator_moves():

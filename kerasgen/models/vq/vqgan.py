@@ -25,7 +25,7 @@ from kerasgen.nets.codebook import LearnedCodebook
 from kerasgen.nets.gan import patch_discriminator
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
-from kerasgen.objectives.gan import adversarial
+from kerasgen.objectives.gan import losses
 from kerasgen.objectives.vq import quantization
 
 
@@ -128,7 +128,7 @@ class VQGAN(quantization.Quantized):
             rebuilt = values["reconstruction"] + values["perceptual"]
             if game:
                 score = self.discriminator(y, training=training)
-                values["generator_loss"] = adversarial.hinge_generator(score)
+                values["generator_loss"] = losses.critic_generator(score)
         values["commitment"] = quantization.commitment(level.z, vector)
         learned = quantization.commitment(vector, level.z)
         values["loss"] = values["autoencoder_loss"] = rebuilt + learned + self.commitment * values["commitment"]
@@ -137,11 +137,11 @@ class VQGAN(quantization.Quantized):
                 kernel = self.decoder.get_layer("last").kernel
                 pulls = tape.gradient(rebuilt, kernel), tape.gradient(values["generator_loss"], kernel)
                 pulls = distribute.total([pull * batch.share for pull in pulls])
-                weight = self.adversarial * adversarial.adaptive_weight(*pulls)
+                weight = self.adversarial * losses.adaptive_weight(*pulls)
                 values["autoencoder_loss"] += weight * values["generator_loss"]
             real = self.discriminator(x, training=training)
             fake = self.discriminator(tf.stop_gradient(y), training=training)
-            values["discriminator_loss"] = 0.5 * adversarial.hinge_discriminator(real, fake)
+            values["discriminator_loss"] = 0.5 * losses.hinge_discriminator(real, fake)
         return values
 
     def prior_logits(self, codes, given, training=False):

@@ -1,9 +1,88 @@
-"""What networks of a game pay for beside the game: free functions that return scalars to be added to a loss."""
+"""What players of a game pay for beside the game.
+
+A penalty is a value that a game lists: who pays, under which figure, how much of it and how often. The functions that
+they are made of return scalars and know nothing of games.
+"""
 
 from __future__ import annotations
 
 import tensorflow as tf
 from keras import ops
+
+from kerasgen.core import random
+
+
+class Penalty:
+    """A scalar that a player pays, `weight` times, on average over steps.
+
+    Args:
+        weight: of it in the player's loss.
+        every: steps from one payment to the next, which is then so many times as high (lazy regularisation).
+
+    Attributes:
+        player: who pays.
+        figure: under which it is reported.
+    """
+
+    player = "discriminator"
+    figure = ""
+
+    def __init__(self, weight: float, every: int = 1):
+        self.weight, self.every = weight, every
+
+    def __call__(self, game, play):
+        """What is paid in this turn, 0 where none is due."""
+        measure = self.measured(game, play)
+        paid = measure() if self.every == 1 else when(due(game.clock, self.every), measure, like=0.0)
+        return self.every * self.weight * paid
+
+    def measured(self, game, play):
+        """Hook: a function of no arguments that computes the scalar; what it looks at is computed before."""
+        raise NotImplementedError
+
+
+class R1(Penalty):
+    """gamma / 2 E |dD(x)/dx|^2 at pictures of the data (Mescheder et al., 2018, arXiv:1801.04406)."""
+
+    figure = "r1"
+
+    def __init__(self, gamma: float, every: int = 1):
+        super().__init__(gamma / 2.0, every)
+
+    def measured(self, game, play):
+        x, given = play.x, play.batch.given
+        return lambda: r1(lambda x: game.realness(x, given), x)
+
+
+class Slope(Penalty):
+    """E (|dD(y)/dy| - 1)^2 between the data and what is made: y = u x + (1 - u) G(z), u ~ U(0, 1).
+
+    Reference: Gulrajani et al., 2017, arXiv:1704.00028.
+    """
+
+    figure = "slope"
+
+    def measured(self, game, play):
+        batch, x, made = play.batch, play.x, play.made
+        u = random.uniform(batch.seed, random.NOISE, batch.index, (1,) * (len(x.shape) - 1))
+        return lambda: slope(lambda y: game.realness(y, batch.given), u * x + (1.0 - u) * made)
+
+
+class Orthogonal(Penalty):
+    """sum_W |W'W . (1 - I)|^2 over the kernels of the generator (Brock et al., 2018, arXiv:1809.11096).
+
+    Args:
+        kernels: function of a network that returns them.
+    """
+
+    player, figure = "generator", "orthogonality"
+
+    def __init__(self, weight: float, kernels):
+        super().__init__(weight)
+        self.kernels = kernels
+
+    def measured(self, game, play):
+        return lambda: sum(map(off_diagonal, self.kernels(game.generator)))
 
 
 def off_diagonal(kernel):

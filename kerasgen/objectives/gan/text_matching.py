@@ -18,17 +18,18 @@ arXiv:1605.05396, algorithm 1.
 
 from __future__ import annotations
 
+import functools
+
 import tensorflow as tf
 from keras import ops
 
 from kerasgen.core import distribute, random
-from kerasgen.core.model import GenerativeModel
-from kerasgen.core.ranges import from_signed, to_signed
+from kerasgen.core.ranges import to_signed
 from kerasgen.core.stages import Stage
-from kerasgen.objectives.gan.adversarial import non_saturating_generator
+from kerasgen.objectives.gan import game, losses
 
 
-class MatchingAware(GenerativeModel):
+class MatchingAware(game.Game):
     """A generator and a discriminator that both read, after the encoder through which they do.
 
     A model builds the attributes below and calls `learn_in_stages`. Inside, pictures are in [-1, 1].
@@ -43,8 +44,8 @@ class MatchingAware(GenerativeModel):
     """
 
     players = ("encoder", "discriminator", "generator")
-    reports = ("encoder_loss", "discriminator_loss", "generator_loss")
     serves = ("sample",)
+    serve_decode = serve_energy = None  # pictures are made of texts and judged with them
     mismatch: float = 0.5
     interpolation: float = 0.0
 
@@ -73,7 +74,7 @@ class MatchingAware(GenerativeModel):
         wrong_picture = text @ tf.transpose(self.picture_encoder(pictures, training=training))
         right = ops.sum(picture * text, axis=1, keepdims=True)
         counts = differ(batch.given["text"][:, None], texts)
-        return {"encoder_loss": structured_hinge(right, wrong_text, wrong_picture, counts)}
+        return {None: structured_hinge(right, wrong_text, wrong_picture, counts)}
 
     def others(self, batch, training: bool):
         """A wrong text for every example (B, text_length): that of the one so many places on, drawn for each step."""
@@ -83,55 +84,65 @@ class MatchingAware(GenerativeModel):
         shift = 1 + tf.cast(most * random.uniform(batch.seed, random.CHOICE, [0], ())[0], tf.int32)
         return tf.gather(distribute.everyone(batch, batch.given["text"]), (batch.index + shift) % batch.total)
 
-    def draw(self, seed, step, index, embedding, training: bool = False):
-        """Pictures in [-1, 1] from fresh latents; `step` numbers the draws for one seed."""
-        latent = random.normal(seed, random.LATENT + step, index, (self.latent_dim,))
-        return self.generator([latent, embedding], training=training)
+    def picture(self, latent, given, training=False):
+        return self.generator([latent, self.read(given["text"])], training=training)
 
-    def read(self, batch, training: bool):
-        """Embeddings of the right and of wrong texts, and which of those are wrong indeed, (B, 1)."""
-        wrong = self.others(batch, training)
-        embeddings = (self.text_encoder(text, training=False) for text in (batch.given["text"], wrong))
-        return *embeddings, differ(batch.given["text"], wrong)[:, None]
+    def read(self, text):
+        """The embedding of a text; texts that are embeddings already, such as those between two, are left alone."""
+        return self.text_encoder(text, training=False) if text.dtype == tf.int32 else text
 
-    def judge(self, batch, training: bool) -> dict:
-        x, (right, wrong, counts) = to_signed(batch.x), self.read(batch, training)
-        fake = self.draw(batch.seed, 0, batch.index, right, training)
-        pairs = (
-            (x, right),
-            (x, wrong),
-            (fake, right),
-        )  # apart: layers that look at a batch must not see two kinds
-        scores = [self.discriminator(pair, training=training) for pair in pairs]
-        return {"discriminator_loss": discriminator_loss(*scores, counts, self.mismatch)}
+    def realness(self, x, given, training=False):
+        return self.discriminator([x, self.read(given["text"])], training=training)
 
-    def fool(self, batch, training: bool) -> dict:
-        right, wrong, _ = self.read(batch, training)
+    def play(self, batch, step, training):
+        return Pairs(self, batch, step, training)
 
-        def loss(step, embedding):
-            fake = self.draw(batch.seed, step, batch.index, embedding, training)
-            return non_saturating_generator(self.discriminator([fake, embedding], training=training))
-
-        total = loss(0, right)
-        if self.interpolation:
-            total += self.interpolation * loss(1, 0.5 * (right + wrong))
-        return {"generator_loss": total}
+    def terms(self, play, player):
+        if player == "encoder":
+            yield from self.match(play.batch, play.training).items()
+        elif player == "discriminator":
+            yield None, discriminator_loss(play.real, play.mismatched, play.fake, play.counts, self.mismatch)
+        else:
+            yield None, losses.non_saturating_generator(play.fake)
+            if self.interpolation:
+                yield None, self.interpolation * losses.non_saturating_generator(play.between)
 
     def train_step(self, data):
+        """Both players learn from the same latents, as in the paper's algorithm."""
         batch = self.batch(data)
-        if self.stage.name == "matching":
-            return self.report(batch, self.descend(batch, "encoder", lambda: self.match(batch, training=True)))
-        judged = self.descend(batch, "discriminator", lambda: self.judge(batch, training=True))
-        fooled = self.descend(batch, "generator", lambda: self.fool(batch, training=True))
-        return self.report(batch, {**judged, **fooled})
+        values = {}
+        for player in self.stage.players:
+            values |= self.turn(batch, 0, player)
+        return self.report(batch, values)
 
     def losses(self, batch, training):
-        if self.stage.name == "matching":
-            return self.match(batch, training)
-        return {**self.judge(batch, training), **self.fool(batch, training)}
+        return self.values(batch, 0, self.stage.players, training)
 
-    def serve_sample(self, seed, index, text):
-        return from_signed(self.draw(seed, 0, index, self.text_encoder(text, training=False)))
+
+class Pairs(game.Play):
+    """A turn with right and wrong pairs of pictures and texts."""
+
+    @functools.cached_property
+    def texts(self):
+        """Embeddings of right and of wrong texts, and which of those are wrong indeed, (B, 1)."""
+        wrong, right = self.game.others(self.batch, self.training), self.batch.given["text"]
+        return self.game.read(right), self.game.read(wrong), differ(right, wrong)[:, None]
+
+    @property
+    def counts(self):
+        return self.texts[2]
+
+    @functools.cached_property
+    def mismatched(self):
+        """Scores of pictures of the data with wrong texts."""
+        return self.game.realness(self.x, {"text": self.texts[1]}, self.training)
+
+    @functools.cached_property
+    def between(self):
+        """Scores of what is made of embeddings half way between a right and a wrong text."""
+        given = {"text": 0.5 * (self.texts[0] + self.texts[1])}
+        x = self.game.draw(self.batch.seed, self.step + 1, self.batch.index, given, self.training)
+        return self.game.realness(x, given, self.training)
 
 
 def differ(text, other):

@@ -23,10 +23,10 @@ from keras import ops
 
 from kerasgen.core.model import GenerativeModel
 from kerasgen.core.ranges import from_signed, to_signed
-from kerasgen.objectives.gan.adversarial import least_squares
+from kerasgen.objectives.gan.losses import least_squares
 
 
-class Cycle(GenerativeModel):
+class Unpaired(GenerativeModel):
     """Two generators, two discriminators.
 
     A model builds the attributes below. Inside, pictures are in [-1, 1].

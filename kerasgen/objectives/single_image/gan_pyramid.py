@@ -22,7 +22,7 @@ from kerasgen.core.serving import LARGEST
 from kerasgen.nets import noise_fields, patches
 from kerasgen.nets import sizes as shapes
 from kerasgen.objectives.gan import penalties
-from kerasgen.objectives.gan.adversarial import wasserstein_discriminator, wasserstein_generator
+from kerasgen.objectives.gan.losses import critic_generator, wasserstein_discriminator
 
 
 class Pyramid(GenerativeModel):
@@ -114,7 +114,7 @@ class Pyramid(GenerativeModel):
         if seen is not None:
             seen += [of_fake, of_again]
         error = ops.mean(ops.square(again - x))
-        loss = wasserstein_generator(self.discriminators[n](fake)) + self.reconstruction * error
+        loss = critic_generator(self.discriminators[n](fake)) + self.reconstruction * error
         return {"generator_loss": loss, "reconstruction": error}
 
     def remember(self, batch, n, seen):

@@ -18,7 +18,7 @@ from tensorflow_probability import distributions as tfd
 from kerasgen.core import random
 from kerasgen.core.model import GenerativeModel
 from kerasgen.core.ranges import from_signed, to_signed
-from kerasgen.objectives.gan import adversarial
+from kerasgen.objectives.gan import losses
 from kerasgen.objectives.vae import elbo
 
 
@@ -51,7 +51,7 @@ class LearnedSimilarity(GenerativeModel):
         fake = tf.concat([rebuilt, made], axis=0)
         return {
             "encoder_loss": kl + reconstruction,
-            "decoder_loss": self.gamma * reconstruction + 2.0 * adversarial.non_saturating_generator(fake),
+            "decoder_loss": self.gamma * reconstruction + 2.0 * losses.non_saturating_generator(fake),
             "discriminator_loss": ops.mean(ops.softplus(-real)) + 2.0 * ops.mean(ops.softplus(fake)),
             "reconstruction": reconstruction,
             "kl": kl,

@@ -16,10 +16,10 @@ from keras import layers
 from kerasgen.core import random
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
-from kerasgen.objectives.gan import adversarial
+from kerasgen.objectives.gan import game
 
 
-class DCGAN(adversarial.Adversarial):
+class DCGAN(game.Game):
     """Deep convolutional GAN with the non-saturating loss.
 
         G: z -> dense -> [up-convolution, batch norm, ReLU] x (n - 1) -> up-convolution, tanh
@@ -55,15 +55,6 @@ class DCGAN(adversarial.Adversarial):
 
     def prior(self, seed, stream, index):
         return 2.0 * random.uniform(seed, stream, index, (self.latent_dim,)) - 1.0
-
-    def draw(self, seed, step, index, label=None, training=False):
-        return self.generator(self.prior(seed, random.LATENT + step, index), training=training)
-
-    def discriminator_loss(self, real, fake):
-        return adversarial.non_saturating_discriminator(real, fake)
-
-    def generator_loss(self, fake):
-        return adversarial.non_saturating_generator(fake)
 
 
 def _generator(image_shape, latent_dim, widths, kernel_size):

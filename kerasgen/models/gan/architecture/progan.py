@@ -19,18 +19,17 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
-from kerasgen.core import random
 from kerasgen.core.stages import Stage, restart
 from kerasgen.nets.layers.equalized import Bias, Conv, Dense, leaky
 from kerasgen.nets.layers.minibatch_deviation import BatchDeviation
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
-from kerasgen.objectives.gan import adversarial, penalties
+from kerasgen.objectives.gan import game, losses, penalties
 
 LAST = 4  # times as long as another stage lasts the one at full size
 
 
-class ProGAN(adversarial.Adversarial):
+class ProGAN(game.Game):
     """Growing GAN with the Wasserstein loss and a penalty on the critic's slope.
 
         L_D = E D(G(z)) - E D(x) + 10 E (|dD(y)/dy| - 1)^2 + drift E D(x)^2,   L_G = -E D(G(z))
@@ -55,8 +54,8 @@ class ProGAN(adversarial.Adversarial):
         (2, 8, 8, 1)
     """
 
-    penalised = ("discriminator",)
-    rest = None
+    adversarial_loss = losses.WASSERSTEIN
+    figures = ("drift",)
 
     def __init__(
         self, image_shape=(1024, 1024, 3), latent_dim=512, widths=(512, 512, 512, 512, 256, 128, 64, 32, 16),
@@ -64,7 +63,7 @@ class ProGAN(adversarial.Adversarial):
     ):  # fmt: skip
         super().__init__(**kwargs)
         self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
-        self.penalty, self.drift = penalty, drift
+        self.penalties, self.drift = (penalties.Slope(penalty),), drift
         height, width = stages_of(self.image_shape, len(widths) - 1)
         sizes = [f"{height * 2**i}x{width * 2**i}" for i in range(len(widths))]
         *growing, last = [sizes[0], *(word + size for size in sizes[1:] for word in ("fade in ", ""))]
@@ -92,20 +91,13 @@ class ProGAN(adversarial.Adversarial):
     def real(self, x):
         return self.discriminator.blended(x)
 
-    def draw(self, seed, step, index, label=None, training=False):
-        return self.generator(random.normal(seed, random.LATENT + step, index, (self.latent_dim,)), training=training)
+    def seen(self, x, batch, step):
+        return self.discriminator.shrunk(x)
 
-    def discriminator_loss(self, real, fake):
-        return adversarial.wasserstein_discriminator(real, fake) + self.drift * ops.mean(ops.square(real))
-
-    def generator_loss(self, fake):
-        return adversarial.wasserstein_generator(fake)
-
-    def discriminator_penalty(self, batch, x, fake):
-        u = random.uniform(batch.seed, random.NOISE, batch.index, (1, 1, 1))
-        x, fake = self.discriminator.shrunk(x), self.discriminator.shrunk(fake)
-        between = u * x + (1.0 - u) * fake
-        return self.penalty * penalties.slope(lambda y: self.discriminator(y, training=False), between)
+    def terms(self, play, player):
+        yield from super().terms(play, player)
+        if player == "discriminator":
+            yield "drift", self.drift * ops.mean(ops.square(play.real))
 
 
 class Growing(layers.Layer):

@@ -27,10 +27,10 @@ from kerasgen.nets.layers.minibatch_deviation import BatchDeviation
 from kerasgen.nets.layers.modulated import Modulated
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
-from kerasgen.objectives.gan import adversarial, penalties
+from kerasgen.objectives.gan import game, penalties
 
 
-class StyleGAN2(adversarial.Adversarial):
+class StyleGAN2(game.Game):
     """Style-based GAN with the non-saturating loss.
 
         w = mapping(z),  x = synthesis(w_1 .. w_L, noise)
@@ -58,8 +58,6 @@ class StyleGAN2(adversarial.Adversarial):
         (2, 8, 8, 1)
     """
 
-    penalised = ("generator", "discriminator")
-
     def __init__(
         self, image_shape=(1024, 1024, 3), latent_dim=512, widths=(512, 512, 512, 512, 512, 256, 128, 64, 32),
         mapping=8, gamma=10.0, path_weight=2.0, mixing=0.9, r1_every=16, path_every=4, augmentations=(), **kwargs,
@@ -70,8 +68,7 @@ class StyleGAN2(adversarial.Adversarial):
             latent_dim,
             tuple(augmentations),
         )
-        self.gamma, self.path_weight, self.mixing = gamma, path_weight, mixing
-        self.r1_every, self.path_every = r1_every, path_every
+        self.penalties, self.mixing = (penalties.R1(gamma, r1_every), PathLength(path_weight, path_every)), mixing
         self.generator = _generator(_mapping(latent_dim, mapping), _synthesis(self.image_shape, latent_dim, widths))
         self.discriminator = _discriminator(self.image_shape, widths[::-1])
         self.mean_style = self.add_weight(shape=(latent_dim,), initializer="zeros", trainable=False, name="mean_style")
@@ -104,7 +101,7 @@ class StyleGAN2(adversarial.Adversarial):
         synthesis = self.generator.get_layer("synthesis")
         return synthesis([styles, random.normal(seed, random.NOISE + step, index, synthesis.input_shape[1][1:])])
 
-    def draw(self, seed, step, index, label=None, training=False):
+    def draw(self, seed, step, index, given, training=False):
         styles = self.styles(seed, step, index, training)
         if training:
             self.follow(styles[:, 0])
@@ -115,41 +112,34 @@ class StyleGAN2(adversarial.Adversarial):
         total, count = distribute.total([tf.reduce_sum(w, axis=0), tf.cast(tf.shape(w)[0], w.dtype)])
         self.mean_style.assign(0.995 * self.mean_style + 0.005 * tf.stop_gradient(total / count))
 
-    def discriminator_loss(self, real, fake):
-        return adversarial.non_saturating_discriminator(real, fake)
-
-    def generator_loss(self, fake):
-        return adversarial.non_saturating_generator(fake)
-
-    def discriminator_penalty(self, batch, x, fake):
-        def slope():
-            return penalties.r1(lambda x: self.realness(x, batch.label, training=False), x)
-
-        due = penalties.due(self.clock, self.r1_every)
-        return self.r1_every * self.gamma / 2.0 * penalties.when(due, slope, like=0.0)
-
-    def generator_penalty(self, batch):
-        step = self.discriminator_steps + 1  # latents that nothing else uses
-
-        def lengths():
-            noise = random.normal(batch.seed, random.NOISE + step + 1, batch.index, self.image_shape)
-            w = self.styles(batch.seed, step, batch.index, training=True)
-            return penalties.path_lengths(lambda w: self.synthesise(batch.seed, step, batch.index, w), w, noise)
-
-        due = penalties.due(self.clock, self.path_every)
-        found = penalties.when(due, lengths, like=tf.zeros_like(batch.index, "float32"))
-        (mean,) = distribute.total([tf.stop_gradient(tf.reduce_mean(found)) * batch.share])
-        before = tf.convert_to_tensor(self.mean_length)
-        # Starting at the first lengths: from zero it would press all of them to zero until it has caught up.
-        mean = tf.where(due, tf.where(before > 0.0, before + 0.01 * (mean - before), mean), before)
-        self.mean_length.assign(mean)
-        spread = tf.where(due, tf.reduce_mean(tf.square(found - mean)), 0.0)
-        return self.path_every * self.path_weight * spread
-
     def serve_sample(self, seed, index, truncation=1.0):
         styles, mean = self.styles(seed, 0, index, training=False), tf.convert_to_tensor(self.mean_style)
         x = self.synthesise(seed, 0, index, mean + truncation * (styles - mean))
         return shown(x)
+
+
+class PathLength(penalties.Penalty):
+    """E (|J_w' y| - a)^2, y ~ N(0, I): a step in w moves a picture by about a, the running mean, anywhere."""
+
+    player, figure = "generator", "path_length"
+
+    def __call__(self, game, play):
+        batch, step = play.batch, game.critic_steps + 1  # latents that nothing else uses
+
+        def lengths():
+            noise = random.normal(batch.seed, random.NOISE + step + 1, batch.index, game.image_shape)
+            w = game.styles(batch.seed, step, batch.index, training=True)
+            return penalties.path_lengths(lambda w: game.synthesise(batch.seed, step, batch.index, w), w, noise)
+
+        due = penalties.due(game.clock, self.every)
+        found = penalties.when(due, lengths, like=tf.zeros_like(batch.index, "float32"))
+        (mean,) = distribute.total([tf.stop_gradient(tf.reduce_mean(found)) * batch.share])
+        before = tf.convert_to_tensor(game.mean_length)
+        # Starting at the first lengths: from zero it would press all of them to zero until it has caught up.
+        mean = tf.where(due, tf.where(before > 0.0, before + 0.01 * (mean - before), mean), before)
+        game.mean_length.assign(mean)
+        spread = tf.where(due, tf.reduce_mean(tf.square(found - mean)), 0.0)
+        return self.every * self.weight * spread
 
 
 def _mapping(latent_dim, depth):

@@ -24,10 +24,10 @@ from kerasgen.nets.layers import spectral
 from kerasgen.nets.layers.attention import self_attention
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
-from kerasgen.objectives.gan import adversarial, penalties
+from kerasgen.objectives.gan import game, losses, penalties
 
 
-class BigGAN(adversarial.Adversarial):
+class BigGAN(game.Game):
     """Class-conditional residual GAN with hinge loss.
 
         L_D = E [1 - D(x, y)]+ + E [1 + D(G(z, y), y)]+,   L_G = -E D(G(z, y), y) + beta sum_W |W'W . (1 - I)|^2
@@ -57,7 +57,7 @@ class BigGAN(adversarial.Adversarial):
         (2, 8, 8, 1)
     """
 
-    penalised = ("generator",)
+    adversarial_loss = losses.HINGE
 
     def __init__(
         self, image_shape=(128, 128, 3), num_classes=1000, latent_dim=120, width=96, multipliers=(16, 16, 8, 4, 2, 1),
@@ -69,7 +69,8 @@ class BigGAN(adversarial.Adversarial):
         if latent_dim % len(multipliers):
             raise ValueError(f"latent_dim: expected a multiple of {len(multipliers)} chunks, got {latent_dim}")
         self.image_shape, self.num_classes, self.latent_dim = tuple(image_shape), num_classes, latent_dim
-        self.orthogonality, self.discriminator_steps = orthogonality, discriminator_steps
+        self.penalties = (penalties.Orthogonal(orthogonality, spectral.kernels),)
+        self.critic_steps = discriminator_steps
         self.augmentations = tuple(augmentations)
         widths = [width * multiplier for multiplier in multipliers]
         self.generator = _generator(self.image_shape, num_classes, latent_dim, widths, embedding, attention)
@@ -86,21 +87,8 @@ class BigGAN(adversarial.Adversarial):
         u = random.uniform(seed, stream, index, (self.latent_dim,)) - 0.5 + 2.0**-25  # exact, symmetric about 0
         return 2.0**0.5 * tf.math.erfinv(2.0 * truncation * u)
 
-    def draw(self, seed, step, index, label=None, training=False):
-        latent = self.prior(seed, random.LATENT + step, index)
-        return self.generator([latent, label], training=training)
-
-    def discriminator_loss(self, real, fake):
-        return adversarial.hinge_discriminator(real, fake)
-
-    def generator_loss(self, fake):
-        return adversarial.hinge_generator(fake)
-
-    def generator_penalty(self, batch):
-        return self.orthogonality * sum(map(penalties.off_diagonal, spectral.kernels(self.generator)))
-
-    def serve_sample(self, seed, index, label=None, truncation=1.0):
-        return self.serve_decode(self.prior(seed, random.LATENT, index, truncation), label)
+    def serve_sample(self, seed, index, given, truncation=1.0):
+        return self.serve_decode(self.prior(seed, random.LATENT, index, truncation), given)
 
 
 def _generator(image_shape, num_classes, latent_dim, widths, embedding, attention):

@@ -20,7 +20,7 @@ from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.gan import unpaired as objective
 
 
-class CycleGAN(objective.Cycle):
+class CycleGAN(objective.Unpaired):
     """Unpaired translation between two domains, by residual generators and discriminators of patches.
 
         G, F: convolution, [down-convolution] x halvings, [residual block] x blocks, [up-convolution] x halvings,
