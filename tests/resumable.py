@@ -12,7 +12,8 @@ from replicas import strategy
 from tiny import TINY, examples
 
 import kerasgen
-from kerasgen.callbacks import BestWeights, CSVHistory, Resume, checkpoints
+from kerasgen.callbacks import BestWeights, CSVHistory, Resume
+from kerasgen.core import run_state
 
 EXAMPLES, BATCH, EPOCHS = 40, 8, 3
 STEPS = EXAMPLES // BATCH  # of an epoch
@@ -60,7 +61,7 @@ def fit(model, *callbacks, epochs=EPOCHS, data=None, validation=False):
     if validation:
         arguments["validation_data"] = held_out if model.given else held_out[0]
     history = model.fit(**arguments, epochs=epochs, verbose=0, callbacks=list(callbacks))
-    found = {key: variable.numpy() for key, variable in checkpoints.variables(model).items()}
+    found = {key: variable.numpy() for key, variable in run_state.variables(model).items()}
     found |= {f"history/{key}": np.array(values) for key, values in history.history.items()}
     return found | {"epochs": np.array(history.epoch)}
 

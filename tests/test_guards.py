@@ -25,7 +25,7 @@ from kerasgen.callbacks import (
     check_finite,
     checkpoints,
 )
-from kerasgen.core import random
+from kerasgen.core import random, run_state
 from kerasgen.core.model import GenerativeModel
 from kerasgen.metrics import two_dim
 from kerasgen.objectives.gan import game
@@ -103,7 +103,7 @@ def fit(model, callbacks=(), epochs=3):
 
 
 def state(model):
-    return {key: variable.numpy() for key, variable in checkpoints.variables(model).items()}
+    return {key: variable.numpy() for key, variable in run_state.variables(model).items()}
 
 
 def finite(arrays):

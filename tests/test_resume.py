@@ -27,6 +27,7 @@ from resumable import build as compiled
 import kerasgen
 from kerasgen import hub
 from kerasgen.callbacks import BestWeights, CSVHistory, NonFinite, Resume, SampleGrid, Stopped, checkpoints
+from kerasgen.core import run_state
 from kerasgen.files import LOCK, Locked, is_temporary, lock
 
 QUICK = ("vae", "dcgan")  # the others take longer to compile
@@ -102,7 +103,7 @@ def whole():
 def test_a_run_cut_off_in_an_epoch_ends_with_the_same_bits(system, tmp_path):
     begun(tmp_path, model=compiled(system))
     assert steps_of(tmp_path) == [6, 4]
-    seeds = [key for key in checkpoints.variables(build(system)) if "seed" in key]
+    seeds = [key for key in run_state.variables(build(system)) if "seed" in key]
     assert bool(seeds) == bool(SYSTEMS[system])  # of dropout
     assert differing(fit(compiled(system)), fit(compiled(system), by_steps(tmp_path))) == []
 

@@ -10,11 +10,11 @@ They are ordinary Keras callbacks:
 
 from kerasgen.callbacks.best_weights import BestWeights
 from kerasgen.callbacks.collapse import CollapseMonitor
-from kerasgen.callbacks.guard import NonFinite, NonFiniteGuard, check_finite
 from kerasgen.callbacks.history import CSVHistory
 from kerasgen.callbacks.progress import Progress
 from kerasgen.callbacks.resume import Resume, Stopped
 from kerasgen.callbacks.sample_grid import SampleGrid
+from kerasgen.core.guard import NonFinite, NonFiniteGuard, check_finite
 
 __all__ = [
     "BestWeights", "CSVHistory", "CollapseMonitor", "NonFinite", "NonFiniteGuard", "Progress", "Resume", "SampleGrid",

@@ -18,13 +18,13 @@ import keras
 import numpy as np
 
 from kerasgen import hub
+from kerasgen.core import run_state
+from kerasgen.core.lengths import LENGTHS, MOMENTUM
 from kerasgen.files import atomic_write
-from kerasgen.runs import recipes
 
 FORMAT = 1
 NAME = re.compile(r"(\d{10,})-([0-9a-f]{16})\.safetensors")
 STATE = "state"  # the array that holds the JSON
-LENGTHS = (*recipes.LENGTHS, recipes.MOMENTUM)  # settings of an optimiser that follow the length of the run
 NOTHING = {"dict": []}  # what a callback without state packs
 
 
@@ -103,32 +103,13 @@ def _digest(content):
 # --- the model ------------------------------------------------------------------------------------------------------
 
 
-def variables(model) -> dict:
-    """Every variable that training changes: weights, statistics, seeds, running means, all of every optimiser.
-
-    Keys are positions and Keras' paths without its counters, which differ from process to process.
-    """
-    groups = {"model": model.variables, "means": means(model)}
-    groups |= {name: optimizer.variables for name, optimizer in _optimizers(model).items()}
-    return {
-        f"{group}/{i:04d}/{re.sub(r'_[0-9]+(?=[_/]|$)', '', variable.path)}": variable
-        for group, members in groups.items()
-        for i, variable in enumerate(members)
-    }
-
-
-def means(model) -> list:
-    """The variables of the figures that `fit` reports."""
-    return [variable for metric in model.metrics for variable in metric.variables]
-
-
 def check_variables(checkpoint: Checkpoint, model):
     """Compare keys, shapes and types with the model's, before anything is assigned.
 
     Raises:
         ValueError: the line names the first that differs.
     """
-    expected, got = variables(model), checkpoint.arrays
+    expected, got = run_state.variables(model), checkpoint.arrays
     saved = {key for key in got if not key.startswith("callbacks/")}
     for key in sorted(saved ^ set(expected)):
         place = "which the model does not have" if key in saved else "which is missing"
@@ -137,14 +118,6 @@ def check_variables(checkpoint: Checkpoint, model):
         ours, theirs = (tuple(variable.shape), str(variable.dtype)), (got[key].shape, got[key].dtype.name)
         if ours != theirs:
             raise ValueError(f"{checkpoint.path}: {key}: expected shape and type {ours}, got {theirs}")
-
-
-def _optimizers(model):
-    names = [f"{player}_optimizer" if player else "optimizer" for player in model.players]
-    return {name: getattr(model, name) for name in names}
-
-
-# --- the run --------------------------------------------------------------------------------------------------------
 
 
 def describe(model, source, epochs) -> dict:
@@ -161,7 +134,7 @@ def describe(model, source, epochs) -> dict:
         "dtype": model.dtype_policy.name,
         "seed": model.seed,
         "epochs": epochs,
-        **{name: keras.optimizers.serialize(optimizer) for name, optimizer in _optimizers(model).items()},
+        **{name: keras.optimizers.serialize(optimizer) for name, optimizer in run_state.optimizers(model).items()},
         "steps_per_epoch": source.steps,
         "first_batch": source.fingerprint(),
     }
@@ -179,7 +152,7 @@ def check_run(directory, saved: dict, now: dict):
     extended = saved.get("epochs") != now["epochs"]
     for key in [*now, *saved]:
         before, after = saved.get(key), now.get(key)
-        if before == after or key == "epochs" or (extended and key.rpartition(".")[2] in LENGTHS):
+        if before == after or key == "epochs" or (extended and key.rpartition(".")[2] in (*LENGTHS, MOMENTUM)):
             continue
         if key == "first_batch":
             raise ValueError(

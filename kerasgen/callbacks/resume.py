@@ -15,8 +15,9 @@ import keras
 from kerasgen import hub
 from kerasgen.callbacks import checkpoints
 from kerasgen.callbacks.best_weights import BestWeights
-from kerasgen.callbacks.guard import check_finite
-from kerasgen.core import distribute
+from kerasgen.core import distribute, run_state
+from kerasgen.core.fitting import Opening
+from kerasgen.core.guard import check_finite
 from kerasgen.files import lock, sweep
 
 KEPT = 2  # checkpoints: the newest, and the one before it in case the newest is damaged
@@ -27,7 +28,7 @@ class Stopped(KeyboardInterrupt):
     """Ctrl-C ended training, and all of it is saved."""
 
 
-class Resume(keras.callbacks.Callback):
+class Resume(Opening):
     """Save a run every few minutes, and go on from the last save when the same `fit` is called again.
 
     The resumed run ends with the same bits as one that was never stopped: weights, averages, every optimiser, seeds,
@@ -229,7 +230,7 @@ class Resume(keras.callbacks.Callback):
 
     def _save(self, stopped=False):
         check_finite(self.model, self._done)
-        arrays = {key: variable.numpy() for key, variable in checkpoints.variables(self.model).items()}
+        arrays = {key: variable.numpy() for key, variable in run_state.variables(self.model).items()}
         if not self._chief:
             return
         states = {}
@@ -253,7 +254,7 @@ class Resume(keras.callbacks.Callback):
         self._saved, self._saved_at = self._done, time.monotonic()
 
     def _assign(self):
-        for key, variable in checkpoints.variables(self.model).items():
+        for key, variable in run_state.variables(self.model).items():
             variable.assign(self._found.arrays[key])
 
     def _restore(self):

@@ -9,10 +9,23 @@ import numpy as np
 import tensorflow as tf
 
 from kerasgen.core import averages, distribute
+from kerasgen.core.guard import NonFiniteGuard
 from kerasgen.core.stages import Schedule, ends
 from kerasgen.data import Data, checks, endless, incoming
 from kerasgen.data.description import named, plain
 from kerasgen.runtime import BATCH, Port, bind
+
+
+class Opening(keras.callbacks.Callback):
+    """A callback that decides where `fit` begins, such as `callbacks.Resume`."""
+
+    def open(self, model, callbacks, source, epochs: int) -> tuple:
+        """(epoch, step) at which to go on, after the model was given the state that it had there."""
+        raise NotImplementedError
+
+    def close(self):
+        """Let go of what `open` took, whatever became of `fit`."""
+        raise NotImplementedError
 
 
 class Fitting:
@@ -62,8 +75,6 @@ class Fitting:
                 the first is looked at before the first step, each of the others before the step that takes it.
             NonFinite: a figure stopped being finite; see `callbacks.NonFiniteGuard`.
         """
-        from kerasgen.callbacks import NonFiniteGuard, Resume
-
         if not self.compiled:
             raise ValueError("fit: expected a compiled model; call compile() first")
         for name in ("class_weight", "sample_weight"):
@@ -95,7 +106,7 @@ class Fitting:
             callbacks.insert(0, Schedule(stage_ends))
             epochs = stage_ends[-1]
         epochs = 1 if epochs is None else epochs
-        resume = next((callback for callback in callbacks if isinstance(callback, Resume)), None)
+        resume = next((callback for callback in callbacks if isinstance(callback, Opening)), None)
         options = dict(batch_size=batch_size, shuffle=shuffle, seed=self.seed, steps=steps_per_epoch)
         x = endless.together(x, self.batches)
         source = endless.source(x, y, **options, batches=self.batches, replay=resume is not None)

@@ -20,7 +20,7 @@ import pathlib
 import numpy as np
 from scipy.special import softmax
 
-WEIGHTS = pathlib.Path(__file__).with_name("digits_classifier.safetensors")
+WEIGHTS = pathlib.Path(__file__).parents[1] / "nets" / "digits_classifier.safetensors"
 DIGITS = (
     "digits",
     "digits_binary",

@@ -13,6 +13,7 @@ Metric, arXiv:1801.03924.
 from __future__ import annotations
 
 import functools
+import pathlib
 
 import numpy as np
 import tensorflow as tf
@@ -54,9 +55,7 @@ def load(name):
 def _digits():
     from safetensors.numpy import load_file
 
-    from kerasgen.metrics.features import WEIGHTS
-
-    weights = load_file(WEIGHTS)
+    weights = load_file(pathlib.Path(__file__).with_name("digits_classifier.safetensors"))
     layers = [(weights[f"conv_{i}.kernel"], weights[f"conv_{i}.bias"], True) for i in (1, 2, 3)]
     return [layers[:2], layers[2:]], lambda x: x
 

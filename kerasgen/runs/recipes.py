@@ -16,9 +16,8 @@ import copy
 from typing import NamedTuple
 
 from kerasgen import catalog
+from kerasgen.core.lengths import MOMENTUM, LENGTHS
 
-LENGTHS = ("decay_steps", "first_decay_steps", "warmup_steps", "boundaries")  # of Keras' schedules, in steps
-MOMENTUM = "ema_momentum"  # the share of the old average that is kept: it looks back over 1 / (1 - m) steps
 SHARE = 0.1  # of a run, at most, that goes into the warm-up, and that an average looks back over
 
 

@@ -9,8 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasgen.callbacks import checkpoints
-from kerasgen.core import distribute
+from kerasgen.core import distribute, run_state
 
 SHARE = 0.003  # of the time of training, at most, that goes into copies of the state
 SHOWN = 3  # names in the line of an error
@@ -51,7 +50,7 @@ def check_finite(model, step):
         >>> model.compile()
         >>> check_finite(model, step=0)
     """
-    _check(checkpoints.variables(model).values(), step)
+    _check(run_state.variables(model).values(), step)
 
 
 class NonFiniteGuard(keras.callbacks.Callback):
@@ -134,7 +133,7 @@ class NonFiniteGuard(keras.callbacks.Callback):
     def _keep(self):
         """Copy the state, once it is known to be good."""
         start = time.perf_counter()
-        variables = list(checkpoints.variables(self.model).values())
+        variables = list(run_state.variables(self.model).values())
         _check(variables, self._step)
         if self.keep:
             self._kept = self._step, [(variable, variable.numpy()) for variable in variables]
