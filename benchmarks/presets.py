@@ -15,7 +15,6 @@ with the figures. Weights are kept in half precision, and the figures are those 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import pathlib
 import tempfile
@@ -63,7 +62,7 @@ def keep(run: pathlib.Path, seconds: float | None = None):
 
 def steps(name: str):
     """State beside every optimiser with a schedule or an average the steps that it has in the recipe's own run."""
-    preset = hub.read_preset(name)
+    preset = hub.read_preset(name).content()
     optimizers = (preset.get("recipe") or {}).get("optimizers") or {}
     counted = {key: entry for key, entry in optimizers.items() if recipes.counts(entry)}
     about = preset.get("data") or {}
@@ -82,7 +81,7 @@ def seal(name: str):
     content, path = (HOME / name / hub.PRESET).read_bytes(), HOME / name / hub.MANIFEST
     if path.is_file():  # there are weights
         manifest = json.loads(path.read_text("utf-8"))
-        manifest["files"][hub.PRESET] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        manifest["files"][hub.PRESET] = hub.manifest.entry(content)
         files.atomic_write(path, hub.dumps(manifest).encode())
 
 

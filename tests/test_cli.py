@@ -301,7 +301,7 @@ def test_what_was_told_of_is_the_cure(own):
 )  # fmt: skip
 def test_the_way_to_train_on_own_pictures_is_told(run, own, monkeypatch, argv, message):
     monkeypatch.chdir(own)
-    about = kerasgen.hub.read_preset("dcgan_64") | {"preset": "bare", "recipe": None}
+    about = kerasgen.hub.read_preset("dcgan_64").content() | {"preset": "bare", "recipe": None}
     os.makedirs("bare", exist_ok=True)
     with open("bare/preset.json", "w") as file:
         file.write(kerasgen.hub.dumps(about))
@@ -758,10 +758,14 @@ def animals(tmp_path_factory):
     return folder
 
 
+def _with(preset, said):
+    return hub.Preset(preset.content() | said, preset.folder)
+
+
 def test_a_class_by_its_name(run, animals, tmp_path, monkeypatch):
-    read = hub._read
-    said = {"about": {"class_names": ["cat", "dog"]}}
-    monkeypatch.setattr(hub, "_read", lambda folder: read(folder) | said)  # as a run says it of its data
+    read = hub.read_preset
+    said = {"about": {"class_names": ["cat", "dog"]}}  # as a run says it of its data
+    monkeypatch.setattr(hub, "read_preset", lambda source: _with(read(source), said))
     files = []
     for source in ("run", "bundle"):
         for label in ("dog", "1"):

@@ -91,6 +91,38 @@ def test_unknown_family():
         hub.list_presets(family="flows")
 
 
+def test_a_preset_reads_like_a_dictionary_and_does_not_change():
+    preset = hub.read_preset("dcgan_digits_quick")
+    assert preset["system"] == preset.system.id == "dcgan" and preset == preset.content()
+    other = preset.changed({"recipe.epochs": 3})
+    assert (other["recipe"]["epochs"], other.name, other.folder) == (3, preset.name, None)
+    assert preset["recipe"]["epochs"] != 3 and not other.weights
+    with pytest.raises(TypeError):
+        preset["system"] = "vae"
+
+
+def test_a_preset_is_checked_once_when_it_is_made(monkeypatch):
+    from kerasgen.hub import schema
+    from kerasgen.runs import plans
+
+    seen, check = [], schema.check
+    monkeypatch.setattr(schema, "check", lambda content, name: (seen.append(name), check(content, name)))
+    preset = hub.read_preset("dcgan_digits_quick")
+    assert hub.read_preset(preset) is preset and hub.find_preset(preset) == preset.folder
+    kerasgen.load(preset)
+    assert len(seen) == 1
+    plans.plan(preset, overrides={"recipe.epochs": 3})  # another preset
+    assert len(seen) == 2
+
+
+def test_the_smallest_preset_with_weights_stands_for_a_system():
+    small = hub.small_presets()
+    assert list(small) == [id for id in catalog.SYSTEMS if id in small]
+    for system, name in small.items():
+        of_it = [hub.read_preset(n) for n in hub.list_presets() if hub.read_preset(n)["system"] == system]
+        assert hub.read_preset(name).parameters == min(preset.parameters for preset in of_it if preset.weights)
+
+
 # --- round trip -----------------------------------------------------------------------------------------------------
 
 

@@ -170,10 +170,10 @@ def open_source(source):
 
         bundle = Bundle(source)
         return bundle, bundle.info
-    if not str(source).endswith(".keras"):
-        about = hub.read_preset(source)  # fails fast
+    keras_file = str(source).endswith(".keras")
+    preset = None if keras_file else hub.read_preset(source)  # fails fast
     tensorflow()
-    return hub.load(source), {} if str(source).endswith(".keras") else about
+    return hub.load(preset or source), preset or {}
 
 
 def is_bundle(source) -> bool:
