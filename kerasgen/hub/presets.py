@@ -152,13 +152,19 @@ def list_presets(pattern: str = "*", family: str | None = None) -> list[str]:
 
 
 def small_presets() -> dict[str, str]:
-    """system -> its preset with weights of the fewest parameters, which stands for it where runtimes are compared."""
-    small = {}
-    for name in list_presets():
-        preset = read_preset(name)
+    """system -> the smallest of its presets with weights, a quick one if there is one: it stands for the system.
+
+    Example:
+        >>> from kerasgen import hub
+        >>> hub.small_presets()["dcgan"]
+        'dcgan_digits_quick'
+    """
+    trained = {}
+    for preset in map(read_preset, list_presets()):
         if preset.weights:
-            small.setdefault(preset.system.id, []).append((preset.parameters, name))
-    return {id: min(small[id])[1] for id in catalog.SYSTEMS if id in small}
+            entry = (not preset.name.endswith("_quick"), preset.parameters, preset.name)
+            trained.setdefault(preset.system.id, []).append(entry)
+    return {id: min(trained[id])[-1] for id in catalog.SYSTEMS if id in trained}
 
 
 def find_preset(source: str | os.PathLike | Preset) -> Path:
