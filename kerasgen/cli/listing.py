@@ -28,7 +28,7 @@ def list_(
     ] = "*",
     family: Annotated[str | None, typer.Option(help="Only systems of this family.")] = None,
     json: Json = False,
-):
+) -> None:
     """List systems and presets."""
     with usage():
         systems = kerasgen.list_systems(family=family)
@@ -67,7 +67,7 @@ def info(
     cite: Annotated[bool, typer.Option("--cite", help="Only the paper, as BibTeX.")] = False,
     ports: Annotated[bool, typer.Option("--ports", help="Functions and their ports; builds a model.")] = False,
     json: Json = False,
-):
+) -> None:
     """Show the idea, arguments, paper and presets of a system, or the recipe and results of a preset."""
     preset, system = _look_up(id)
     about = _system(system)

@@ -8,21 +8,21 @@ from typing import Any
 from kerasgen.hub.presets import Preset
 
 
-def card(preset: Preset, serves: tuple = ("sample",), classes: tuple = ()) -> str:
+def card(preset: Preset, classes: tuple = ()) -> str:
     """A preset's README.md: what it is, how to use it, what was measured.
 
     Args:
         preset: whose card it is.
-        serves: what the model can do.
-        classes: what its classes are called, in order.
+        classes: what its classes are called, in order; not shown where they are called by their numbers.
     """
     system, data = preset.system, preset.get("data")
     name = data["name"] if data else ""
     name = os.path.basename(name) if os.path.isabs(name) else name  # a card tells no paths of this machine
     trained = f", trained on `{name}`" if data else ""
-    call = "x = model.sample(16, seed=7)" if "sample" in serves else f"help(model.{serves[0]})"
+    call = "x = model.sample(16, seed=7)" if "sample" in system.serves else f"help(model.{system.serves[0]})"
     measured = [f"| {key} | {_shown(value)} |" for key, value in (preset.get("results") or {}).items()]
-    named = f"\n\nClasses, as `label` takes them: {', '.join(map(str, classes))}." if classes else ""
+    numbers = all(str(name) == str(i) for i, name in enumerate(classes))
+    named = "" if numbers else f"\n\nIts classes, as `label` takes them: {', '.join(map(str, classes))}."
     text = f"""
 ---
 library_name: kerasgen

@@ -6,13 +6,14 @@ import io
 import json
 import os
 import zipfile
+from typing import Any
 
 from kerasgen import catalog
 from kerasgen.hub.folder import LIMITS
 from kerasgen.hub.manifest import Damaged
 
 
-def load(path: str | os.PathLike):
+def load(path: str | os.PathLike) -> Any:
     """The model of a user's own `.keras` file.
 
     Raises:

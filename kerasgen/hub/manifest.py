@@ -16,7 +16,7 @@ class Damaged(ValueError):
     """Files of a preset are not what its manifest or its model says."""
 
 
-def seal(folder: str | os.PathLike):
+def seal(folder: str | os.PathLike) -> None:
     """Write the manifest of a preset folder: sizes and hashes of its files, and the versions that made them."""
     files = {name: (Path(folder) / name).read_bytes() for name in (PRESET, WEIGHTS)}
     manifest = {"format": FORMAT, "files": {name: entry(data) for name, data in files.items()}, "versions": versions()}
@@ -28,7 +28,7 @@ def entry(data: bytes) -> dict:
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def check(folder: Path, content: dict[str, bytes]):
+def check(folder: Path, content: dict[str, bytes]) -> None:
     """Compare what was read of a folder's files with its manifest.
 
     Raises:

@@ -17,7 +17,7 @@ from kerasgen.hub.folder import CARD, FORMAT, PRESET, WEIGHTS, dumps
 from kerasgen.hub.presets import Preset, read_preset
 
 
-def load(source: str | os.PathLike | Preset, weights: bool = True, *, system: type | None = None):
+def load(source: str | os.PathLike | Preset, weights: bool = True, *, system: type | None = None) -> Any:
     """A model from a preset, a run folder or a `.keras` file.
 
     Args:
@@ -57,7 +57,9 @@ def _expect(system, model, source):
     return model
 
 
-def save_preset(model, folder: str | os.PathLike, *, overwrite: bool = False, half: bool = False, **about: Any) -> Path:
+def save_preset(
+    model: Any, folder: str | os.PathLike, *, overwrite: bool = False, half: bool = False, **about: Any
+) -> Path:
     """Write a model as a preset folder, whole or not at all.
 
     Args:
@@ -102,12 +104,12 @@ def save_preset(model, folder: str | os.PathLike, *, overwrite: bool = False, ha
     with atomic_folder(folder, overwrite) as temporary:
         Path(temporary, PRESET).write_text(text, "utf-8")
         Path(temporary, WEIGHTS).write_bytes(content)
-        Path(temporary, CARD).write_text(card(preset, model.serves), "utf-8")
+        Path(temporary, CARD).write_text(card(preset, preset.class_names or model.class_names), "utf-8")
         manifest.seal(temporary)
     return folder
 
 
-def parameters(model) -> dict[str, int]:
+def parameters(model: Any) -> dict[str, int]:
     """Numbers of parameters: of each player where all are networks, else in total."""
     networks = {player: getattr(model, player, None) for player in model.players}
     if None in networks.values():  # a player of several networks, or the whole model

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kerasgen import catalog
-from kerasgen.files import ASIDE
+from kerasgen.files import ASIDE, nearest
 from kerasgen.hub import schema
 from kerasgen.hub.folder import PRESET, SHIPPED, WEIGHTS, read_json
 
@@ -192,7 +192,8 @@ def find_preset(source: str | os.PathLike | Preset) -> Path:
     system = next((id for id in catalog.SYSTEMS if catalog.plain(id) == catalog.plain(str(source))), None)
     if system:
         raise NotPreset(system, [name for name in shipped if read_preset(name)["system"] == system])
-    raise ValueError(f"unknown preset {str(source)!r}{catalog.nearest(str(source), shipped)}")
+    hint = nearest(source) if os.sep in str(source) else catalog.nearest(str(source), shipped) or nearest(source)
+    raise ValueError(f"unknown preset {str(source)!r}{hint}")
 
 
 def read_preset(source: str | os.PathLike | Preset) -> Preset:

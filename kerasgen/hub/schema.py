@@ -59,7 +59,7 @@ TYPES = {
 }
 
 
-def check(content: Any, name: str):
+def check(content: Any, name: str) -> None:
     """One look at every key and type of a preset.
 
     Raises:

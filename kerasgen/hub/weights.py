@@ -13,7 +13,7 @@ from kerasgen.hub.folder import PRESET, WEIGHTS
 from kerasgen.hub.manifest import Damaged
 
 
-def named_weights(model) -> dict[str, Any]:
+def named_weights(model: Any) -> dict[str, Any]:
     """The model's weights, batch statistics included, by names that do not depend on Keras' numbering of layers.
 
     A name is the position and the end of Keras' path without its counters: `0005/batch_normalization/gamma`. States of
@@ -25,7 +25,7 @@ def named_weights(model) -> dict[str, Any]:
     }
 
 
-def load_weights(model, folder: str | os.PathLike):
+def load_weights(model: Any, folder: str | os.PathLike) -> None:
     """Assign a preset folder's weights, all or none.
 
     Raises:
@@ -60,7 +60,7 @@ def load_weights(model, folder: str | os.PathLike):
     model.adapts = False  # the first batch of a further `fit` must not initialise what was learned
 
 
-def dump(model, half: bool = False) -> bytes:
+def dump(model: Any, half: bool = False) -> bytes:
     """The weights of a model as a file holds them.
 
     Args:

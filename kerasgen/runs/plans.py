@@ -87,6 +87,8 @@ def plan(preset: str | os.PathLike | hub.Preset, *, overrides: dict | None = Non
     if not resolved["data"].get("name"):
         raise ValueError(f"{resolved.name}: expected data with a 'name', got none{hints['data']}")
     name = _located(resolved["data"]["name"])
+    kerasgen.data.check_here(name)
+    kerasgen.data.check_known(name)
     return resolved if name == resolved["data"]["name"] else resolved.changed({"data.name": name})
 
 

@@ -55,7 +55,7 @@ def unfinished(name: str, out: str | os.PathLike | None = None) -> Path | None:
     return folder
 
 
-def record(folder) -> dict | None:
+def record(folder: Path) -> dict | None:
     """A run's config.json, None where there is none."""
     path = folder / CONFIG
     return json.loads(path.read_text("utf-8")) if path.is_file() and (folder / files.MARK).is_file() else None
@@ -94,13 +94,13 @@ def saved(folder: Path) -> bool:
     return any((folder / CHECKPOINTS).glob("[0-9]*-*.safetensors"))
 
 
-def settle(folder: Path):
+def settle(folder: Path) -> None:
     """Once there is a checkpoint of the run, remove the one that it replaces."""
     if (folder / ASIDE).is_dir() and (folder / ASIDE / CONFIG).is_file() and saved(folder):
         files.discard(folder / ASIDE)
 
 
-def put_back(folder: Path):
+def put_back(folder: Path) -> None:
     """Undo that a run was set aside, however far that went; a kill in here is mended by another call."""
     aside = folder / ASIDE
     if (aside / CONFIG).is_file():  # all of it is there, and the rest is the new run's
@@ -111,7 +111,7 @@ def put_back(folder: Path):
     aside.rmdir()
 
 
-def mend(folder: Path):
+def mend(folder: Path) -> None:
     """Put back a run whose setting aside was cut off by a kill."""
     if (folder / ASIDE).is_dir() and not (folder / ASIDE / CONFIG).is_file():
         with files.lock(folder):
@@ -135,7 +135,7 @@ def undo(folder: Path) -> bool:
     return True
 
 
-def write(folder: Path, about: dict):
+def write(folder: Path, about: dict) -> None:
     """Write a run's record."""
     files.atomic_write(folder / CONFIG, hub.dumps(about).encode())
 
