@@ -103,6 +103,8 @@ def find(name: str) -> System:
         >>> catalog.find("Real-NVP").name
         'RealNVP'
     """
+    if name in _systems():
+        return _systems()[name]
     for system in _systems().values():
         if plain(name) in (plain(system.id), plain(system.name)):
             return system

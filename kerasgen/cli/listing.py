@@ -121,7 +121,7 @@ def _look_up(id):
 
 def _system(system) -> dict:
     row = system._asdict()
-    return {"system": row.pop("id"), "family": row.pop("family"), "class": row.pop("name"), **row}
+    return {"system": row.pop("id"), "family": system.family, "class": row.pop("name"), **row}
 
 
 def _preset(name, preset) -> dict:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import fnmatch
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ class Preset(Mapping):
     It reads like the dictionary that `preset.json` holds and is not changed; `changed` makes another one.
 
     Args:
-        content: what `preset.json` holds, or will.
+        content: what `preset.json` holds, or will; the preset's own from then on.
         folder: where it lies, None for one that lies nowhere yet.
         name: how error lines call it; left out, its folder, or what it calls itself.
 
@@ -48,7 +49,7 @@ class Preset(Mapping):
     """
 
     def __init__(self, content: Mapping, folder: Path | None = None, name: str | None = None):
-        content = copy.deepcopy(dict(content)) if isinstance(content, Mapping) else content
+        content = dict(content) if isinstance(content, Mapping) else content
         schema.check(content, name or (folder.name if folder else str(_named(content))))
         self._content, self.folder = content, folder
 
@@ -176,6 +177,8 @@ def find_preset(source: str | os.PathLike | Preset) -> Path:
     """
     if isinstance(source, Preset):
         return source.folder
+    if re.fullmatch(r"\w+", str(source)) and (SHIPPED / source / PRESET).is_file():
+        return SHIPPED / source
     shipped = list_presets()
     by_plain = {catalog.plain(name): name for name in shipped}
     name = by_plain.get(catalog.plain(os.fspath(source)))
