@@ -280,6 +280,14 @@ def test_what_data_and_model_both_state_is_compared(run, own, monkeypatch, argv,
     assert sorted(own.iterdir()) == before
 
 
+def test_a_wrong_path_of_data_meets_the_nearest_before_tensorflow(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_pictures").mkdir()
+    for wrong, told in {"./my_picturs": "my_pictures", "my_picturs": "'my_pictures'"}.items():
+        code, out, error = run("train", "dcgan_64", "--set", f"data.name={wrong}", "--epochs", 1)
+        assert code == 2 and out == "" and f"; did you mean {told}?" in error and error.count("\n") == 1
+
+
 def test_what_was_told_of_is_the_cure(own):
     changes = {"data.name": str(own / "rec"), "arguments.num_classes": 0, "arguments.sample_rate": 44100}
     plan = runs.plan("wavenet_plucked_strings_quick", overrides=changes)

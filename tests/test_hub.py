@@ -79,6 +79,18 @@ def test_unknown_sources(source, message):
         kerasgen.load(source)
 
 
+def test_a_wrong_path_meets_the_nearest_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "digits").mkdir(parents=True)
+    for wrong in ("runs/digit", "run/digits", "./runs/digits_/model"):
+        nearest = {"run/digits": "runs"}.get(wrong, "runs/digits")
+        with pytest.raises(ValueError) as caught:
+            hub.find_preset(wrong)
+        assert str(caught.value) == f"unknown preset {wrong!r}; did you mean {nearest}?"
+    with pytest.raises(ValueError, match="^unknown preset 'runs/xyzzy'$"):
+        hub.find_preset("runs/xyzzy")
+
+
 def test_a_recipe_without_weights(tmp_path):
     shutil.copy(hub.SHIPPED / "dcgan_digits_quick" / hub.PRESET, tmp_path)
     with pytest.raises(ValueError, match="a recipe without weights"):
@@ -164,6 +176,9 @@ def test_the_card_is_a_model_card(saved):
     text = (saved / hub.CARD).read_text()
     assert text.startswith("---\nlibrary_name: kerasgen\n")
     assert "| loss | 0.5 |" in text and "trained on `digits`" in text
+    preset = hub.read_preset(saved)
+    assert "classes" not in hub.card.card(preset, ("0", "1"))
+    assert "\nIts classes, as `label` takes them: cat, dog.\n" in hub.card.card(preset, ("cat", "dog"))
 
 
 def test_saving_replaces_ours_and_nothing_else(model, folder, tmp_path):
