@@ -79,6 +79,7 @@ def test_the_catalogue_is_read_when_it_is_asked_for():
 
 GUIDE = ROOT / "docs" / "guides" / "add-a-system.md"
 MODEL = re.search(r"^```python\n(.*?)^```", GUIDE.read_text("utf-8"), re.M | re.S)[1]  # a whole system
+TESTS = re.search(r"^TINY = .*\n", GUIDE.read_text("utf-8"), re.M)[0]
 PRESET = {
     "format": 1,
     "preset": "linear_vae_digits_quick",
@@ -102,7 +103,7 @@ def checkout(root, tmp_path_factory):
     (folder / "kerasgen" / "models" / "vae" / "linear_vae.py").write_text(MODEL)
     (folder / "kerasgen" / "presets" / PRESET["preset"]).mkdir()
     (folder / "kerasgen" / "presets" / PRESET["preset"] / "preset.json").write_text(json.dumps(PRESET))
-    (folder / "tests" / "systems" / "test_linear_vae.py").write_text("TINY = dict(latent_dim=3, levels=17)\n")
+    (folder / "tests" / "systems" / "test_linear_vae.py").write_text(TESTS)
     return folder
 
 
@@ -121,7 +122,7 @@ def test_a_new_system_is_three_files(checkout):
     assert shown["class"] == "LinearVAE" and shown["year"] == 1999 and shown["presets"] == [PRESET["preset"]]
     assert shown["serves"] == list(catalog.find("vae").serves)
     laws = ("tests/test_catalog.py", "tests/test_hub.py", "tests/test_conformance.py")
-    chosen = ("-k", "linear_vae or linear-vae", "-m", "not slow", "-p", "no:cacheprovider", "-p", "no:xdist")
+    chosen = ("-k", "linear_vae or linear-vae", "-m", "not slow", "-p", "no:cacheprovider", "-n", "0")
     done = python(checkout, "-m", "pytest", "-q", *laws, *chosen)
     assert done.returncode == 0, done.stdout[-3000:]
     assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 40 and "skipped" not in done.stdout

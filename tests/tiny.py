@@ -17,8 +17,10 @@ def read(path):
     """The tiny arguments that a file of tests states."""
     for node in ast.parse(path.read_text("utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TINY":
-            return {word.arg: ast.literal_eval(word.value) for word in node.value.keywords}
-    raise ValueError(f"{path}: expected TINY = dict(...), the smallest interesting arguments of the system")
+            found = {word.arg: ast.literal_eval(word.value) for word in node.value.keywords}
+            if "image_shape" in found:
+                return found
+    raise ValueError(f"{path}: expected TINY = dict(image_shape=..., ...), the smallest interesting arguments")
 
 
 TINY = {id: read(pathlib.Path(__file__).parent / "systems" / f"test_{id}.py") for id in catalog.SYSTEMS}
