@@ -141,6 +141,7 @@ def test_a_new_system_is_three_files(checkout):
             "of the name of the file, linear_vae, got L",
         ),
     ],
+    ids=["no paper", "a sum", "another name"],
 )
 def test_a_model_file_that_says_too_little(checkout, harm, line):
     path = checkout / "kerasgen" / "models" / "vae" / "linear_vae.py"
