@@ -15,7 +15,6 @@ with the figures. Weights are kept in half precision, and the figures are those 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import pathlib
 import tempfile
@@ -47,6 +46,7 @@ def keep(run: pathlib.Path, seconds: float | None = None):
     with tempfile.TemporaryDirectory() as scratch:
         model = kerasgen.load(hub.save_preset(kerasgen.load(run), pathlib.Path(scratch) / name, half=True))
     data = kerasgen.data.of(trained)
+    model.class_names = data.class_names  # for the card
     figures = kerasgen.metrics.evaluate(model, data)
     results = {key: float(f"{value:.5g}") for key, value in figures.items()}
     results |= {"seconds": seconds or trained["results"]["seconds"], "machine": machine.describe()}
@@ -63,7 +63,7 @@ def keep(run: pathlib.Path, seconds: float | None = None):
 
 def steps(name: str):
     """State beside every optimiser with a schedule or an average the steps that it has in the recipe's own run."""
-    preset = hub.read_preset(name)
+    preset = hub.read_preset(name).content()
     optimizers = (preset.get("recipe") or {}).get("optimizers") or {}
     counted = {key: entry for key, entry in optimizers.items() if recipes.counts(entry)}
     about = preset.get("data") or {}
@@ -78,12 +78,15 @@ def steps(name: str):
 
 
 def seal(name: str):
-    """Bring a preset's manifest up to date with its `preset.json`, after an edit."""
+    """Bring a preset's manifest and card up to date with its `preset.json`, after an edit."""
     content, path = (HOME / name / hub.PRESET).read_bytes(), HOME / name / hub.MANIFEST
     if path.is_file():  # there are weights
         manifest = json.loads(path.read_text("utf-8"))
-        manifest["files"][hub.PRESET] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        manifest["files"][hub.PRESET] = hub.manifest.entry(content)
         files.atomic_write(path, hub.dumps(manifest).encode())
+        preset = hub.read_preset(name)
+        text = hub.card.card(preset, kerasgen.data.of(preset).class_names)
+        files.atomic_write(HOME / name / hub.CARD, text.encode())
 
 
 def time(name: str, runs: pathlib.Path):

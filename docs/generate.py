@@ -1,4 +1,4 @@
-"""Write what README.md and docs/ say about the systems, from the catalogue, the docstrings and the presets.
+"""Write the catalogue, and what README.md and docs/ say about the systems, from the model files and the presets.
 
     python docs/generate.py            # write
     python docs/generate.py --check    # write nothing; exit 1 and name the files that are not up to date
@@ -13,16 +13,12 @@ from __future__ import annotations
 import ast
 import inspect
 import json
-import pathlib
 import re
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from sources import ROOT, as_json, find_class, parse, systems  # which puts the checkout's own package first
 
-from kerasgen import catalog  # noqa: E402  (the checkout's own, installed or not)
-from kerasgen.core.vocabulary import FUNCTIONS  # noqa: E402
-from kerasgen.sources import base_of, find_class, parse, serves  # noqa: E402
+from kerasgen.core.vocabulary import FUNCTIONS
 
 SECTIONS = "Idea", "Objective", "What to look at", "Exercises"  # of a system's page, by hand
 COUNT, SEED = 64, 7  # of the samples on a system's page
@@ -99,8 +95,8 @@ def header(system) -> str:
         ("id", f"`{system.id}`, class `{system.name}`"),
         ("family", system.family),
         ("code", source(system.path, "../../")),
-        ("learns by", source(base_of(system.path, system.name)[0], "../../")),
-        ("serves", code(serves(system.path, system.name))),
+        ("learns by", source(system.objective.rpartition(".")[0], "../../")),
+        ("serves", code(system.serves)),
         ("presets", code(shipped) if shipped else "none yet"),
         ("also found under", ", ".join(system.tags)),
     ]
@@ -109,7 +105,7 @@ def header(system) -> str:
     takes = {name for names, _, _ in arguments(system) for name in names.split(", ")}
     if takes & {"text_length", "objects"}:
         how = f"What `{preset}` makes of the descriptions of the validation split, seed {SEED}."
-    elif "sample" in serves(system.path, system.name):
+    elif "sample" in system.serves:
         how = f"`kerasgen sample {preset} -n {COUNT} --seed {SEED} -o {system.id}.png`"
     else:
         how = f"Pictures of the test split, and under each row what `translate` of `{preset}` makes of it."
@@ -126,9 +122,9 @@ def systems_table(up: str) -> str:
             f"`{s.id}`",
             s.family,
             f"{s.title.split(':')[0]}, {s.year}",
-            code(serves(s.path, s.name)),
+            code(s.serves),
         )
-        for s in catalog.SYSTEMS.values()
+        for s in systems()
     ]
     return table(("system", "id", "family", "paper", "serves"), *rows)
 
@@ -137,7 +133,7 @@ def functions_table() -> str:
     """Which system serves which function."""
     rows = []
     for name, function in FUNCTIONS.items():
-        who = [s for s in catalog.SYSTEMS.values() if name in serves(s.path, s.name)]
+        who = [s for s in systems() if name in s.serves]
         if who:
             rows.append((f"`{name}`", function.meaning, ", ".join(f"[{s.name}](systems/{s.id}.md)" for s in who)))
     return table(("function", "gives", "served by"), *rows)
@@ -169,9 +165,9 @@ def pages() -> dict:
         "README.md": {"systems": systems_table("docs/")},
         "docs/README.md": {"decisions": decisions_list()},
         "docs/systems.md": {"systems": systems_table(""), "functions": functions_table()},
-        **{f"docs/systems/{system.id}.md": {"header": header(system)} for system in catalog.SYSTEMS.values()},
+        **{f"docs/systems/{system.id}.md": {"header": header(system)} for system in systems()},
     }
-    result = {}
+    result = {ROOT / "kerasgen" / "catalog.json": as_json(systems())}
     for path, contents in parts.items():
         text = (ROOT / path).read_text("utf-8") if (ROOT / path).exists() else ""
         for name, content in contents.items():
@@ -186,7 +182,7 @@ def pictures(again=()) -> list:
     from kerasgen import pictures
 
     drawn = []
-    for system in catalog.SYSTEMS.values():
+    for system in systems():
         path, preset = ROOT / "docs" / "pictures" / f"{system.id}.png", shown(system)
         if preset and (system.id in again or not path.exists()):
             model = kerasgen.load(preset)

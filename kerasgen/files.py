@@ -1,6 +1,7 @@
 """Writing files and folders so that readers and crashes see the old content or the new, nothing between."""
 
 import contextlib
+import difflib
 import os
 import re
 import secrets
@@ -53,6 +54,24 @@ def atomic_write(path, content):
             os.remove(temporary)
         raise
     _sync(os.path.dirname(path))
+
+
+def nearest(path) -> str:
+    """`; did you mean PATH?` for a path that is not here, by the name at which it goes wrong; else empty.
+
+    Example:
+        >>> nearest("runs/dcgna")                                                   # doctest: +SKIP
+        '; did you mean runs/dcgan?'
+    """
+    parent, name = os.path.split(os.path.normpath(os.fspath(path)))
+    while parent and not os.path.isdir(parent):
+        parent, name = os.path.split(parent)
+    try:
+        names = sorted(name for name in os.listdir(parent or os.curdir) if not name.startswith("."))
+    except OSError:
+        return ""
+    match = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {os.path.join(parent, match[0])}?" if match else ""
 
 
 @contextlib.contextmanager

@@ -70,7 +70,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         system = item.callspec.params.get("system") if hasattr(item, "callspec") else None
         system = getattr(system, "id", system)  # a row of the catalogue, or its id
-        alone = item.get_closest_marker("xdist_group") or not (system or item.path.parent.name == "models")
+        alone = item.get_closest_marker("xdist_group") or not (system or item.path.parent.name == "systems")
         if not alone:
             item.add_marker(pytest.mark.xdist_group("-".join(filter(None, (item.path.stem, system)))))
 

@@ -1,23 +1,23 @@
 """Which systems stand for the others in costly laws, so that the quick tests stay quick whatever the catalogue's size.
 
-All systems keep the cheap laws in every run. A costly law of training is quick for one system of each kind of step, one
-of functions for one system of each objective and for one that serves each function; for the others it is slow.
+All systems keep the cheap laws in every run. A costly law of training is quick for one system of each family, one of
+functions for one system of each objective and for one that serves each function; for the others it is slow.
 """
 
 import pytest
-from tiny import TINY
 
 from kerasgen import catalog
 
-CLASSES = {system: row.load() for system, row in catalog.SYSTEMS.items() if system in TINY}
-_OBJECTIVES, _FUNCTIONS = {}, {}
-for _system, _cls in CLASSES.items():
-    _OBJECTIVES.setdefault(_cls.__mro__[1], _system)
+CLASSES = {system: row.load() for system, row in catalog.SYSTEMS.items()}
+_OBJECTIVES, _FAMILIES, _FUNCTIONS = {}, {}, {}
+for _system, _row in catalog.SYSTEMS.items():
+    _OBJECTIVES.setdefault(_row.objective, _system)
+    _FAMILIES.setdefault(_row.family, _system)
 for _system in [*_OBJECTIVES.values(), *CLASSES]:
     for _function in CLASSES[_system].serves:
         _FUNCTIONS.setdefault(_function, _system)
-REPRESENTATIVES = set(_OBJECTIVES.values())
-KINDS = ("gaussian", "vae", "dcgan", "vq_vae_2", "nade", "ddpm", "rbm")  # one for every kind of training step
+REPRESENTATIVES = tuple(_OBJECTIVES.values())  # the first system of each objective
+KINDS = tuple(_FAMILIES.values())  # the first of each family
 
 
 def _mark(quick, *values):

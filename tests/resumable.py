@@ -1,5 +1,6 @@
 """Small runs that can be resumed; tests/test_resume.py runs them, also in processes that it kills."""
 
+import inspect
 import json
 import os
 
@@ -12,41 +13,25 @@ from replicas import strategy
 from tiny import TINY, examples
 
 import kerasgen
+from kerasgen import catalog
 from kerasgen.callbacks import BestWeights, CSVHistory, Resume
 from kerasgen.core import run_state
 
 EXAMPLES, BATCH, EPOCHS = 40, 8, 3
 STEPS = EXAMPLES // BATCH  # of an epoch
 
-# One system of each objective; with dropout, whose seeds are state, where the system has it.
-SYSTEMS = {
-    "gaussian": {},
-    "vae": {"dropout": 0.2},
-    "dcgan": {},
-    "pixel_cnn": {"dropout": 0.2},
-    "real_nvp": {"dropout": 0.2},
-    "ddpm": {"dropout": 0.2},
-    "vae_gan": {},
-    "rbm": {},
-    "imle": {},
-    "texture_synthesis": {},
-    "singan": {},
-    "cyclegan": {},
-    "gan_cls": {},
-    "layout2im": {},
-    "vqgan": {"dropout": 0.2},
-    "dall_e": {"dropout": 0.2},
-    "guided_diffusion": {"dropout": 0.2},
-    "score_sde": {"dropout": 0.2},
-    "char_rnn": {},
-}
+
+def dropout(system):
+    """Its dropout, whose seeds are state, if it takes any."""
+    takes = inspect.signature(catalog.find(system).load().__init__).parameters
+    return {"dropout": 0.2} if "dropout" in takes else {}
 
 
 def build(system="vae", **compiled):
     """A compiled model that is the same each time, with averages in every optimiser."""
     keras.utils.clear_session()  # layers count from 1, as in a new process: the order of a graph's sums follows names
     keras.utils.set_random_seed(0)
-    model = kerasgen.build(system, **{**TINY[system], **SYSTEMS[system]})
+    model = kerasgen.build(system, **TINY[system] | dropout(system))
     names = [f"{player}_optimizer" if player else "optimizer" for player in model.players]
     optimizers = {name: keras.optimizers.Adam(1e-3, use_ema=True) for name in names}
     model.compile(**{"seed": 3, **optimizers, **compiled})

@@ -1,9 +1,17 @@
 """The catalogue, the files on disk, the tests and the docs name the same systems."""
 
 import inspect
+import json
+import os
 import re
+import shutil
+import subprocess
+import sys
+import textwrap
 
 import pytest
+from conftest import ROOT
+from tiny import TINY
 
 import kerasgen
 from kerasgen import catalog
@@ -41,11 +49,106 @@ def test_a_row_is_whole(system):
 
 
 @SYSTEMS
-def test_a_row_leads_to_its_class(system):
-    cls = system.load()
+def test_a_row_says_what_its_class_says(system):
+    """The catalogue is made without importing anything, so what Python makes of the same files is an oracle."""
+    cls, base = system.load(), system.load().__mro__[1]
     assert cls.__name__ == system.name and cls.__module__ == system.path
+    assert system.serves == cls.serves and system.objective == f"{base.__module__}.{base.__name__}"
+    paper = inspect.getmodule(cls).PAPER
+    assert paper == tuple(getattr(system, field) for field in paper._fields)
     assert getattr(kerasgen.models, system.name) is cls
     assert system.name in dir(kerasgen.models)
+
+
+def test_systems_stand_by_family_year_and_id():
+    key = [(catalog.FAMILIES.index(row.family), row.year, row.id) for row in catalog.SYSTEMS.values()]
+    assert key == sorted(key)
+
+
+def test_the_catalogue_is_read_when_it_is_asked_for():
+    code = """
+        import kerasgen
+        from kerasgen import catalog
+        assert catalog._systems.cache_info().currsize == 0
+        assert catalog.SYSTEMS and catalog._systems.cache_info().currsize == 1
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True)
+
+
+# --- a new system -----------------------------------------------------------------------------------------------------
+
+GUIDE = ROOT / "docs" / "guides" / "add-a-system.md"
+MODEL = re.search(r"^```python\n(.*?)^```", GUIDE.read_text("utf-8"), re.M | re.S)[1]  # a whole system
+TESTS = re.search(r"^TINY = .*\n", GUIDE.read_text("utf-8"), re.M)[0]
+PRESET = {
+    "format": 1,
+    "preset": "linear_vae_digits_quick",
+    "system": "linear_vae",
+    "description": "Digits in a plane.",
+    "arguments": {"levels": 17},
+    "data": {"name": "digits", "batch_size": 64},
+    "recipe": {"epochs": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def checkout(root, tmp_path_factory):
+    """A copy of this checkout with one more system: a model, a preset, a file of tests, and `make docs`."""
+    folder = tmp_path_factory.mktemp("checkout")
+    leave_out = shutil.ignore_patterns("__pycache__", "*.safetensors", ".*")
+    for part in ("kerasgen", "tests", "docs"):
+        shutil.copytree(root / part, folder / part, ignore=leave_out)
+    for file in ("pyproject.toml", "README.md"):
+        shutil.copy(root / file, folder)
+    (folder / "kerasgen" / "models" / "vae" / "linear_vae.py").write_text(MODEL)
+    (folder / "kerasgen" / "presets" / PRESET["preset"]).mkdir()
+    (folder / "kerasgen" / "presets" / PRESET["preset"] / "preset.json").write_text(json.dumps(PRESET))
+    (folder / "tests" / "systems" / "test_linear_vae.py").write_text(TESTS)
+    return folder
+
+
+def python(folder, *arguments):
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    return subprocess.run([sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_a_new_system_is_three_files(checkout):
+    """The catalogue, the command line, the hub and the laws know it then; what is slow of a system stays slow."""
+    stale = python(checkout, "docs/generate.py", "--check")
+    assert stale.returncode == 1 and "kerasgen/catalog.json" in stale.stdout
+    assert python(checkout, "docs/generate.py").returncode == 0
+    assert python(checkout, "docs/generate.py", "--check").returncode == 0
+    shown = json.loads(python(checkout, "-m", "kerasgen", "info", "linear-vae", "--json").stdout)
+    assert shown["class"] == "LinearVAE" and shown["year"] == 1999 and shown["presets"] == [PRESET["preset"]]
+    assert shown["serves"] == list(catalog.find("vae").serves)
+    laws = ("tests/test_catalog.py", "tests/test_hub.py", "tests/test_conformance.py")
+    chosen = ("-k", "linear_vae or linear-vae", "-m", "not slow", "-p", "no:cacheprovider", "-n", "0")
+    done = python(checkout, "-m", "pytest", "-q", *laws, *chosen)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 40 and "skipped" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "harm, line",
+    [
+        (
+            lambda text: text.replace("PAPER =", "ARTICLE ="),
+            "expected PAPER = Paper(title=..., authors=..., ",
+        ),
+        (lambda text: text.replace("year=1999", "year=1900 + 99"), "of plain values"),
+        (
+            lambda text: text.replace("class LinearVAE", "class Linear"),
+            "of the name of the file, linear_vae, got L",
+        ),
+    ],
+    ids=["no paper", "a sum", "another name"],
+)
+def test_a_model_file_that_says_too_little(checkout, harm, line):
+    path = checkout / "kerasgen" / "models" / "vae" / "linear_vae.py"
+    path.write_text(harm(MODEL))
+    done = python(checkout, "docs/generate.py")
+    path.write_text(MODEL)
+    assert done.returncode == 1 and line in done.stderr and "vae/linear_vae.py" in done.stderr
 
 
 @SYSTEMS
@@ -83,13 +186,7 @@ def test_arguments_are_primitives_with_defaults(system):
 
 @SYSTEMS
 def test_a_system_has_tiny_arguments(system):
-    tiny = pytest.importorskip("tiny", reason="tests/tiny.py is missing").TINY
-    known = inspect.signature(system.load().__init__).parameters
-    assert set(tiny[system.id]) <= set(known)
-
-
-def test_tiny_arguments_are_for_known_systems():
-    assert set(pytest.importorskip("tiny", reason="tests/tiny.py is missing").TINY) == set(catalog.SYSTEMS)
+    assert set(TINY[system.id]) <= set(inspect.signature(system.load().__init__).parameters)
 
 
 @SYSTEMS

@@ -23,6 +23,7 @@ import kerasgen
 from kerasgen import callbacks, files, hub
 from kerasgen.cli import main
 from kerasgen.exporting import writer
+from kerasgen.runs import training as runs
 
 ROOT = Path(kerasgen.__file__).parents[1]
 
@@ -279,10 +280,18 @@ def test_what_data_and_model_both_state_is_compared(run, own, monkeypatch, argv,
     assert sorted(own.iterdir()) == before
 
 
+def test_a_wrong_path_of_data_meets_the_nearest_before_tensorflow(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_pictures").mkdir()
+    for wrong, told in {"./my_picturs": "my_pictures", "my_picturs": "'my_pictures'"}.items():
+        code, out, error = run("train", "dcgan_64", "--set", f"data.name={wrong}", "--epochs", 1)
+        assert code == 2 and out == "" and f"; did you mean {told}?" in error and error.count("\n") == 1
+
+
 def test_what_was_told_of_is_the_cure(own):
     changes = {"data.name": str(own / "rec"), "arguments.num_classes": 0, "arguments.sample_rate": 44100}
-    plan = kerasgen.runs.training.plan("wavenet_plucked_strings_quick", overrides=changes)
-    data, model = kerasgen.runs.training.prepare(plan)
+    plan = runs.plan("wavenet_plucked_strings_quick", overrides=changes)
+    data, model = runs.prepare(plan)
     assert model.sample_rate == data.sample_rate == 44100 and model.num_classes == data.num_classes == 0
 
 
@@ -301,7 +310,7 @@ def test_what_was_told_of_is_the_cure(own):
 )  # fmt: skip
 def test_the_way_to_train_on_own_pictures_is_told(run, own, monkeypatch, argv, message):
     monkeypatch.chdir(own)
-    about = kerasgen.hub.read_preset("dcgan_64") | {"preset": "bare", "recipe": None}
+    about = kerasgen.hub.read_preset("dcgan_64").content() | {"preset": "bare", "recipe": None}
     os.makedirs("bare", exist_ok=True)
     with open("bare/preset.json", "w") as file:
         file.write(kerasgen.hub.dumps(about))
@@ -322,10 +331,10 @@ def test_a_size_is_stated_once(own, monkeypatch, stated):
     size = [64, 64, 3] if stated == "neither" else [16, 24, 3]  # that of the preset
     changes = {"data.name": "photos", "recipe.epochs": 1, "arguments.widths": [8, 8]}
     changes |= {f"{part}.image_shape": size for part in parts}
-    data, model = kerasgen.runs.training.prepare(kerasgen.runs.training.plan("dcgan_64", overrides=changes))
+    data, model = runs.prepare(runs.plan("dcgan_64", overrides=changes))
     assert list(data.shape) == list(model.image_shape) == size
     if len(parts) == 1:  # a preset of data that are cut
-        plan = kerasgen.runs.training.plan("char_rnn_python_topics", overrides={f"{stated}.image_shape": [32]})
+        plan = runs.plan("char_rnn_python_topics", overrides={f"{stated}.image_shape": [32]})
         assert plan["data"]["image_shape"] == plan["arguments"]["image_shape"] == [32]
 
 
@@ -557,11 +566,11 @@ def test_a_recipe_ends_at_the_same_rate_on_twice_the_data(run, tmp_path):
 
 def test_grids_take_few_steps(preset):
     model = kerasgen.build("ddpm", image_shape=(8, 8, 1), width=8, multipliers=(1,), blocks=1, attention=(), steps=60)
-    assert kerasgen.runs.training._fewer_steps(model) == {"steps": 50}
+    assert runs._fewer_steps(model) == {"steps": 50}
     assert model.sample(1, steps=50).shape == (1, 8, 8, 1)
     model = kerasgen.build("ddpm", image_shape=(8, 8, 1), width=8, multipliers=(1,), blocks=1, attention=(), steps=20)
-    assert kerasgen.runs.training._fewer_steps(model) == {}
-    assert kerasgen.runs.training._fewer_steps(kerasgen.load(preset)) == {}
+    assert runs._fewer_steps(model) == {}
+    assert runs._fewer_steps(kerasgen.load(preset)) == {}
 
 
 HELD = """
@@ -649,7 +658,7 @@ def test_without_a_run_to_go_on_with_a_new_one_begins(run, preset, tmp_path, mon
                 path.parent.mkdir(exist_ok=True),
                 path.touch(),
             )
-        start = kerasgen.runs.training.begin(preset, out="new", resume=True)
+        start = runs.begin(preset, out="new", resume=True)
         assert start.record is None and not start.finished
     code, out, error = run("train", preset, "--resume", "--out", "new")
     assert code == 0 and out == "new\n" and "no unfinished run; a new one begins" in error
@@ -758,10 +767,14 @@ def animals(tmp_path_factory):
     return folder
 
 
+def _with(preset, said):
+    return hub.Preset(preset.content() | said, preset.folder)
+
+
 def test_a_class_by_its_name(run, animals, tmp_path, monkeypatch):
-    read = hub._read
-    said = {"about": {"class_names": ["cat", "dog"]}}
-    monkeypatch.setattr(hub, "_read", lambda folder: read(folder) | said)  # as a run says it of its data
+    read = hub.read_preset
+    said = {"about": {"class_names": ["cat", "dog"]}}  # as a run says it of its data
+    monkeypatch.setattr(hub, "read_preset", lambda source: _with(read(source), said))
     files = []
     for source in ("run", "bundle"):
         for label in ("dog", "1"):

@@ -79,6 +79,18 @@ def test_unknown_sources(source, message):
         kerasgen.load(source)
 
 
+def test_a_wrong_path_meets_the_nearest_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "digits").mkdir(parents=True)
+    for wrong in ("runs/digit", "run/digits", "./runs/digits_/model"):
+        nearest = {"run/digits": "runs"}.get(wrong, "runs/digits")
+        with pytest.raises(ValueError) as caught:
+            hub.find_preset(wrong)
+        assert str(caught.value) == f"unknown preset {wrong!r}; did you mean {nearest}?"
+    with pytest.raises(ValueError, match="^unknown preset 'runs/xyzzy'$"):
+        hub.find_preset("runs/xyzzy")
+
+
 def test_a_recipe_without_weights(tmp_path):
     shutil.copy(hub.SHIPPED / "dcgan_digits_quick" / hub.PRESET, tmp_path)
     with pytest.raises(ValueError, match="a recipe without weights"):
@@ -89,6 +101,39 @@ def test_a_recipe_without_weights(tmp_path):
 def test_unknown_family():
     with pytest.raises(ValueError, match="unknown family 'flows'; did you mean flow"):
         hub.list_presets(family="flows")
+
+
+def test_a_preset_reads_like_a_dictionary_and_does_not_change():
+    preset = hub.read_preset("dcgan_digits_quick")
+    assert preset["system"] == preset.system.id == "dcgan" and preset == preset.content()
+    other = preset.changed({"recipe.epochs": 3})
+    assert (other["recipe"]["epochs"], other.name, other.folder) == (3, preset.name, None)
+    assert preset["recipe"]["epochs"] != 3 and not other.weights
+    with pytest.raises(TypeError):
+        preset["system"] = "vae"
+
+
+def test_a_preset_is_checked_once_when_it_is_made(monkeypatch):
+    from kerasgen.hub import schema
+    from kerasgen.runs import plans
+
+    seen, check = [], schema.check
+    monkeypatch.setattr(schema, "check", lambda content, name: (seen.append(name), check(content, name)))
+    preset = hub.read_preset("dcgan_digits_quick")
+    assert hub.read_preset(preset) is preset and hub.find_preset(preset) == preset.folder
+    kerasgen.load(preset)
+    assert len(seen) == 1
+    plans.plan(preset, overrides={"recipe.epochs": 3})  # another preset
+    assert len(seen) == 2
+
+
+def test_the_smallest_preset_with_weights_stands_for_a_system():
+    small = hub.small_presets()
+    assert list(small) == [id for id in catalog.SYSTEMS if id in small]
+    for system, name in small.items():
+        of_it = [p for p in map(hub.read_preset, hub.list_presets()) if p["system"] == system and p.weights]
+        quick = [p for p in of_it if p.name.endswith("_quick")] or of_it
+        assert hub.read_preset(name).parameters == min(p.parameters for p in quick)
 
 
 # --- round trip -----------------------------------------------------------------------------------------------------
@@ -131,6 +176,9 @@ def test_the_card_is_a_model_card(saved):
     text = (saved / hub.CARD).read_text()
     assert text.startswith("---\nlibrary_name: kerasgen\n")
     assert "| loss | 0.5 |" in text and "trained on `digits`" in text
+    preset = hub.read_preset(saved)
+    assert "classes" not in hub.card.card(preset, ("0", "1"))
+    assert "\nIts classes, as `label` takes them: cat, dog.\n" in hub.card.card(preset, ("cat", "dog"))
 
 
 def test_saving_replaces_ours_and_nothing_else(model, folder, tmp_path):

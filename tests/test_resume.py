@@ -21,11 +21,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from resumable import BATCH, EPOCHS, EXAMPLES, STEPS, SYSTEMS, examples, fit, run
+from costly import REPRESENTATIVES
+from resumable import BATCH, EPOCHS, EXAMPLES, STEPS, dropout, examples, fit, run
 from resumable import build as compiled
 
 import kerasgen
-from kerasgen import hub
+from kerasgen import catalog, hub
 from kerasgen.callbacks import BestWeights, CSVHistory, NonFinite, Resume, SampleGrid, Stopped, checkpoints
 from kerasgen.core import run_state
 from kerasgen.files import LOCK, Locked, is_temporary, lock
@@ -98,13 +99,13 @@ def whole():
 
 
 @pytest.mark.parametrize(
-    "system", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in SYSTEMS]
+    "system", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in catalog.SYSTEMS]
 )
 def test_a_run_cut_off_in_an_epoch_ends_with_the_same_bits(system, tmp_path):
     begun(tmp_path, model=compiled(system))
     assert steps_of(tmp_path) == [6, 4]
     seeds = [key for key in run_state.variables(build(system)) if "seed" in key]
-    assert bool(seeds) == bool(SYSTEMS[system])  # of dropout
+    assert bool(seeds) == bool(dropout(system))
     assert differing(fit(compiled(system)), fit(compiled(system), by_steps(tmp_path))) == []
 
 
@@ -593,8 +594,8 @@ def test_killed_runs_of_several_replicas_end_as_others(mode, workers, tmp_path):
 @pytest.mark.slow
 def test_a_hundred_kills_lose_nothing(workers, tmp_path):
     chance, kills, inside = random.Random(0), 0, 0
-    whole = {system: ended(system, tmp_path / system, workers)[0] for system in SYSTEMS}
-    for number, system in enumerate(itertools.chain(SYSTEMS, itertools.cycle(QUICK))):
+    whole = {system: ended(system, tmp_path / system, workers)[0] for system in REPRESENTATIVES}
+    for number, system in enumerate(itertools.chain(REPRESENTATIVES, itertools.cycle(QUICK))):
         moments = [None if i % 2 else chance.uniform(0, 0.5) for i in range(16 if system in QUICK else 6)]
         parts, killed, in_a_save = ended(system, tmp_path / str(number), workers, moments)
         assert differing(whole[system], parts) == []

@@ -32,14 +32,16 @@ app.command(context_settings=launching.ANYTHING)(launching.launch)
 
 
 @app.callback()
-def options(context: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version.")):
+def options(
+    context: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version.")
+) -> None:
     if version:
         print(kerasgen.__version__)
     elif context.invoked_subcommand is None:
         print(context.get_help())
 
 
-def main(argv=None) -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     try:
         return app(argv, prog_name="kerasgen", standalone_mode=False) or 0

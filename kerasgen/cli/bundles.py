@@ -28,7 +28,7 @@ def export(
         str | None,
         typer.Option(metavar="triton|tfserving", help="Write a model repository of a server, not a bundle."),
     ] = None,
-):
+) -> None:
     """Write a model as SavedModel and ONNX files, and prove that they agree with Keras. Exit code 3 if they do not."""
     from kerasgen.exporting import serving
 
@@ -104,7 +104,7 @@ def verify(
     bundle: Annotated[Path, typer.Argument(help="A bundle's folder.")],
     node: Annotated[Path | None, typer.Option(help="Folder of the Node client, if it is not this checkout's.")] = None,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-):
+) -> None:
     """Prove a bundle again: its files' hashes, and every runtime that is here. Exit code 3 if it misses."""
     if not is_bundle(bundle):
         raise Usage(f"{bundle}: expected a bundle, a folder with bundle.json")
@@ -165,7 +165,7 @@ def demo(
             help="The address to listen on; 0.0.0.0 is every network of this machine, as a container needs.",
         ),
     ] = "127.0.0.1",
-):
+) -> None:
     """Serve a page on which models can be tried, and say its address. Bundles are run without TensorFlow."""
     found = [path.parent for root in ("runs", "exports") for path in sorted(Path(root).rglob("bundle.json"))]
     if not sources and not found:

@@ -7,6 +7,8 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +22,7 @@ class Usage(Exception):
 
 
 @contextlib.contextmanager
-def usage():
+def usage() -> Iterator[None]:
     """In here, a ValueError, TypeError or file error is about what the user gave."""
     from kerasgen.hub import Damaged
 
@@ -34,30 +36,30 @@ def usage():
         raise Usage(str(error)) from error
 
 
-def fail(message, code) -> int:
+def fail(message: object, code: int) -> int:
     """Say what is wrong in one line on standard error."""
     line = " ".join(str(message).split())
     console(stderr=True).print(Text.assemble(("error: ", "bold red"), line), soft_wrap=True)
     return code
 
 
-def console(stderr=False) -> Console:
+def console(stderr: bool = False) -> Console:
     """Standard output or error; wide enough for tables where it is not a terminal."""
     stream = sys.stderr if stderr else sys.stdout
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=None if stream.isatty() else 160)
 
 
-def log(text):
+def log(text: object) -> None:
     """One line on standard error."""
     console(stderr=True).print(Text(str(text)), soft_wrap=True)
 
 
-def print_json(value):
+def print_json(value: Any) -> None:
     """A result for programs."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def table(*columns) -> Table:
+def table(*columns: str) -> Table:
     """A plain table; a column named with a leading `>` is aligned to the right, and no names give no header."""
     drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=any(columns))
     for column in columns:
@@ -65,7 +67,7 @@ def table(*columns) -> Table:
     return drawn
 
 
-def tensorflow(operate=True):
+def tensorflow(operate: bool = True) -> None:
     """Import TensorFlow, holding back what it prints on file descriptor 2 unless that fails.
 
     Args:

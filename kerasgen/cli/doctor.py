@@ -25,7 +25,7 @@ class Row(NamedTuple):
     fix: str = ""
 
 
-def doctor(json: Annotated[bool, typer.Option("--json", help="For programs.")] = False):
+def doctor(json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Check versions, devices, memory, disk, browser, telemetry switches, and one small export."""
     rows = [*_versions(), *_machine(), *_telemetry(), _devices(), _smoke()]
     if json:

@@ -7,13 +7,15 @@ import os
 import select
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
 PATIENCE = 1.0  # seconds in which the main thread should have heard a Ctrl-C
 SHOW_CURSOR = b"\x1b[?25h"  # which a bar hides
 
 
 @contextlib.contextmanager
-def heard(end=os._exit):
+def heard(end: Callable[[int], Any] = os._exit) -> Iterator[None]:
     """In here, a second Ctrl-C ends the process at once, with code 130, whatever it is busy with.
 
     Python runs the handlers of signals in the main thread, between its own instructions. A thread of its own hears of

@@ -26,7 +26,7 @@ def launch(
     context: typer.Context,
     workers: Annotated[int, typer.Option(min=1, help="How many processes.")] = 2,
     restarts: Annotated[int, typer.Option(min=0, help="How often to start again after a worker has died.")] = 3,
-):
+) -> None:
     """Train with several worker processes on this machine: `kerasgen launch --workers 2 train PRESET --out DIR`.
 
     What follows the options is a `train` command; `--strategy multiworker` and `--resume` are added to it. When one
@@ -45,7 +45,7 @@ def launch(
     raise typer.Exit(code)
 
 
-def supervise(command, workers: int) -> int:
+def supervise(command: list[str], workers: int) -> int:
     """Run one process per worker until all have ended well or one has not; then end the others.
 
     Returns:
@@ -100,7 +100,7 @@ def _end(process):
         return None
 
 
-def stop(processes):
+def stop(processes: list[subprocess.Popen]) -> None:
     """End processes, gently at first."""
     for process in processes:
         if process.poll() is None:

@@ -1,17 +1,18 @@
-"""`list` and `info`: what the hub has, read from the catalogue, the presets and the sources; no TensorFlow."""
+"""`list` and `info`: what the hub has, read from the catalogue, the presets and the model files; no TensorFlow."""
 
 from __future__ import annotations
 
 import ast
 import fnmatch
 import inspect
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
 import kerasgen
-from kerasgen import catalog, hub, sources
+from kerasgen import catalog, hub
 from kerasgen.cli.console import Usage, console, print_json, table, tensorflow, usage
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -27,7 +28,7 @@ def list_(
     ] = "*",
     family: Annotated[str | None, typer.Option(help="Only systems of this family.")] = None,
     json: Json = False,
-):
+) -> None:
     """List systems and presets."""
     with usage():
         systems = kerasgen.list_systems(family=family)
@@ -57,9 +58,8 @@ def list_(
 
 
 def _says(system, words) -> bool:
-    """Whether the catalogue or the class of a system has these words."""
-    functions = sources.serves(system.path, system.name)
-    return any(words in text.lower() for text in (*system[:4], *system.tags, *functions))
+    """Whether the catalogue has these words for a system."""
+    return any(words in text.lower() for text in (*system[:4], *system.tags, *system.serves))
 
 
 def info(
@@ -67,12 +67,11 @@ def info(
     cite: Annotated[bool, typer.Option("--cite", help="Only the paper, as BibTeX.")] = False,
     ports: Annotated[bool, typer.Option("--ports", help="Functions and their ports; builds a model.")] = False,
     json: Json = False,
-):
+) -> None:
     """Show the idea, arguments, paper and presets of a system, or the recipe and results of a preset."""
     preset, system = _look_up(id)
     about = _system(system)
     about["idea"], about["arguments"] = _source(system)
-    about["serves"] = list(sources.serves(system.path, system.name))
     if preset:
         about = {**about, **preset, "weights": _weights(hub.find_preset(id))}
     else:
@@ -122,7 +121,7 @@ def _look_up(id):
 
 def _system(system) -> dict:
     row = system._asdict()
-    return {"system": row.pop("id"), "family": row.pop("family"), "class": row.pop("name"), **row}
+    return {"system": row.pop("id"), "family": system.family, "class": row.pop("name"), **row}
 
 
 def _preset(name, preset) -> dict:
@@ -167,7 +166,9 @@ def _said(value) -> str:
 
 def _source(system) -> tuple[str, str]:
     """(idea, constructor arguments) of a system, read from its file without importing it."""
-    cls = sources.find_class(system.path, system.name)
+    path = Path(kerasgen.__file__).parents[1] / f"{system.path.replace('.', '/')}.py"
+    body = ast.parse(path.read_text("utf-8")).body
+    cls = next(node for node in body if isinstance(node, ast.ClassDef) and node.name == system.name)
     idea = inspect.cleandoc(ast.get_docstring(cls) or "").split("\nArgs:")[0].rstrip()
     init = next((n for n in cls.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"), None)
     arguments = ast.unparse(init.args).removeprefix("self, ").removesuffix(", **kwargs") if init else ""

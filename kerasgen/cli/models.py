@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,7 +37,7 @@ def train(
     deterministic: Annotated[
         bool, typer.Option("--deterministic", help="The same bits on the same machine and versions.")
     ] = False,
-):
+) -> None:
     """Train a preset into a run folder: model, history, pictures. Ctrl-C stops and saves, for --resume to go on."""
     from kerasgen.cli import interrupts
     from kerasgen.runs import training
@@ -98,7 +99,7 @@ def sample(
     truncation: Annotated[float | None, typer.Option(help="Share of the latent's spread kept.")] = None,
     height: Annotated[int | None, typer.Option(help="Of the samples, where any can be made.")] = None,
     width: Annotated[int | None, typer.Option(help="Of the samples, where any can be made.")] = None,
-):
+) -> None:
     """Draw samples into a file. A bundle is run without TensorFlow."""
     from kerasgen import pictures
 
@@ -130,7 +131,7 @@ def evaluate(
     seed: Seed = 0,
     features: Annotated[str, typer.Option(help="What pictures are compared by: inception (downloads 88 MB).")] = None,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-):
+) -> None:
     """Compute the metrics that the model's functions and its data allow."""
     import warnings
 
@@ -163,20 +164,20 @@ def evaluate(
     console().print(rows)
 
 
-def open_source(source):
+def open_source(source: str | Path) -> tuple[Any, Mapping]:
     """(model or bundle, what it says about itself) of a preset, run folder, bundle or `.keras` file."""
     if is_bundle(source):
         from kerasgen.runtime import Bundle
 
         bundle = Bundle(source)
         return bundle, bundle.info
-    if not str(source).endswith(".keras"):
-        about = hub.read_preset(source)  # fails fast
+    keras_file = str(source).endswith(".keras")
+    preset = None if keras_file else hub.read_preset(source)  # fails fast
     tensorflow()
-    return hub.load(source), {} if str(source).endswith(".keras") else about
+    return hub.load(preset or source), preset or {}
 
 
-def is_bundle(source) -> bool:
+def is_bundle(source: str | Path) -> bool:
     return (Path(source) / "bundle.json").is_file()
 
 

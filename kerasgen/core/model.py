@@ -11,7 +11,6 @@ import inspect
 
 import keras
 
-from kerasgen import hub
 from kerasgen.core import registry, vocabulary
 from kerasgen.core.fitting import Fitting
 from kerasgen.core.players import Players
@@ -72,11 +71,11 @@ class GenerativeModel(Fitting, Training, Players, Staged, Serving, keras.Model):
     @classmethod
     def from_preset(cls, source, weights: bool = True):
         """The model of a preset, preset folder or run folder; see `kerasgen.load`."""
-        return hub.load(source, weights, system=cls)
+        return _hub().load(source, weights, system=cls)
 
     def save_to_preset(self, folder, **about):
         """Write the model as a preset folder, which `from_preset` and `kerasgen.load` take; see `hub.save_preset`."""
-        return hub.save_preset(self, folder, **about)
+        return _hub().save_preset(self, folder, **about)
 
     def load_weights(self, filepath, skip_mismatch=False, **kwargs):
         """Keras' own, all or nothing: after an error every variable is what it was.
@@ -96,6 +95,13 @@ class GenerativeModel(Fitting, Training, Players, Staged, Serving, keras.Model):
                 raise
             why = " ".join(str(error).split())
             raise ValueError(f"{filepath}: expected the weights of this {type(self).__name__}: {why}") from error
+
+
+def _hub():
+    """The room that stands on top of this one: asked for when it is used, so that no file imports in a circle."""
+    from kerasgen import hub
+
+    return hub
 
 
 def _plain(value):

@@ -4,9 +4,15 @@
 imported, and ours are imported when they are needed. So Keras is given an entry for each system that imports it then.
 """
 
+from __future__ import annotations
+
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
 
 from kerasgen import catalog
 
@@ -16,14 +22,14 @@ PACKAGE = "kerasgen"  # our classes are `kerasgen>VAE` in files
 class Later:
     """What Keras finds under a system's name: enough of a class to make a model from its configuration."""
 
-    def __init__(self, system):
+    def __init__(self, system: catalog.System):
         self.system = system
 
-    def from_config(self, config, **options):
+    def from_config(self, config: dict, **options: Any) -> Any:
         return self.system.load().from_config(config, **options)
 
 
-def tell(keras):
+def tell(keras: ModuleType) -> None:
     """Give Keras an entry for every system; the class itself takes its place when it is imported."""
     known = keras.saving.get_custom_objects()
     for system in catalog.SYSTEMS.values():
@@ -33,10 +39,10 @@ def tell(keras):
 class AfterImport:
     """An entry of `sys.meta_path` that calls a function with Keras as soon as somebody imports it."""
 
-    def __init__(self, call):
+    def __init__(self, call: Callable[[ModuleType], None]):
         self.call = call
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if name != "keras":
             return None
         if self in sys.meta_path:
@@ -54,7 +60,7 @@ class AfterImport:
         return spec
 
 
-def watch():
+def watch() -> None:
     """Tell Keras now if it is there, else when it is imported; nothing is imported here."""
     if hasattr(sys.modules.get("keras"), "saving"):
         tell(sys.modules["keras"])
@@ -62,7 +68,7 @@ def watch():
         sys.meta_path.insert(0, AfterImport(tell))
 
 
-def check_backend():
+def check_backend() -> None:
     """Refuse a backend that models cannot run on, before Keras fails to find what it needs.
 
     Raises:
@@ -77,7 +83,7 @@ def check_backend():
         )
 
 
-def check_settings():
+def check_settings() -> None:
     """Refuse settings of Keras that our layers do not follow.
 
     Raises:

@@ -8,6 +8,7 @@ import difflib
 import os
 import warnings
 
+from kerasgen import files
 from kerasgen.data import described, embedded, photographs, remote, sequences
 from kerasgen.data.checks import check_batch_size
 from kerasgen.data.description import Data
@@ -129,6 +130,23 @@ def check_here(name, yours=False):
         raise ValueError(f"data: {name!r} is not here")
 
 
+def check_known(source):
+    """Refuse a text that is neither the name of data nor the path of a file or folder; nothing is loaded.
+
+    Raises:
+        ValueError: the line names the nearest of both.
+    """
+    if _named(source, 0, None) or os.path.exists(os.path.expanduser(source)):
+        return
+    if os.sep in source or os.path.splitext(source)[1]:
+        hint = files.nearest(os.path.expanduser(source))
+        raise ValueError(f"source: expected a folder or file, got {source!r}, which does not exist{hint}")
+    known = [*names(), *(f"keras:{name}" for name in remote.KERAS)]
+    folders = [entry.name for entry in os.scandir() if entry.is_dir() and not entry.name.startswith(".")]
+    nearest = difflib.get_close_matches(source.lower(), [*known, *folders], n=1, cutoff=0.0)[0]
+    raise ValueError(f"source: unknown data {source!r}; did you mean {nearest!r}? known: {', '.join(known)}")
+
+
 def _load_named(source, seed, image_shape, labels, on_error, max_pixels):
     """Load by name or path."""
     make, there = _named(source, seed, image_shape), os.path.exists(os.path.expanduser(source))
@@ -140,11 +158,7 @@ def _load_named(source, seed, image_shape, labels, on_error, max_pixels):
         return make()
     if there:
         return _from_path(source, seed, image_shape, labels, on_error, max_pixels)
-    if os.sep in source or os.path.splitext(source)[1]:
-        raise ValueError(f"source: expected a folder or file, got {source!r}, which does not exist")
-    known = [*names(), *(f"keras:{name}" for name in remote.KERAS)]
-    nearest = difflib.get_close_matches(source.lower(), known, n=1, cutoff=0.0)[0]
-    raise ValueError(f"source: unknown data {source!r}; did you mean {nearest!r}? known: {', '.join(known)}")
+    check_known(source)
 
 
 def _named(source, seed, image_shape):

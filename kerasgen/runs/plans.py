@@ -5,9 +5,9 @@ Nothing in here imports TensorFlow, so that a mistake is told at once.
 
 from __future__ import annotations
 
-import copy
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from kerasgen.runs import run_folder
 class Start(NamedTuple):
     """How a run begins."""
 
-    plan: dict  # the preset with its overrides
+    plan: hub.Preset  # with its overrides
     folder: Path
     record: dict | None  # config.json of the run that goes on, None for a new one
 
@@ -29,7 +29,11 @@ class Start(NamedTuple):
         return bool(self.record and "finished" in self.record and self.record["preset"] == self.plan)
 
 
-def begin(preset, *, epochs=None, seed=None, out=None, overrides=None, resume=False, strategy=None) -> Start:
+def begin(
+    preset: str | os.PathLike | hub.Preset, *, epochs: int | None = None, seed: int | None = None,
+    out: str | os.PathLike | None = None, overrides: dict | None = None, resume: bool = False,
+    strategy: str | None = None,
+) -> Start:  # fmt: skip
     """What is to be run, and where; no new run is begun and no TensorFlow is imported.
 
     A run that goes on takes its plan from its own `config.json`. Options that differ from it are refused, but for more
@@ -39,52 +43,56 @@ def begin(preset, *, epochs=None, seed=None, out=None, overrides=None, resume=Fa
 
     Raises: as `train`.
     """
-    base = _preset(preset)
+    base = _to_train(preset)
+    name = base.name
     given = {"recipe.epochs": epochs, "recipe.seed": seed}
     given = {key: value for key, value in given.items() if value is not None} | (overrides or {})
     if out and strategy != "multiworker":  # whose chief may be here already
         run_folder.mend(Path(out))
-    folder = run_folder.unfinished(base["preset"], out) if resume else None
+    folder = run_folder.unfinished(name, out) if resume else None
     record = run_folder.record(folder) if folder else None
     if record:
-        _check_same(folder, base["preset"], record["preset"], given)
-    resolved = plan(record["preset"] if record else base, overrides=given)
-    folder = folder or run_folder.place(resolved["preset"], out)
+        base = hub.Preset(record["preset"])
+        _check_same(folder, name, base, given)
+    resolved = plan(base, overrides=given)
+    folder = folder or run_folder.place(resolved.name, out)
     if (folder / run_folder.CONFIG).is_file() and strategy != "multiworker":
         with files.lock(folder):  # another process is told of before TensorFlow is imported
             pass
     return Start(resolved, folder, record)
 
 
-def plan(preset, *, overrides=None) -> dict:
-    """A preset, by name, by folder or as it is, with its overrides, checked; no TensorFlow is imported.
+def plan(preset: str | os.PathLike | hub.Preset, *, overrides: dict | None = None) -> hub.Preset:
+    """A preset, by name, by folder or as it is, with its overrides; no TensorFlow is imported.
 
     Data in files are known by their absolute path, so that the run can be gone on with from anywhere. The size that is
     given for the data is the model's too, unless another is given for it.
+
+    Raises:
+        ValueError: a key that does not exist, a wrong value, or a preset that says no data or no recipe.
     """
-    resolved = copy.deepcopy(preset if isinstance(preset, dict) else _preset(preset))
-    overrides = overrides or {}
-    for key, value in overrides.items():
-        _put(resolved, key, value)
-    hub.check_preset(resolved, resolved["preset"])
+    preset, changes = _to_train(preset), dict(overrides or {})
+    sizes = {"data.image_shape": "arguments.image_shape", "arguments.image_shape": "data.image_shape"}
+    given = [key for key in sizes if changes.get(key)]
+    if len(given) == 1 and (given == ["data.image_shape"] or (preset.get("data") or {}).get("image_shape")):
+        changes[sizes[given[0]]] = changes[given[0]]
+    resolved = preset.changed(changes)
     hints = {
         "data": "; --set data.name=FOLDER trains on your pictures",
         "recipe": "; --epochs 10 trains that long, with the paper's optimisers",
     }
     for part, hint in hints.items():
         if not resolved.get(part):
-            raise ValueError(f"{resolved['preset']}: expected a preset with {part!r}, got none{hint}")
+            raise ValueError(f"{resolved.name}: expected a preset with {part!r}, got none{hint}")
     if not resolved["data"].get("name"):
-        raise ValueError(f"{resolved['preset']}: expected data with a 'name', got none{hints['data']}")
-    resolved["data"]["name"] = _located(resolved["data"]["name"])
-    parts = {"data": "arguments", "arguments": "data"}
-    given = [part for part in parts if overrides.get(f"{part}.image_shape")]
-    if len(given) == 1 and (given == ["data"] or resolved["data"].get("image_shape")):
-        resolved[parts[given[0]]]["image_shape"] = overrides[f"{given[0]}.image_shape"]
-    return resolved
+        raise ValueError(f"{resolved.name}: expected data with a 'name', got none{hints['data']}")
+    name = _located(resolved["data"]["name"])
+    kerasgen.data.check_here(name)
+    kerasgen.data.check_known(name)
+    return resolved if name == resolved["data"]["name"] else resolved.changed({"data.name": name})
 
 
-def parse(settings) -> dict:
+def parse(settings: list[str]) -> dict:
     """`key=value` texts as overrides; a value is JSON where it can be read so, else text.
 
     Example:
@@ -103,29 +111,17 @@ def parse(settings) -> dict:
     return overrides
 
 
-def _put(preset, key, value):
-    """Set a dotted key; the check of the whole preset finds the keys that do not exist."""
-    *parents, last = key.split(".")
-    for parent in parents:
-        if preset.get(parent) is None:
-            preset[parent] = {}
-        preset = preset[parent]
-        if not isinstance(preset, dict):
-            raise ValueError(f"{key}: expected a key of the preset, but {parent!r} holds a value")
-    preset[last] = value
-
-
 def _get(preset, key):
     """The value of a dotted key, None where there is none."""
     for part in key.split("."):
-        preset = preset.get(part) if isinstance(preset, dict) else None
+        preset = preset.get(part) if isinstance(preset, Mapping) else None
     return preset
 
 
 def _check_same(folder, name, saved, given):
     """Refuse options that are not those of the run in a folder."""
-    if saved["preset"] != name:
-        raise ValueError(f"{folder}: expected a run of {name}, got one of {saved['preset']}")
+    if saved.name != name:
+        raise ValueError(f"{folder}: expected a run of {name}, got one of {saved.name}")
     for key, value in given.items():
         before = _get(saved, key)
         if key == "recipe.epochs" and value >= (before or 1):
@@ -140,7 +136,7 @@ def _check_same(folder, name, saved, given):
             )
 
 
-def _preset(source) -> dict:
+def _to_train(source) -> hub.Preset:
     """A preset to be trained."""
     try:
         return hub.read_preset(source)
@@ -156,6 +152,6 @@ def _located(name: str) -> str:
     return os.path.abspath(path) if not known and os.path.exists(path) else name
 
 
-def plain(name):
+def plain(name: str) -> str:
     """A name as `kerasgen.data.load` looks it up."""
     return name.lower().replace("-", "_")

@@ -13,7 +13,7 @@ the paper, state no length, and are for runs of a paper's size; in a shorter one
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kerasgen import catalog
 from kerasgen.core.lengths import MOMENTUM, LENGTHS
@@ -28,7 +28,7 @@ class Length(NamedTuple):
     steps: dict  # player -> training steps in which it learns
 
 
-def length(recipe: dict, data, model) -> Length:
+def length(recipe: dict, data: Any, model: Any) -> Length:
     """The length of a run.
 
     Args:
@@ -50,7 +50,7 @@ def length(recipe: dict, data, model) -> Length:
     return Length(at[-1], steps)
 
 
-def optimizers(recipe: dict, model, run: Length) -> tuple:
+def optimizers(recipe: dict, model: Any, run: Length) -> tuple[dict, list[str]]:
     """({"<player>_optimizer": optimiser}, what was fitted to the run, in words).
 
     Args:
@@ -111,7 +111,7 @@ def stretched(entry: dict, steps: int) -> dict:
     return entry
 
 
-def shorter(own, steps: int) -> tuple:
+def shorter(own: Any, steps: int) -> tuple[Any, list[str]]:
     """(a system's own optimiser for a run of so many steps, what was shortened in words)."""
     config, most, said = own.get_config(), max(1, round(SHARE * steps)), []
     for schedule in _schedules(config):
@@ -126,7 +126,7 @@ def shorter(own, steps: int) -> tuple:
     return (type(own).from_config(config), said) if said else (own, [])
 
 
-def optimizer(entry: dict):
+def optimizer(entry: dict) -> Any:
     """A Keras optimiser from `{"class_name", "config"}`; a value of the config may be a learning-rate schedule.
 
     Classes are looked up among Keras' optimisers and schedules by name; nothing else is deserialised.

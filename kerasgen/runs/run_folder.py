@@ -23,7 +23,7 @@ CONFIG, CHECKPOINTS, HISTORY, MODEL = "config.json", "checkpoints", "history.csv
 STAYS = (files.LOCK, files.MARK, ASIDE)
 
 
-def place(name: str, out=None) -> Path:
+def place(name: str, out: str | os.PathLike | None = None) -> Path:
     """Where a run of a preset goes; nothing is written yet.
 
     Raises:
@@ -35,7 +35,7 @@ def place(name: str, out=None) -> Path:
     return folder
 
 
-def unfinished(name: str, out=None) -> Path | None:
+def unfinished(name: str, out: str | os.PathLike | None = None) -> Path | None:
     """The folder of the run to go on with, None where there is none: `out`, or the newest unfinished run of a preset.
 
     Raises:
@@ -55,13 +55,13 @@ def unfinished(name: str, out=None) -> Path | None:
     return folder
 
 
-def record(folder) -> dict | None:
+def record(folder: Path) -> dict | None:
     """A run's config.json, None where there is none."""
     path = folder / CONFIG
     return json.loads(path.read_text("utf-8")) if path.is_file() and (folder / files.MARK).is_file() else None
 
 
-def begin(folder, plan: dict) -> dict:
+def begin(folder: Path, plan: hub.Preset) -> dict:
     """Make a folder ready for a new run and return its record; a run that is there is set aside."""
     settle(folder)
     if (folder / ASIDE).is_dir():
@@ -79,7 +79,7 @@ def begin(folder, plan: dict) -> dict:
     return about
 
 
-def go_on(folder, about: dict, plan: dict) -> dict:
+def go_on(folder: Path, about: dict, plan: hub.Preset) -> dict:
     """Make a folder ready for its own run to go on and return its record, with the plan of a run that is extended."""
     files.sweep(folder)
     about = {key: value for key, value in about.items() if key != "finished"}
@@ -89,18 +89,18 @@ def go_on(folder, about: dict, plan: dict) -> dict:
     return about
 
 
-def saved(folder) -> bool:
+def saved(folder: Path) -> bool:
     """Whether there is a checkpoint of the run in a folder."""
     return any((folder / CHECKPOINTS).glob("[0-9]*-*.safetensors"))
 
 
-def settle(folder):
+def settle(folder: Path) -> None:
     """Once there is a checkpoint of the run, remove the one that it replaces."""
     if (folder / ASIDE).is_dir() and (folder / ASIDE / CONFIG).is_file() and saved(folder):
         files.discard(folder / ASIDE)
 
 
-def put_back(folder):
+def put_back(folder: Path) -> None:
     """Undo that a run was set aside, however far that went; a kill in here is mended by another call."""
     aside = folder / ASIDE
     if (aside / CONFIG).is_file():  # all of it is there, and the rest is the new run's
@@ -111,14 +111,14 @@ def put_back(folder):
     aside.rmdir()
 
 
-def mend(folder):
+def mend(folder: Path) -> None:
     """Put back a run whose setting aside was cut off by a kill."""
     if (folder / ASIDE).is_dir() and not (folder / ASIDE / CONFIG).is_file():
         with files.lock(folder):
             put_back(folder)
 
 
-def undo(folder) -> bool:
+def undo(folder: Path) -> bool:
     """After a failure: whether nothing of the run stays, because nothing of it was saved.
 
     What it replaced is back then. Without that, the folder is empty, unless there is a history to look at.
@@ -135,7 +135,7 @@ def undo(folder) -> bool:
     return True
 
 
-def write(folder, about: dict):
+def write(folder: Path, about: dict) -> None:
     """Write a run's record."""
     files.atomic_write(folder / CONFIG, hub.dumps(about).encode())
 

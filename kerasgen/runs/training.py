@@ -21,13 +21,15 @@ import json
 import os
 import shlex
 import tempfile
+from collections.abc import Callable
 from math import isfinite as finite
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import kerasgen
-from kerasgen import catalog, files, hub
+from kerasgen import files, hub
 from kerasgen.runs import plans, recipes, run_folder
 from kerasgen.runs.plans import Start, begin, parse, plan  # noqa: F401  (beside what runs them)
 from kerasgen.data.description import named
@@ -47,21 +49,22 @@ class Undone(ArithmeticError):
 class Interrupted(KeyboardInterrupt):
     """The run was stopped by Ctrl-C and saved in `folder`."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path):
         super().__init__(f"interrupted; what was learned so far is in {folder}")
         self.folder = folder
 
 
 def train(
-    preset, *, epochs=None, seed=None, out=None, overrides=None, resume=False, strategy=None, deterministic=False,
-    progress=True,
+    preset: str | os.PathLike | hub.Preset, *, epochs: int | None = None, seed: int | None = None,
+    out: str | os.PathLike | None = None, overrides: dict | None = None, resume: bool = False,
+    strategy: str | None = None, deterministic: bool = False, progress: bool = True,
 ) -> Path:  # fmt: skip
     """Train a preset as its recipe says, or nearly so.
 
     Ctrl-C stops after the step at hand and saves; a second one does not wait for the step.
 
     Args:
-        preset: name or folder.
+        preset: name, folder or `hub.Preset`.
         epochs, seed: in the place of the recipe's.
         out: the run folder; left out, `runs/<preset>/<stamp>`. A run that is there is replaced as soon as there is a
             checkpoint of this one; if there never is, it comes back.
@@ -98,8 +101,11 @@ def train(
 
 
 def prepare(
-    resolved: dict, strategy: str | None = None, deterministic: bool = False, log=lambda line: None
-) -> tuple:
+    resolved: hub.Preset,
+    strategy: str | None = None,
+    deterministic: bool = False,
+    log: Callable[[str], Any] = lambda line: None,
+) -> tuple[Any, Any]:
     """(data, compiled model) of a plan, which fit each other; the model is compiled in the scope of a strategy.
 
     Args:
@@ -160,13 +166,13 @@ def _load(resolved, seed):
 
 def _size(resolved) -> dict:
     """The `image_shape` of a plan's model, before it is built; empty where it has none."""
-    parameters = inspect.signature(catalog.find(resolved["system"]).load().__init__).parameters
+    parameters = inspect.signature(resolved.system.load().__init__).parameters
     default = parameters["image_shape"].default if "image_shape" in parameters else None
     shape = resolved["arguments"].get("image_shape") or default
     return {"image_shape": shape} if shape else {}
 
 
-def run(start: Start, data, model, *, progress=True) -> Path:
+def run(start: Start, data: Any, model: Any, *, progress: bool = True) -> Path:
     """Fit a prepared model and write the run folder, in the place of a new run's predecessor; see `train`."""
     from kerasgen.core import distribute
 
@@ -215,7 +221,7 @@ def _run(start, data, model, checkpoint_folder, progress):
     from kerasgen.core.model import GenerativeModel
 
     console = Console(stderr=True, quiet=not progress)
-    folder, recipe, name = start.folder, start.plan["recipe"], start.plan["preset"]
+    folder, recipe, name = start.folder, start.plan["recipe"], start.plan.name
     seed, monitor = recipe.get("seed") or 0, recipe.get("monitor")
     epochs = recipes.length(recipe, data, model).epochs
     count = pictures.COUNTS[model.kind]

@@ -12,6 +12,8 @@ from simple import n_gram_bits
 import kerasgen
 from kerasgen.nets.causal.lstm import PeepholeLSTM
 
+TINY = dict(image_shape=(6,), symbols=20, width=8, depth=2, bptt=3)
+
 random = np.random.default_rng(0)
 
 

@@ -4,17 +4,27 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny import TINY
 
 import kerasgen
 from kerasgen.core.batch import Batch
 from kerasgen.metrics.features import DigitsClassifier
 from kerasgen.nets.gan.image_pool import Pool
 
+TINY = dict(
+    image_shape=(8, 8, 1),
+    width=8,
+    halvings=2,
+    blocks=1,
+    kernel_size=3,
+    discriminator_widths=(8, 16),
+    identity=0.5,
+    pool=6,
+)
+
 
 def build(**arguments):
     keras.utils.set_random_seed(0)
-    return kerasgen.build("cyclegan", **TINY["cyclegan"] | arguments)
+    return kerasgen.build("cyclegan", **TINY | arguments)
 
 
 def batch_of(x, label, seed=3):

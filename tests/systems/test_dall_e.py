@@ -15,6 +15,20 @@ from kerasgen.models.vq.dall_e import attention_masks
 from kerasgen.objectives.vq import gumbel_softmax
 
 TINY = dict(
+    image_shape=(8, 8, 1),
+    text_length=5,
+    codes=6,
+    width=8,
+    multipliers=(1, 2),
+    blocks=1,
+    code_dim=4,
+    prior_width=8,
+    prior_depth=2,
+    prior_heads=2,
+    dropout=0.0,
+)
+
+TINY = dict(
     image_shape=(8, 8, 1), text_length=5, codes=6, width=8, multipliers=(1, 2), blocks=1, code_dim=4, prior_width=8,
     prior_heads=2, dropout=0.0,
 )  # fmt: skip

@@ -13,6 +13,8 @@ from kerasgen.core import random
 from kerasgen.core.batch import Batch
 from kerasgen.runs import recipes
 
+TINY = dict(image_shape=(8, 8, 1), levels=17, width=8, multipliers=(1, 2), blocks=1, attention=(4,), steps=20)
+
 SHAPE, STEPS = (8, 12, 3), 6
 SMALL = dict(
     image_shape=SHAPE, levels=256, steps=STEPS, schedule="cosine", width=8, multipliers=(1, 1, 2), blocks=1,

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny import TINY, said
+from tiny import said
 
 import kerasgen
 from kerasgen.core.batch import Batch
@@ -14,11 +14,24 @@ from kerasgen.data import described
 from kerasgen.metrics.features import DigitsClassifier
 from kerasgen.objectives.gan import text_matching
 
+TINY = dict(
+    image_shape=(8, 8, 1),
+    text_length=12,
+    latent_dim=6,
+    widths=(8, 6, 5),
+    discriminator_widths=(5, 6, 8),
+    text_dim=6,
+    text_width=8,
+    projection=4,
+    interpolation=0.5,
+    epochs=(1, 1),
+)
+
 
 def build(**arguments):
     """A model whose discriminator is far from sure of nothing, as it is at first."""
     keras.utils.set_random_seed(0)
-    model, generator = kerasgen.build("gan_cls", **TINY["gan_cls"] | arguments), np.random.default_rng(1)
+    model, generator = kerasgen.build("gan_cls", **TINY | arguments), np.random.default_rng(1)
     for v in model.discriminator.trainable_variables:
         v.assign(v + 0.3 * generator.normal(size=v.shape))
     return model

@@ -7,6 +7,8 @@ from scipy import stats
 
 import kerasgen
 
+TINY = dict(image_shape=(8, 8, 1), levels=17)
+
 MIX = np.array([[1.5, 0.0], [-0.8, 0.4]])
 X = (np.random.default_rng(0).normal(size=(12, 2)) @ MIX.T + [0.5, -1.0]).astype("float32")
 

@@ -9,6 +9,8 @@ from sklearn.mixture import GaussianMixture as Solver
 
 import kerasgen
 
+TINY = dict(image_shape=(2,), components=4)
+
 DATA = kerasgen.data.load("eight_gaussians", batch_size=256)
 
 

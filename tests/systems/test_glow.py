@@ -11,6 +11,8 @@ import kerasgen
 from kerasgen.models.flow import glow
 from kerasgen.models.flow.glow import ActNorm, Rotation
 
+TINY = dict(image_shape=(8, 8, 1), levels=17, scales=2, steps=1, width=8)
+
 SMALL = dict(image_shape=(8, 8, 1), levels=17, scales=2, steps=2, width=8)
 
 

@@ -9,6 +9,8 @@ from kerasgen.metrics import texture
 from kerasgen.nets import patches as patch_search
 from kerasgen.nets import sizes
 
+TINY = dict(image_shape=(8, 8, 1), patch=3, coarsest=4, iterations=2, levels=17)
+
 
 def remembering(picture, **arguments):
     """A model of a picture of levels (H, W, C)."""

@@ -13,6 +13,22 @@ from kerasgen.core.batch import Batch
 from kerasgen.metrics import features
 from kerasgen.objectives.diffusion import guidance
 
+TINY = dict(
+    image_shape=(8, 8, 1),
+    levels=17,
+    num_classes=10,
+    steps=20,
+    guide="free",
+    width=8,
+    multipliers=(1, 2),
+    blocks=1,
+    attention=(4,),
+    head=4,
+    classifier_width=8,
+    classifier_blocks=1,
+    dropout=0.0,
+)
+
 COLOUR = dict(image_shape=(8, 12, 3), levels=256, multipliers=(1, 1, 2), attention=(2, 4))
 SMALL = dict(
     image_shape=(8, 8, 1), levels=17, num_classes=3, steps=20, width=8, multipliers=(1, 2), blocks=1, attention=(4,),

@@ -10,6 +10,8 @@ import kerasgen
 from kerasgen.core import random
 from kerasgen.objectives.implicit import nearest_samples
 
+TINY = dict(image_shape=(8, 8, 1), latent_dim=4, widths=(16, 8), candidates=20)
+
 POINTS = dict(image_shape=(2,), latent_dim=3, widths=(16,))
 PICTURES = dict(image_shape=(8, 8, 1), latent_dim=5, widths=(16, 8, 4))
 

@@ -7,18 +7,34 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.ndimage import map_coordinates
-from tiny import TINY, said
+from tiny import said
 
 import kerasgen
 from kerasgen.core.batch import Batch
 from kerasgen.metrics import described
 from kerasgen.nets import boxes
 
+TINY = dict(
+    image_shape=(8, 8, 1),
+    classes=3,
+    objects=3,
+    latent_dim=4,
+    embedding=4,
+    widths=(4, 5, 6),
+    crop_widths=(4, 5, 6),
+    crop_size=4,
+    lstm=(6, 5, 4),
+    lstm_kernel=3,
+    blocks=1,
+    image_widths=(4, 5, 6),
+    object_widths=(4, 5, 6),
+)
+
 
 def build(**arguments):
     """A model away from its first weights, where normalisations hide nothing."""
     keras.utils.set_random_seed(0)
-    model, generator = kerasgen.build("layout2im", **TINY["layout2im"] | arguments), np.random.default_rng(1)
+    model, generator = kerasgen.build("layout2im", **TINY | arguments), np.random.default_rng(1)
     for v in model.trainable_variables:
         v.assign(v + 0.1 * generator.normal(size=v.shape))
     return model

@@ -14,6 +14,8 @@ from scipy.special import logsumexp
 import kerasgen
 from kerasgen.models.autoregressive.made import Masked
 
+TINY = dict(image_shape=(8, 8, 1), levels=2, widths=(16,), ordering="random")
+
 KINDS = {
     "one order": dict(image_shape=(3, 2, 1), levels=2, widths=(7,)),
     "two layers": dict(image_shape=(3, 2, 1), levels=3, widths=(20, 9), masks=3, ordering="random"),

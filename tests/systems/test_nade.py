@@ -12,6 +12,8 @@ from tensorflow_probability import distributions as tfd
 
 import kerasgen
 
+TINY = dict(image_shape=(8, 8, 1), levels=2, width=16)
+
 KINDS = {
     "binary": dict(image_shape=(3, 4, 1), levels=2),
     "grey": dict(image_shape=(3, 3, 1), levels=5),

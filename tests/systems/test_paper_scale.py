@@ -6,47 +6,9 @@ and asked, or by hand from the layers that the paper lists; each test says which
 
 import keras
 import pytest
+from counting import counts
 
 import kerasgen
-
-
-def counts(system, **arguments):
-    """Trainable weights of every network of a system."""
-    model = kerasgen.build(system, **arguments)
-    return {
-        name: sum(v.value.shape.num_elements() for v in network.trainable_variables)
-        for name, network in vars(model).items()
-        if isinstance(network, keras.Model)
-    }
-
-
-def test_dcgan():
-    """Counted from PyTorch's example, the widely used form."""
-    assert counts("dcgan", widths=(512, 256, 128, 64), kernel_size=4) == {
-        "generator": 3_576_704,
-        "discriminator": 2_765_568,
-    }
-
-
-def test_dcgan_of_the_paper():
-    """Counted by hand from the paper's layers."""
-    generator = counts("dcgan")["generator"]
-    # 100 -> 4x4x1024, then 5x5 kernels 1024-512-256-128-3 without biases, and two weights per normalised channel.
-    kernels = 25 * (1024 * 512 + 512 * 256 + 256 * 128 + 128 * 3)
-    assert generator == 100 * 16 * 1024 + kernels + 2 * (1024 + 512 + 256 + 128) == 18_855_040
-
-
-def test_vae():
-    """Counted by hand from the paper's layers, 784-500-20-500-784."""
-    layers = (784 * 500 + 500) + 2 * (500 * 20 + 20) + (20 * 500 + 500) + (500 * 784 + 784)
-    assert layers == 815_824
-    assert sum(counts("vae").values()) == 815_824
-
-
-def test_vae_gan():
-    """Counted from the paper's table of layers; the released code is narrower."""
-    expected = {"encoder": 35_112_768, "decoder": 4_693_155, "discriminator": 10_953_857}
-    assert counts("vae_gan") == expected
 
 
 def test_glow():

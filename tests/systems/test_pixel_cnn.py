@@ -10,6 +10,8 @@ import kerasgen
 from kerasgen import samplers
 from kerasgen.core import random
 
+TINY = dict(image_shape=(8, 8, 1), levels=17, num_classes=10, width=9, depth=2, hidden=9)
+
 KINDS = {
     "grey": dict(image_shape=(5, 7, 1), levels=5, depth=3),
     "classes": dict(image_shape=(7, 4, 1), levels=3, num_classes=3, depth=2, first_kernel_size=5),

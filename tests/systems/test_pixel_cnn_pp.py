@@ -15,6 +15,8 @@ from kerasgen.core import random
 from kerasgen.nets.causal.weight_normed import Grown, Shifted
 from kerasgen.objectives.autoregressive import logistic_mixture as mixture
 
+TINY = dict(image_shape=(8, 8, 1), levels=17, num_classes=10, width=8, depth=1, components=2, dropout=0.0)
+
 # ------------------------------------------------------------------------------------------------- the mixture
 
 

@@ -12,6 +12,8 @@ from kerasgen.nets.layers.equalized import Conv, Dense
 from kerasgen.nets.layers.minibatch_deviation import BatchDeviation
 from kerasgen.objectives.gan import penalties
 
+TINY = dict(image_shape=(8, 8, 1), latent_dim=6, widths=(8, 7, 6))
+
 Z = np.random.default_rng(0).normal(size=(5, 6)).astype("float32")
 
 

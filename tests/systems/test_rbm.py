@@ -12,6 +12,8 @@ from scipy.special import expit, logsumexp
 import kerasgen
 from kerasgen.core import random
 
+TINY = dict(image_shape=(8, 8, 1), hidden=8, chains=6)
+
 
 def bits(size):
     return np.array(list(itertools.product([0.0, 1.0], repeat=size)))

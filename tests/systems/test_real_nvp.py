@@ -14,6 +14,8 @@ import kerasgen
 from kerasgen.models.flow.real_nvp import DECAY, LearnedTanh, Weighted
 from kerasgen.nets import bijectors
 
+TINY = dict(image_shape=(8, 8, 1), levels=17, width=8, blocks=1)
+
 
 def wild(scale=0.1, **arguments):
     """A model far from its initial weights."""

@@ -10,6 +10,8 @@ import kerasgen
 from kerasgen.metrics import two_dim
 from kerasgen.objectives.diffusion import score
 
+TINY = dict(image_shape=(8, 8, 1), levels=17, width=8, multipliers=(1, 2), blocks=1, attention=(), steps=5)
+
 SMALL = dict(image_shape=(8, 8, 1), levels=17, width=8, multipliers=(1, 2), blocks=1, attention=(4,), steps=4)
 COLOUR = dict(image_shape=(8, 12, 3), levels=256, multipliers=(1, 1, 2))  # not square, three resolutions
 

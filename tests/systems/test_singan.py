@@ -11,6 +11,8 @@ from kerasgen.metrics import texture
 from kerasgen.nets.noise_fields import field
 from kerasgen.objectives.gan import penalties
 
+TINY = dict(image_shape=(8, 8, 1), coarsest=6, width=4, depth=2)
+
 TINY = dict(image_shape=(12, 14, 1), coarsest=6, width=4, depth=2)
 
 

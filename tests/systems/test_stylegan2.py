@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy import signal
-from tiny import TINY
 
 import kerasgen
 from kerasgen.core import random
@@ -13,6 +12,8 @@ from kerasgen.nets.layers import equalized, low_pass
 from kerasgen.nets.layers.minibatch_deviation import BatchDeviation
 from kerasgen.nets.layers.modulated import Modulated
 from kerasgen.objectives.gan import penalties
+
+TINY = dict(image_shape=(8, 8, 1), latent_dim=6, widths=(8, 7, 6), mapping=2, gamma=0.1, r1_every=2, path_every=2)
 
 rng = np.random.default_rng
 
@@ -123,7 +124,7 @@ def test_the_deviation_of_copies_is_zero_and_of_a_batch_is_its_mean_deviation():
 @pytest.fixture
 def model():
     keras.utils.set_random_seed(0)
-    return kerasgen.build("stylegan2", **TINY["stylegan2"])
+    return kerasgen.build("stylegan2", **TINY)
 
 
 def test_noise_is_silent_at_first_and_then_is_what_the_seed_draws(model):

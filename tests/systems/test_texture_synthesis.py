@@ -9,6 +9,8 @@ from kerasgen.core import random
 from kerasgen.metrics import texture
 from kerasgen.models.single_image import texture_synthesis as module
 
+TINY = dict(image_shape=(8, 8, 1), window=3, levels=17)
+
 
 def remembering(picture, **arguments):
     """A model of a picture of levels (H, W, C)."""

@@ -15,6 +15,24 @@ from kerasgen.objectives.vq import quantization
 from kerasgen.runs import training
 
 TINY = dict(
+    image_shape=(8, 8, 1),
+    num_classes=10,
+    halvings=1,
+    codes=8,
+    code_dim=4,
+    width=8,
+    blocks=1,
+    residual=4,
+    prior_width=8,
+    prior_layers=2,
+    attention=1,
+    heads=2,
+    condition_blocks=1,
+    kernel_size=3,
+    dropout=0.0,
+)
+
+TINY = dict(
     image_shape=(4, 4, 1), halvings=1, codes=2, code_dim=3, width=8, blocks=1, residual=4, prior_width=8,
     prior_layers=2, attention=1, heads=2, condition_blocks=1, kernel_size=3, dropout=0.0,
 )  # fmt: skip

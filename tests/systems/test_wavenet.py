@@ -10,6 +10,8 @@ import kerasgen
 from kerasgen.core.ranges import Linear, MuLaw
 from kerasgen.data import sequences
 
+TINY = dict(image_shape=(24,), sample_rate=100, levels=6, num_classes=3, width=6, skip=8, depth=2, blocks=2)
+
 TINY = dict(levels=5, width=6, skip=8)
 random = np.random.default_rng(0)
 

@@ -20,9 +20,18 @@ from keras import layers, ops
 
 from kerasgen import samplers
 from kerasgen.core import ranges
+from kerasgen.core.paper import Paper
 from kerasgen.nets.causal.lstm import PeepholeLSTM
 from kerasgen.nets.network import network
 from kerasgen.objectives.autoregressive import chain_rule
+
+PAPER = Paper(
+    title="Generating Sequences With Recurrent Neural Networks",
+    authors="A. Graves",
+    year=2013,
+    reference="arXiv:1308.0850",
+    tags=("exact likelihood", "text", "LSTM", "recurrent", "language model"),
+)
 
 
 class CharRNN(chain_rule.Autoregressive):

@@ -19,8 +19,17 @@ import tensorflow as tf
 from keras import layers, ops
 
 from kerasgen import samplers
+from kerasgen.core.paper import Paper
 from kerasgen.nets.network import network
 from kerasgen.objectives.autoregressive import chain_rule
+
+PAPER = Paper(
+    title="MADE: Masked Autoencoder for Distribution Estimation",
+    authors="M. Germain and K. Gregor and I. Murray and H. Larochelle",
+    year=2015,
+    reference="arXiv:1502.03509",
+    tags=("exact likelihood", "masks", "FVSBN", "sigmoid belief net"),
+)
 
 ORDERINGS = ("raster", "random")
 

@@ -18,8 +18,17 @@ import tensorflow as tf
 from keras import layers, ops
 
 from kerasgen import samplers
+from kerasgen.core.paper import Paper
 from kerasgen.nets.network import network
 from kerasgen.objectives.autoregressive import chain_rule
+
+PAPER = Paper(
+    title="The Neural Autoregressive Distribution Estimator",
+    authors="H. Larochelle and I. Murray",
+    year=2011,
+    reference="arXiv:1605.02226",
+    tags=("exact likelihood", "weight sharing", "recurrence"),
+)
 
 
 class NADE(chain_rule.Autoregressive):

@@ -12,8 +12,17 @@ from __future__ import annotations
 
 import keras
 
+from kerasgen.core.paper import Paper
 from kerasgen.nets.causal.gated_pixelcnn import Stack
 from kerasgen.objectives.autoregressive import chain_rule
+
+PAPER = Paper(
+    title="Conditional Image Generation with PixelCNN Decoders",
+    authors="A. van den Oord and N. Kalchbrenner and O. Vinyals and L. Espeholt and A. Graves and K. Kavukcuoglu",
+    year=2016,
+    reference="arXiv:1606.05328",
+    tags=("exact likelihood", "gated", "class-conditional"),
+)
 
 
 class PixelCNN(chain_rule.Autoregressive):

@@ -17,9 +17,18 @@ import tensorflow as tf
 from keras import layers, ops
 
 from kerasgen import samplers
+from kerasgen.core.paper import Paper
 from kerasgen.nets.causal.weight_normed import Grown, Pixels, Rows, Shifted, Whole, weights_of
 from kerasgen.nets.network import network
 from kerasgen.objectives.autoregressive import chain_rule, logistic_mixture
+
+PAPER = Paper(
+    title=("PixelCNN++: Improving the PixelCNN with Discretized Logistic Mixture Likelihood and Other Modifications"),
+    authors="T. Salimans and A. Karpathy and X. Chen and D. P. Kingma",
+    year=2017,
+    reference="arXiv:1701.05517",
+    tags=("exact likelihood", "logistic mixture", "class-conditional", "multi-scale"),
+)
 
 
 class PixelCNNPP(chain_rule.Autoregressive):

@@ -12,8 +12,20 @@ from __future__ import annotations
 import keras
 
 from kerasgen.core import ranges
+from kerasgen.core.paper import Paper
 from kerasgen.nets.causal.wavenet import Stack
 from kerasgen.objectives.autoregressive import chain_rule
+
+PAPER = Paper(
+    title="WaveNet: A Generative Model for Raw Audio",
+    authors=(
+        "A. van den Oord and S. Dieleman and H. Zen and K. Simonyan and O. Vinyals and A. Graves and N. "
+        "Kalchbrenner and A. Senior and K. Kavukcuoglu"
+    ),
+    year=2016,
+    reference="arXiv:1609.03499",
+    tags=("exact likelihood", "sound", "dilated convolution", "mu-law", "class-conditional"),
+)
 
 COMPANDING = {"mu_law": ranges.MuLaw, "linear": ranges.Linear}
 

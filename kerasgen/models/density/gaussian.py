@@ -12,8 +12,17 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 
+from kerasgen.core.paper import Paper
 from kerasgen.nets import bijectors
 from kerasgen.objectives.density import flow
+
+PAPER = Paper(
+    title="On the mathematical foundations of theoretical statistics",
+    authors="R. A. Fisher",
+    year=1922,
+    reference="doi:10.1098/rsta.1922.0009",
+    tags=("density", "maximum likelihood", "closed form"),
+)
 
 
 class Gaussian(flow.Flow):

@@ -15,7 +15,16 @@ from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
 from kerasgen.core import random
+from kerasgen.core.paper import Paper
 from kerasgen.objectives.density import likelihood
+
+PAPER = Paper(
+    title="Maximum likelihood from incomplete data via the EM algorithm",
+    authors="A. P. Dempster and N. M. Laird and D. B. Rubin",
+    year=1977,
+    reference="doi:10.1111/j.2517-6161.1977.tb01600.x",
+    tags=("density", "mixture", "clustering"),
+)
 
 
 class GaussianMixture(likelihood.Likelihood):

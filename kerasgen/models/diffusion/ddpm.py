@@ -16,10 +16,19 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from kerasgen.core.paper import Paper
 from kerasgen.nets import unet
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.diffusion import denoising
+
+PAPER = Paper(
+    title="Denoising Diffusion Probabilistic Models",
+    authors="J. Ho and A. Jain and P. Abbeel",
+    year=2020,
+    reference="arXiv:2006.11239",
+    tags=("score", "denoising", "U-Net", "DDIM"),
+)
 
 
 class DDPM(denoising.Denoising):

@@ -20,10 +20,19 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
+from kerasgen.core.paper import Paper
 from kerasgen.nets import unet
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.diffusion import denoising, guidance
+
+PAPER = Paper(
+    title="Diffusion Models Beat GANs on Image Synthesis",
+    authors="P. Dhariwal and A. Nichol",
+    year=2021,
+    reference="arXiv:2105.05233",
+    tags=("ADM", "classifier guidance", "classifier-free guidance", "class-conditional", "learned variances"),
+)
 
 
 class GuidedDiffusion(guidance.Guided):

@@ -22,10 +22,19 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from kerasgen.core.paper import Paper
 from kerasgen.nets import unet
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.diffusion import score
+
+PAPER = Paper(
+    title="Score-Based Generative Modeling through Stochastic Differential Equations",
+    authors="Y. Song and J. Sohl-Dickstein and D. P. Kingma and A. Kumar and S. Ermon and B. Poole",
+    year=2020,
+    reference="arXiv:2011.13456",
+    tags=("score", "predictor-corrector", "probability flow", "NCSN", "DDPM++", "Langevin"),
+)
 
 
 class ScoreSDE(score.Score):

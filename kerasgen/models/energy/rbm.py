@@ -18,7 +18,16 @@ import tensorflow as tf
 from keras import ops
 
 from kerasgen.core import random
+from kerasgen.core.paper import Paper
 from kerasgen.objectives.energy import contrastive_divergence
+
+PAPER = Paper(
+    title="Training Products of Experts by Minimizing Contrastive Divergence",
+    authors="G. E. Hinton",
+    year=2002,
+    reference="doi:10.1162/089976602760128018",
+    tags=("Boltzmann machine", "contrastive divergence", "Gibbs sampling", "binary"),
+)
 
 
 class RBM(contrastive_divergence.Contrastive):

@@ -33,11 +33,20 @@ import tensorflow as tf
 from keras import layers, ops
 
 from kerasgen.core import random
+from kerasgen.core.paper import Paper
 from kerasgen.nets import bijectors
 from kerasgen.nets.bijectors import Chain, Coupling, FirstChannels, MaskedCoupling
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.density import flow, likelihood
+
+PAPER = Paper(
+    title="Glow: Generative Flow with Invertible 1x1 Convolutions",
+    authors="D. P. Kingma and P. Dhariwal",
+    year=2018,
+    reference="arXiv:1807.03039",
+    tags=("exact likelihood", "coupling", "actnorm", "bijector"),
+)
 
 SPEED = 3.0  # log-scales are this many times a weight, so that they learn as much faster
 

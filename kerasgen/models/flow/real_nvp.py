@@ -30,11 +30,20 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from kerasgen.core.paper import Paper
 from kerasgen.nets import bijectors
 from kerasgen.nets.bijectors import Chain, Coupling, MaskedCoupling, Normalization, RunningStatistics
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.density import flow
+
+PAPER = Paper(
+    title="Density estimation using Real NVP",
+    authors="L. Dinh and J. Sohl-Dickstein and S. Bengio",
+    year=2016,
+    reference="arXiv:1605.08803",
+    tags=("exact likelihood", "coupling", "bijector"),
+)
 
 DECAY = 5e-5  # of the weights' scales
 

@@ -12,9 +12,18 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from kerasgen.core.paper import Paper
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.implicit import nearest_samples
+
+PAPER = Paper(
+    title="Implicit Maximum Likelihood Estimation",
+    authors="K. Li and J. Malik",
+    year=2018,
+    reference="arXiv:1809.09087",
+    tags=("generator", "nearest neighbour", "mode coverage"),
+)
 
 
 class IMLE(nearest_samples.Matching):

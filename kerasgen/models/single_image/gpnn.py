@@ -21,10 +21,19 @@ from __future__ import annotations
 import tensorflow as tf
 
 from kerasgen.core import random
+from kerasgen.core.paper import Paper
 from kerasgen.core.serving import LARGEST
 from kerasgen.nets import patches, sizes
 from kerasgen.nets.noise_fields import field
 from kerasgen.objectives.single_image import exemplar
+
+PAPER = Paper(
+    title="Drop the GAN: In Defense of Patches Nearest Neighbors as Single Image Generative Models",
+    authors="N. Granot and B. Feinstein and A. Shocher and S. Bagon and M. Irani",
+    year=2021,
+    reference="arXiv:2103.15545",
+    tags=("one picture", "patches", "nearest neighbour", "retargeting", "structural analogy", "no training"),
+)
 
 
 class GPNN(exemplar.Memory):

@@ -21,9 +21,18 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
+from kerasgen.core.paper import Paper
 from kerasgen.core.stages import Stage
 from kerasgen.nets.sizes import scales
 from kerasgen.objectives.single_image import gan_pyramid
+
+PAPER = Paper(
+    title="SinGAN: Learning a Generative Model from a Single Natural Image",
+    authors="T. Rott Shaham and T. Dekel and T. Michaeli",
+    year=2019,
+    reference="arXiv:1905.01164",
+    tags=("one picture", "adversarial", "pyramid", "harmonisation", "editing", "Wasserstein"),
+)
 
 
 class SinGAN(gan_pyramid.Pyramid):

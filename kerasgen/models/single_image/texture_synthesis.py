@@ -15,8 +15,17 @@ import math
 import tensorflow as tf
 
 from kerasgen.core import random
+from kerasgen.core.paper import Paper
 from kerasgen.nets import patches
 from kerasgen.objectives.single_image import exemplar
+
+PAPER = Paper(
+    title="Texture Synthesis by Non-parametric Sampling",
+    authors="A. A. Efros and T. K. Leung",
+    year=1999,
+    reference="doi:10.1109/ICCV.1999.790383",
+    tags=("texture", "one picture", "Markov random field", "hole filling", "no training"),
+)
 
 SEED = 3  # height and width of what a picture grows from
 GRAIN = 64  # whole numbers by which levels are compared

@@ -17,8 +17,17 @@ import tensorflow as tf
 from keras import layers
 from tensorflow_probability import distributions as tfd
 
+from kerasgen.core.paper import Paper
 from kerasgen.nets.network import network
 from kerasgen.objectives.vae import elbo
+
+PAPER = Paper(
+    title="Auto-Encoding Variational Bayes",
+    authors="D. P. Kingma and M. Welling",
+    year=2013,
+    reference="arXiv:1312.6114",
+    tags=("autoencoder", "latent variable", "bound"),
+)
 
 LIKELIHOODS = ("bernoulli", "gaussian")
 

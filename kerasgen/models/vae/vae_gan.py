@@ -12,9 +12,18 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from kerasgen.core.paper import Paper
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.vae import learned_similarity
+
+PAPER = Paper(
+    title="Autoencoding beyond pixels using a learned similarity metric",
+    authors="A. B. L. Larsen and S. K. Sonderby and H. Larochelle and O. Winther",
+    year=2015,
+    reference="arXiv:1512.09300",
+    tags=("autoencoder", "adversarial", "hybrid", "feature matching"),
+)
 
 
 class VAEGAN(learned_similarity.LearnedSimilarity):

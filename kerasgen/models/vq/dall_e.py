@@ -19,6 +19,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from kerasgen.core import random
+from kerasgen.core.paper import Paper
 from kerasgen.core.stages import Stage
 from kerasgen.nets.causal.transformer import Positions, Transformer
 from kerasgen.nets.codebook import LearnedCodebook
@@ -26,6 +27,14 @@ from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.vq import gumbel_softmax, quantization
 from kerasgen.objectives.vq.quantization import Level
+
+PAPER = Paper(
+    title="Zero-Shot Text-to-Image Generation",
+    authors="A. Ramesh and M. Pavlov and G. Goh and S. Gray and C. Voss and A. Radford and M. Chen and I. Sutskever",
+    year=2021,
+    reference="arXiv:2102.12092",
+    tags=("autoencoder", "Gumbel-softmax", "transformer", "text to image", "discrete VAE"),
+)
 
 BYTES = 256
 

@@ -17,12 +17,21 @@ import tensorflow as tf
 from keras import layers
 
 from kerasgen import samplers
+from kerasgen.core.paper import Paper
 from kerasgen.core.stages import Stage
 from kerasgen.nets.causal.gated_pixelcnn import Stack
 from kerasgen.nets.codebook import Codebook
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.vq import quantization
+
+PAPER = Paper(
+    title="Generating Diverse High-Fidelity Images with VQ-VAE-2",
+    authors="A. Razavi and A. van den Oord and O. Vinyals",
+    year=2019,
+    reference="arXiv:1906.00446",
+    tags=("autoencoder", "codebook", "hierarchical", "PixelSNAIL", "class-conditional"),
+)
 
 
 class VQVAE2(quantization.Quantized):

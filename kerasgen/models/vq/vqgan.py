@@ -17,6 +17,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from kerasgen.core import distribute
+from kerasgen.core.paper import Paper
 from kerasgen.core.ranges import from_signed
 from kerasgen.core.stages import Stage
 from kerasgen.nets import perceptual, unet
@@ -27,6 +28,14 @@ from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.gan import losses
 from kerasgen.objectives.vq import quantization
+
+PAPER = Paper(
+    title="Taming Transformers for High-Resolution Image Synthesis",
+    authors="P. Esser and R. Rombach and B. Ommer",
+    year=2020,
+    reference="arXiv:2012.09841",
+    tags=("autoencoder", "codebook", "adversarial", "transformer", "perceptual", "class-conditional"),
+)
 
 
 class VQGAN(quantization.Quantized):

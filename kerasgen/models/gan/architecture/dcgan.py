@@ -14,9 +14,18 @@ import keras
 from keras import layers
 
 from kerasgen.core import random
+from kerasgen.core.paper import Paper
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.gan import game
+
+PAPER = Paper(
+    title="Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks",
+    authors="A. Radford and L. Metz and S. Chintala",
+    year=2015,
+    reference="arXiv:1511.06434",
+    tags=("adversarial", "convolutional"),
+)
 
 
 class DCGAN(game.Game):

@@ -19,12 +19,21 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
+from kerasgen.core.paper import Paper
 from kerasgen.core.stages import Stage, restart
 from kerasgen.nets.layers.equalized import Bias, Conv, Dense, leaky
 from kerasgen.nets.layers.minibatch_deviation import BatchDeviation
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.gan import game, losses, penalties
+
+PAPER = Paper(
+    title="Progressive Growing of GANs for Improved Quality, Stability, and Variation",
+    authors="T. Karras and T. Aila and S. Laine and J. Lehtinen",
+    year=2017,
+    reference="arXiv:1710.10196",
+    tags=("adversarial", "growing", "Wasserstein", "equalised learning rate"),
+)
 
 LAST = 4  # times as long as another stage lasts the one at full size
 

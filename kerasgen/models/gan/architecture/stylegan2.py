@@ -20,6 +20,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from kerasgen.core import distribute, random
+from kerasgen.core.paper import Paper
 from kerasgen.core.ranges import shown
 from kerasgen.nets.layers.equalized import Bias, Conv, Dense, leaky
 from kerasgen.nets.layers.low_pass import double
@@ -28,6 +29,14 @@ from kerasgen.nets.layers.modulated import Modulated
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.gan import game, penalties
+
+PAPER = Paper(
+    title="Analyzing and Improving the Image Quality of StyleGAN",
+    authors="T. Karras and S. Laine and M. Aittala and J. Hellsten and J. Lehtinen and T. Aila",
+    year=2019,
+    reference="arXiv:1912.04958",
+    tags=("adversarial", "style", "modulation", "path length", "R1", "DiffAugment"),
+)
 
 
 class StyleGAN2(game.Game):

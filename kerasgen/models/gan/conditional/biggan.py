@@ -20,11 +20,20 @@ import tensorflow as tf
 from keras import layers, ops
 
 from kerasgen.core import random
+from kerasgen.core.paper import Paper
 from kerasgen.nets.layers import spectral
 from kerasgen.nets.layers.attention import self_attention
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.gan import game, losses, penalties
+
+PAPER = Paper(
+    title="Large Scale GAN Training for High Fidelity Natural Image Synthesis",
+    authors="A. Brock and J. Donahue and K. Simonyan",
+    year=2018,
+    reference="arXiv:1809.11096",
+    tags=("adversarial", "class-conditional", "spectral normalisation", "attention", "hinge"),
+)
 
 
 class BigGAN(game.Game):

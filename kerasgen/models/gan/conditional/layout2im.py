@@ -15,10 +15,19 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
+from kerasgen.core.paper import Paper
 from kerasgen.nets.layers import spectral
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.gan import scenes
+
+PAPER = Paper(
+    title="Image Generation from Layout",
+    authors="B. Zhao and L. Meng and W. Yin and L. Sigal",
+    year=2018,
+    reference="arXiv:1811.11389",
+    tags=("adversarial", "layout", "boxes", "scenes", "convolutional LSTM"),
+)
 
 
 class Layout2Im(scenes.Scenes):

@@ -15,9 +15,18 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
+from kerasgen.core.paper import Paper
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.gan import text_matching
+
+PAPER = Paper(
+    title="Generative Adversarial Text to Image Synthesis",
+    authors="S. Reed and Z. Akata and X. Yan and L. Logeswaran and B. Schiele and H. Lee",
+    year=2016,
+    reference="arXiv:1605.05396",
+    tags=("adversarial", "text to image", "matching-aware", "GAN-INT-CLS", "interpolation"),
+)
 
 
 class GANCLS(text_matching.MatchingAware):

@@ -13,11 +13,20 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
+from kerasgen.core.paper import Paper
 from kerasgen.nets.gan import patch_discriminator
 from kerasgen.nets.gan.image_pool import Pool
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.gan import unpaired as objective
+
+PAPER = Paper(
+    title="Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks",
+    authors="J.-Y. Zhu and T. Park and P. Isola and A. A. Efros",
+    year=2017,
+    reference="arXiv:1703.10593",
+    tags=("adversarial", "translation", "unpaired", "PatchGAN", "least squares", "LSGAN"),
+)
 
 
 class CycleGAN(objective.Unpaired):
