@@ -509,7 +509,7 @@ def test_signals_arrive_after_openvino(shelf):
         import gc, signal
         import numpy as np
         from kerasgen import runtime
-        from kerasgen.exporting import runtimes as parity
+        from kerasgen.exporting import runtimes
         bundle = runtime.Bundle({str(shelf[0] / "dcgan")!r})
         (latent,) = bundle.ports["decode"].inputs
         runs = [runtimes.openvino(bundle) for _ in range(2)]

@@ -18,7 +18,10 @@ import kerasgen
 from kerasgen import runtime
 from kerasgen.core import random
 from kerasgen.core.model import GenerativeModel
-from kerasgen.exporting import onnx_graph, proof, writer
+from kerasgen.exporting import agreement, gate, onnx_graph
+from kerasgen.exporting.cases import cases
+from kerasgen.exporting.errors import ExportError, ProofError
+from kerasgen.exporting.info import describe
 
 PIXEL_CNN = dict(image_shape=(4, 4, 1), levels=3, num_classes=2, width=4, depth=1, hidden=4)
 DATA = {"name": "digits", "licence": "CC BY 4.0", "origin": "UCI"}
@@ -101,7 +104,7 @@ def test_what_is_written_follows_the_schema(exported, schema):
     assert set(schema.schema["required"]) | later == set(info), "a key that the schema does not tell of"
     assert later < set(schema.schema["properties"])
     assert info["randomness"]["streams"]["latent"] == random.LATENT
-    bare = writer._describe(exported[2], None, {"name": "mine"}, 18)
+    bare = describe(exported[2], None, {"name": "mine"}, 18)
     assert bare["data"] == {"name": "mine", "licence": "unknown", "origin": "unknown"}
 
 
@@ -166,7 +169,7 @@ def test_verify(exported, tmp_path):
     def broken(bundle):
         return lambda function, inputs: bundle.run(function, **inputs) + 0.01
 
-    with pytest.raises(kerasgen.exporting.ProofError, match="sample: broken differs by 0.01") as error:
+    with pytest.raises(ProofError, match="sample: broken differs by 0.01") as error:
         kerasgen.verify(directory, {"broken": broken})
     assert len(error.value.report["misses"]) == 3  # of all functions, in one go, as on the command line
     with pytest.raises(ValueError, match="expected the folder of a bundle"):
@@ -226,10 +229,10 @@ def test_flips_must_be_ties():
     noise = random.gumbel(5, random.CHOICE, [0, 1], (4, 3)).numpy()
 
     def flips(logits):
-        return proof.flips(info, "sample", inputs, expected, got, lambda *_: logits, "onnx")
+        return agreement.flips(info, "sample", inputs, expected, got, lambda *_: logits, "onnx")
 
     assert flips(-noise) == [1]  # every choice is a tie
-    with pytest.raises(writer.ExportError, match="sample: onnx chose another level in row 1 at 2, 0.01 from a tie"):
+    with pytest.raises(ExportError, match="sample: onnx chose another level in row 1 at 2, 0.01 from a tie"):
         flips(-noise + [0.01, 0.0, 0.0])
 
 
@@ -299,7 +302,7 @@ def test_a_failure_is_one_line_and_leaves_nothing(name, tmp_path):
     with pytest.raises(Exception, match=message) as caught:
         kerasgen.export(Toy(function), tmp_path / "new" / "bundle")
     if message != ".":
-        assert isinstance(caught.value, writer.ExportError) and "\n" not in str(caught.value)
+        assert isinstance(caught.value, ExportError) and "\n" not in str(caught.value)
     assert not list(tmp_path.rglob("*.*")) and not (tmp_path / "new" / "bundle").exists()
 
 
@@ -314,14 +317,14 @@ def test_names_that_a_saved_model_refuses(tmp_path):
     model = Toy(lambda m, x: m.layer(x))
     x = keras.Input((3,))
     model.layer = keras.Model(x, _Hidden()(x))
-    with pytest.raises(writer.ExportError, match="a SavedModel needs names that begin with a letter"):
+    with pytest.raises(ExportError, match="a SavedModel needs names that begin with a letter"):
         kerasgen.export(model, tmp_path / "b")
 
 
 def test_a_failure_leaves_the_bundle_that_was_there(tmp_path):
     kerasgen.export(Toy(lambda m, x: x), tmp_path / "b")
     before = {path: path.read_bytes() for path in (tmp_path / "b").rglob("*") if path.is_file()}
-    with pytest.raises(writer.ExportError):
+    with pytest.raises(ExportError):
         kerasgen.export(Toy(lambda m, x: betainc(x)), tmp_path / "b", overwrite=True)
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(FileExistsError, match="overwrite=True replaces it"):
@@ -379,17 +382,17 @@ def whole_division(model, x):
 WRONG = {
     "an operator left as it was": (
         lambda m, x: tf.math.log1p(tf.abs(x)),
-        writer.ExportError,
+        ExportError,
         "decode: expected standard ONNX operators, got Log1p",
     ),
     "a captured tensor": (
         lambda m, x: x * m.table,
-        writer.ExportError,
+        ExportError,
         "decode: expected the ONNX inputs latent, got latent, .*; make constants inside the function",
     ),
     "division of negative whole numbers": (
         whole_division,
-        writer.ProofError,
+        ProofError,
         "decode: onnx differs by .*, expected 0.0001 or less",
     ),
 }
@@ -437,9 +440,7 @@ def test_an_opset_that_is_not_there(tmp_path, monkeypatch):
         raise RuntimeError("no adapter\nfor this operator")
 
     monkeypatch.setattr("onnx.version_converter.convert_version", unable)
-    with pytest.raises(
-        writer.ExportError, match="^decode: does not convert to opset 21: no adapter for this operator$"
-    ):
+    with pytest.raises(ExportError, match="^decode: does not convert to opset 21: no adapter for this operator$"):
         kerasgen.export(model, tmp_path / "b", opset=21)
     assert not list(tmp_path.iterdir())
 
@@ -471,48 +472,48 @@ def proto(exported):
 def test_gate_inputs(proto):
     model, ports = proto
     model.graph.input.add(name="captured")
-    with pytest.raises(writer.ExportError, match="expected the ONNX inputs x, got x, captured; make constants inside"):
-        writer.gate(model, "energy", ports)
+    with pytest.raises(ExportError, match="expected the ONNX inputs x, got x, captured; make constants inside"):
+        gate.gate(model, "energy", ports)
 
 
 def test_gate_outputs(proto):
     model, ports = proto
-    with pytest.raises(writer.ExportError, match="expected the ONNX output"):
-        writer.gate(model, "energy", ports._replace(output=ports.inputs[0]))
+    with pytest.raises(ExportError, match="expected the ONNX output"):
+        gate.gate(model, "energy", ports._replace(output=ports.inputs[0]))
 
 
 def test_gate_domains(proto):
     model, ports = proto
     model.graph.node[0].domain = "com.microsoft"
-    with pytest.raises(writer.ExportError, match="expected standard ONNX operators, got com.microsoft"):
-        writer.gate(model, "energy", ports)
+    with pytest.raises(ExportError, match="expected standard ONNX operators, got com.microsoft"):
+        gate.gate(model, "energy", ports)
 
 
 def test_gate_external_data(proto, tmp_path):
     model, ports = proto
     model.graph.initializer[0].data_location = onnx.TensorProto.EXTERNAL
-    with pytest.raises(writer.ExportError, match="a tensor stored outside"):
-        writer.gate(model, "energy", ports)
+    with pytest.raises(ExportError, match="a tensor stored outside"):
+        gate.gate(model, "energy", ports)
 
 
 def test_gate_size(proto, monkeypatch):
     model, ports = proto
-    monkeypatch.setattr(writer, "MAX_NODES", 3)
-    with pytest.raises(writer.ExportError, match="at most 3 ONNX nodes"):
-        writer.gate(model, "energy", ports)
+    monkeypatch.setattr(gate, "MAX_NODES", 3)
+    with pytest.raises(ExportError, match="at most 3 ONNX nodes"):
+        gate.gate(model, "energy", ports)
     monkeypatch.undo()
-    monkeypatch.setattr(writer, "MAX_BYTES", 3)
-    with pytest.raises(writer.ExportError, match="below 2 GiB"):
-        writer.gate(model, "energy", ports)
+    monkeypatch.setattr(gate, "MAX_BYTES", 3)
+    with pytest.raises(ExportError, match="below 2 GiB"):
+        gate.gate(model, "energy", ports)
 
 
 def test_differences_see_what_is_not_a_number():
     one = np.asarray([1.0, np.inf], "float32")
-    assert proof.difference(one, one) == 0.0
-    assert proof.difference(one, np.asarray([1.0, np.nan], "float32")) == np.inf
-    assert proof.difference(one, np.asarray([1.0, 3.0], "float32")) == np.inf
-    assert proof.difference(one, one[:1]) == np.inf
-    assert proof.difference(one, one.astype("float64")) == np.inf
+    assert agreement.difference(one, one) == 0.0
+    assert agreement.difference(one, np.asarray([1.0, np.nan], "float32")) == np.inf
+    assert agreement.difference(one, np.asarray([1.0, 3.0], "float32")) == np.inf
+    assert agreement.difference(one, one[:1]) == np.inf
+    assert agreement.difference(one, one.astype("float64")) == np.inf
 
 
 def test_cases_stay_in_range(exported):
@@ -520,6 +521,6 @@ def test_cases_stay_in_range(exported):
 
     info = json.loads((pathlib.Path(exported[0]) / "bundle.json").read_text())
     for entry in info["functions"].values():
-        for inputs in writer.cases(entry, info):
+        for inputs, _ in cases(entry, info):
             for port in map(port_of, entry["inputs"]):
                 assert check(port, inputs[port.name]).dtype == inputs[port.name].dtype

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from kerasgen import pictures
-from kerasgen.exporting.proof import value_of
+from kerasgen.exporting.cases import value_of
 from kerasgen.runtime import BATCH, port_of
 
 CARD = """# {name}
@@ -106,7 +106,7 @@ def _like(shape, size):
     return len(shape) == len(size) and all(a == b or isinstance(a, str) for a, b in zip(shape, size, strict=True))
 
 
-def card(info) -> str:
+def card(info, picture) -> str:
     """The README of a bundle: what it is, its ports, and how each runtime calls it."""
     functions, data = info["functions"], info["data"]
     function = max(functions, key=lambda name: (functions[name]["onnx"] is not None, name == "sample"))
@@ -121,7 +121,7 @@ def card(info) -> str:
             about += f"\n\nClasses: {', '.join(f'{i} {name}' for i, name in enumerate(names))}."
     words = dict(
         name=info["preset"] or info["class"],
-        picture="![samples](samples.png)\n\n" if "samples.png" in info["files"] else "",
+        picture="![samples](samples.png)\n\n" if picture else "",
         about=about,
         rows="\n".join(_row(name, entry) for name, entry in functions.items()),
         command="kerasgen sample . -n 16 --seed 7 -o pictures.png\n" if function == "sample" else "",

@@ -1,12 +1,13 @@
-"""Parity: a bundle's functions in every runtime that is installed here, compared with its SavedModel.
+"""Runtimes: what runs the functions of a bundle.
 
-A runtime is a function of a bundle that gives a function (function, inputs) -> output, as `proof` has them.
+A runtime is a function of a bundle that gives a function (function, inputs) -> output.
 `RUNTIMES` is the list of those that `kerasgen verify` looks for; programs may measure others, in the same way.
 """
 
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import os
 import pathlib
@@ -14,12 +15,9 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import weakref
 
 import numpy as np
-
-from kerasgen.runtime import Bundle
 
 
 class Absent(Exception):
@@ -33,11 +31,33 @@ class Gap(Exception):
 # --- runtimes ---------------------------------------------------------------------------------------------------------
 
 
-def onnx_runtime(bundle):
-    """ONNX Runtime in this process."""
-    from kerasgen.exporting import writer
+def saved_model(bundle):
+    """The SavedModel in TensorFlow."""
+    import tensorflow as tf
 
-    return writer.onnx_runtime(bundle)
+    # Its functions need its variables, so the closure keeps the object itself.
+    loaded = tf.saved_model.load(os.path.join(bundle.directory, "saved_model"))
+
+    def run(function, inputs):
+        tensors = {name: tf.constant(value) for name, value in inputs.items()}
+        (output,) = loaded.signatures[function](**tensors).values()
+        return output.numpy()
+
+    return run
+
+
+def onnx_runtime(bundle):
+    """The ONNX files in ONNX Runtime in this process, one of them open at a time."""
+    current = None
+
+    def run(function, inputs):
+        nonlocal current
+        if function != current:
+            bundle.close()
+            current = function
+        return bundle.run(function, **inputs)
+
+    return run
 
 
 def node(bundle, folder=None):
@@ -140,102 +160,44 @@ RUNTIMES = {"onnx": onnx_runtime, "node": node, "openvino": openvino}
 TITLES = {"onnx": "ONNX Runtime", "node": "Node (WASM)", "openvino": "OpenVINO"}
 
 
-# --- the table --------------------------------------------------------------------------------------------------------
+# --- around them ------------------------------------------------------------------------------------------------------
 
 
-def verify(directory, runtimes=None, progress=None) -> dict:
-    """Prove a bundle again where it is: its files, and every function in every runtime that is here.
+def remembered(run):
+    """The same runtime, which computes each call once: it gives again what it gave, and raises what it raised."""
+    known = {}
 
-    Args, Returns: as `measure`; there are no misses.
+    def call(function, inputs, *rounds):
+        key = function, *rounds, *((name, np.asarray(value).tobytes()) for name, value in inputs.items())
+        if key not in known:
+            try:
+                # A copy: ONNX Runtime's results keep all of its memory.
+                known[key] = np.array(run(function, inputs, *rounds))
+            except Exception as error:
+                known[key] = error
+        if isinstance(known[key], Exception):
+            raise known[key]
+        return known[key]
 
-    Raises:
-        ValueError: not a bundle, or a file that is not as it was written.
-        ProofError: a function that a runtime does not run, or gives another result for; `report` is what was measured.
-
-    Example:
-        >>> verify("exports/bundles/dcgan_digits")["functions"]["sample"]["onnx"] < 1e-4     # doctest: +SKIP
-        True
-    """
-    from kerasgen.exporting.proof import ProofError
-
-    report = measure(directory, runtimes, progress)
-    if report["misses"]:
-        error = ProofError("; ".join(report["misses"]))
-        error.report = report
-        raise error
-    return report
+    return call
 
 
-def check(directory):
-    """Open a bundle and check what it says of itself: every file's hash, standard ONNX, and what variants promise.
-
-    Returns: the `Bundle`, and the differences of its variants, function -> variant -> largest and mean.
-    Raises: ValueError, naming the file.
-    """
-    import onnx
-
-    from kerasgen.exporting import variants, writer
-
-    bundle = Bundle(directory)
-    bundle.check_files()
-    for function, path in bundle.onnx.items():
-        proto = onnx.load_from_string(bundle.read(path))
-        writer.gate(proto, function, bundle.ports[function], bundle.info["versions"]["opset"])
-    return bundle, variants.verify(bundle)
-
-
-def measure(directory, runtimes=None, progress=None) -> dict:
-    """Run every function of a bundle in every runtime that is here, and compare with the SavedModel.
+def by_rounds(runtime, at):
+    """A runtime of several forms of a bundle, one of them open at a time.
 
     Args:
-        directory: a bundle.
-        runtimes: name -> function of a bundle, as `RUNTIMES`, which it is if left out.
-        progress: function called with a line of text before each step.
-
-    Returns:
-        system; functions -> {runtime: largest difference, or None where it was not run, "flips": choices that fell
-        otherwise, each a tie}; variants, if there are any, as `check` has them; gaps: function -> {runtime: reason};
-        absent: runtime -> reason; misses: a line for each function that a runtime does not run or gives another result
-        for; seconds.
-
-    Raises:
-        ValueError: not a bundle, or a file that is not as it was written.
-
-    Example:
-        >>> measure("exports/bundles/vae_digits")["misses"]     # doctest: +SKIP
-        []
+        runtime: function of a bundle.
+        at: rounds after which loops end -> the bundle whose loops do; None: by themselves.
     """
-    from kerasgen.exporting import writer
+    current, opened = None, runtime(at(None))
 
-    began, progress = time.perf_counter(), progress or (lambda line: None)
-    progress("reading")
-    bundle, small = check(directory)
-    opened, report = {}, {"system": bundle.system, "functions": {}, "gaps": {}, "absent": {}, "misses": []}
-    report |= {"variants": small} if small else {}
-    for name, runtime in (RUNTIMES if runtimes is None else runtimes).items():
-        try:
-            opened[name] = runtime(bundle)
-        except Absent as error:
-            report["absent"][name] = str(error)
-    reference = writer.remembered(writer.saved_model(bundle))
-    for function, entry in bundle.info["functions"].items():
-        progress(f"comparing {function}")
-        row, gaps = report["functions"].setdefault(function, {"flips": 0}), {}
-        for name, run in opened.items():
-            row[name] = None
-            if not entry["onnx"]:
-                gaps[name] = entry["reason"]
-                continue
-            try:
-                proof = writer.prove(bundle.info, reference, {name: run}, [function])[function]
-            except writer.ExportError as error:
-                if isinstance(error.__cause__, Gap):
-                    gaps[name] = str(error.__cause__)
-                else:
-                    report["misses"].append(str(error))
-            else:
-                row[name] = proof[name]
-                row["flips"] += proof["flips"]
-        if gaps:
-            report["gaps"][function] = gaps
-    return report | {"seconds": round(time.perf_counter() - began, 1)}
+    def run(function, inputs, rounds=None):
+        nonlocal current, opened
+        if rounds != current:
+            at(current).close()
+            opened = None
+            gc.collect()  # a loaded SavedModel is a circle
+            current, opened = rounds, runtime(at(rounds))
+        return opened(function, inputs)
+
+    return run
