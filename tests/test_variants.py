@@ -196,14 +196,14 @@ def test_what_does_not_pay_is_not_written(written, tmp_path, monkeypatch, why):
 
 
 def test_pictures_may_not_move(written, tmp_path, monkeypatch):
-    monkeypatch.setattr(variants, "SHARE", 0.0)
+    monkeypatch.setattr(fidelity, "SHARE", 0.0)
     folder = shutil.copytree(written[0], tmp_path / "b")
     report = variants.add(Bundle(folder), ["float16"], lambda line: None)
     assert "float16 moves the pictures by" in report["sample"]["float16"]
 
 
 def test_slow_functions_are_compared_without_frechet(written, tmp_path, monkeypatch):
-    monkeypatch.setattr(variants, "PATIENCE", 0.0)
+    monkeypatch.setattr(fidelity, "PATIENCE", 0.0)
     folder = shutil.copytree(written[0], tmp_path / "b")
     report = variants.add(Bundle(folder), ["float16"], lambda line: None)
     assert set(report["sample"]["float16"]["fidelity"]) == {"max", "mean"}

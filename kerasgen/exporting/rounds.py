@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import math
 import os
 import pathlib
@@ -123,18 +124,17 @@ def _end_functions(functions, rounds):
 
 def _end_onnx(graph, rounds):
     """Let the loops of a graph and of those in it end early, but for those that collect values."""
-    for inner in list(graphs_in(graph)):
+    graph.initializer.append(helper.make_tensor("rounds", onnx.TensorProto.INT64, [], [rounds]))
+    names = (f"least_{i}" for i in itertools.count())
+    for inner in reversed(list(graphs_in(graph))):  # from the inside, since nodes are copied with what is inside them
         nodes = []
-        for i, node in enumerate(inner.node):
+        for node in map(copy.deepcopy, inner.node):
             if node.op_type == "Loop" and len(node.output) == len(node.input) - 2:
-                limit = f"rounds_{i}"
-                value = helper.make_tensor(limit, onnx.TensorProto.INT64, [], [rounds])
-                nodes.append(helper.make_node("Constant", [], [limit], value=value))
+                limit = "rounds"
                 if node.input[0]:
-                    nodes.append(helper.make_node("Min", [node.input[0], limit], [f"least_{limit}"]))
-                    limit = f"least_{limit}"
+                    limit = next(names)
+                    nodes.append(helper.make_node("Min", [node.input[0], "rounds"], [limit]))
                 node.input[0] = limit
             nodes.append(node)
-        nodes = copy.deepcopy(nodes)
         del inner.node[:]
         inner.node.extend(nodes)
