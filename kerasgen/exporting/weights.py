@@ -6,20 +6,51 @@ written with each value in its place, so that no second copy of all weights is e
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
 from kerasgen.exporting.subgraphs import bodies, graphs_in
 
+HELD = 2**20  # bytes of a computed value that is held in memory; a larger one is computed again where it is needed
+
+
+class Value(NamedTuple):
+    """A value that is made when it is needed: its type, its shape, and a function that gives it."""
+
+    dtype: np.dtype
+    shape: tuple
+    make: Callable
+
+    @classmethod
+    def of(cls, value, make):
+        return cls(value.dtype, value.shape, (lambda: value) if value.nbytes <= HELD else make)
+
+    @classmethod
+    def at(cls, variable):
+        return cls(np.dtype(variable.dtype), tuple(variable.shape), variable.numpy)
+
+    @property
+    def kind(self):
+        """Its type, as ONNX numbers them."""
+        return helper.np_dtype_to_tensor_dtype(self.dtype)
+
+    @property
+    def nbytes(self):
+        return math.prod(self.shape) * self.dtype.itemsize
+
 
 def put_in(proto, weights: dict):
     """Make constants of the inputs that stand for weights; see `folded`."""
-    for name, value in folded(proto, weights).items():
-        _drop_inputs(proto.graph, {name})
-        value = value()
-        kind = helper.np_dtype_to_tensor_dtype(value.dtype)
-        proto.graph.initializer.add(name=name, dims=value.shape, data_type=kind, raw_data=value.tobytes())
+    values = folded(proto, weights)
+    _drop_inputs(proto.graph, values)
+    for name, value in values.items():
+        content = value.make().tobytes()
+        proto.graph.initializer.add(name=name, dims=value.shape, data_type=value.kind, raw_data=content)
 
 
 def folded(proto, weights: dict) -> dict:
@@ -32,22 +63,22 @@ def folded(proto, weights: dict) -> dict:
         proto: `onnx.ModelProto`, changed in place.
         weights: name of an input -> the variable.
 
-    Returns: name of an input -> a function that gives its value.
+    Returns: name of an input -> its `Value`.
     """
     graph = proto.graph
     for inner in graphs_in(graph):
         _take_from_outside(inner)
     used = [value.name for value in graph.input if value.name in weights]
     _drop_inputs(graph, used)
-    known = {name: weights[name].numpy for name in used}
+    known = {
+        name: Value(np.dtype(weights[name].dtype), tuple(weights[name].shape), weights[name].numpy) for name in used
+    }
     _fold(graph, known, {}, {}, helper.make_opsetid("", proto.opset_import[0].version))
     wanted = {name for inner in graphs_in(graph) for node in inner.node for name in node.input}
     wanted |= {value.name for inner in graphs_in(graph) for value in inner.output}
     known = {name: value for name, value in known.items() if name in wanted}
     for name, value in known.items():
-        like = value()
-        kind = helper.np_dtype_to_tensor_dtype(like.dtype)
-        graph.input.append(helper.make_tensor_value_info(name, kind, like.shape))
+        graph.input.append(helper.make_tensor_value_info(name, value.kind, value.shape))
     return known
 
 
@@ -98,7 +129,7 @@ def _fold(graph, known, outside, done, opset):
     """Take out the nodes of a graph, and of those in it, that read constants alone and a weight among them.
 
     Args:
-        known: name -> a function that gives the weight, or what was computed from weights; grows.
+        known: name -> the `Value` of a weight, or of what was computed from weights; grows.
         outside: name -> the other constants that the graph sees.
         done: what a node computes -> the name of its result, so that equal nodes are computed once; grows.
         opset: version of the operators.
@@ -122,13 +153,15 @@ def _fold(graph, known, outside, done, opset):
         if key in done:
             same[node.output[0]] = done[key]
             continue
-        feeds = {n: np.asarray(known[n]()) if n in known else numpy_helper.to_array(constants[n]) for n in inputs}
-        results = _compute(node, feeds, opset)
-        if sum(result.nbytes for result in results) > 2 * sum(value.nbytes for value in feeds.values()):
+        sources = {name: known.get(name) or constants[name] for name in inputs}
+        results = _compute(node, sources, opset)
+        before = sum(value.nbytes if name in known else len(value.raw_data) for name, value in sources.items())
+        if sum(result.nbytes for result in results) > 2 * before:
             kept.append(node)  # a weight repeated for every row is cheaper to repeat than to store
             continue
-        for name, result in zip(node.output, results, strict=True):
-            known[name] = lambda result=result: result
+        for i, (name, result) in enumerate(zip(node.output, results, strict=True)):
+            again = lambda i=i, node=node, sources=sources: _compute(node, sources, opset)[i]
+            known[name] = Value.of(result, again)
         done[key] = node.output[0]
     if len(kept) < len(graph.node):
         del graph.node[:]
@@ -147,10 +180,11 @@ def _meaning(node, constants):
     return copy.SerializeToString(), *values
 
 
-def _compute(node, feeds, opset):
-    """The results of one node."""
+def _compute(node, sources, opset):
+    """The results of one node of values and of constants."""
     from onnx.reference import ReferenceEvaluator
 
+    feeds = {n: np.asarray(v.make()) if isinstance(v, Value) else numpy_helper.to_array(v) for n, v in sources.items()}
     kinds = {name: helper.np_dtype_to_tensor_dtype(value.dtype) for name, value in feeds.items()}
     inputs = [helper.make_tensor_value_info(name, kind, feeds[name].shape) for name, kind in kinds.items()]
     outputs = [onnx.ValueInfoProto(name=name) for name in node.output]
@@ -170,25 +204,23 @@ def write(proto, values: dict, path):
 
     Args:
         proto: `onnx.ModelProto`; it loses its graph.
-        values: name of an input -> a function that gives its value.
+        values: name of an input -> its `Value`.
         path: of the file.
     """
     _drop_inputs(proto.graph, values)
     heads = {}
     for name, value in values.items():
-        like = value()
-        kind = helper.np_dtype_to_tensor_dtype(like.dtype)
-        head = onnx.TensorProto(name=name, dims=like.shape, data_type=kind).SerializeToString()
-        heads[name] = head + _key(_RAW_DATA, like.nbytes), like.nbytes
-    tensors = {name: _key(_INITIALIZER, len(head) + size) + head for name, (head, size) in heads.items()}
+        head = onnx.TensorProto(name=name, dims=value.shape, data_type=value.kind).SerializeToString()
+        head += _key(_RAW_DATA, value.nbytes)
+        heads[name] = _key(_INITIALIZER, len(head) + value.nbytes) + head
     graph = proto.graph.SerializeToString()
     proto.ClearField("graph")
-    size = len(graph) + sum(len(tensors[name]) + heads[name][1] for name in values)
+    size = len(graph) + sum(len(heads[name]) + value.nbytes for name, value in values.items())
     with open(path, "wb") as file:
         file.write(_key(_GRAPH, size) + graph)
         for name, value in values.items():
-            file.write(tensors[name])
-            file.write(np.ascontiguousarray(value()).data)
+            file.write(heads[name])
+            file.write(np.ascontiguousarray(value.make()).data)
         file.write(proto.SerializeToString())
 
 
