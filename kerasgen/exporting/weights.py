@@ -70,9 +70,7 @@ def folded(proto, weights: dict) -> dict:
         _take_from_outside(inner)
     used = [value.name for value in graph.input if value.name in weights]
     _drop_inputs(graph, used)
-    known = {
-        name: Value(np.dtype(weights[name].dtype), tuple(weights[name].shape), weights[name].numpy) for name in used
-    }
+    known = {name: Value.at(weights[name]) for name in used}
     _fold(graph, known, {}, {}, helper.make_opsetid("", proto.opset_import[0].version))
     wanted = {name for inner in graphs_in(graph) for node in inner.node for name in node.input}
     wanted |= {value.name for inner in graphs_in(graph) for value in inner.output}
