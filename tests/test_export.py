@@ -1,6 +1,7 @@
 """A bundle holds what it promises, proves it, and is not written at all where it would not."""
 
 import copy
+import hashlib
 import importlib.resources
 import json
 import pathlib
@@ -18,7 +19,7 @@ import kerasgen
 from kerasgen import runtime
 from kerasgen.core import random
 from kerasgen.core.model import GenerativeModel
-from kerasgen.exporting import agreement, gate, onnx_graph
+from kerasgen.exporting import agreement, conversion, gate, onnx_graph
 from kerasgen.exporting.cases import cases
 from kerasgen.exporting.errors import ExportError, ProofError
 from kerasgen.exporting.info import describe
@@ -265,6 +266,58 @@ def test_latents_drawn_by_the_specification(exported):
     streams = bundle.info["randomness"]["streams"]
     latent = exported[2].prior(7, streams["latent"], tf.range(3))
     np.testing.assert_allclose(bundle.decode(latent), bundle.sample(3, seed=7), atol=1e-5)
+
+
+# --- weights above 2 GiB ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def split(tiny_bundle, tmp_path_factory):
+    """A bundle whose weights were too large for one file; here, those of 40 elements and more."""
+    folder = tmp_path_factory.mktemp("split") / "b"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx_graph, "APART", 40)
+        patch.setattr(conversion, "LARGEST", 1000)
+        kerasgen.export(tiny_bundle[2], folder)
+    return folder, tiny_bundle[2]
+
+
+def test_large_weights_lie_in_a_second_file(split, schema):
+    folder, model = split
+    info, bundle = json.loads((folder / "bundle.json").read_text()), runtime.Bundle(folder)
+    schema.validate(info)
+    assert info["functions"]["sample"]["weights"] == "onnx/sample.weights" in info["files"]
+    large = sum(int(np.prod(w.shape)) for w in model.generator.weights if np.prod(w.shape) >= 40)
+    assert (folder / "onnx" / "sample.weights").stat().st_size == 4 * large
+    graph = onnx.load(folder / "onnx" / "sample.onnx", load_external_data=False).graph
+    assert not [tensor for tensor in graph.initializer if len(tensor.raw_data) > 4 * 40]
+    np.testing.assert_allclose(bundle.sample(3, seed=7), model.sample(3, seed=7), atol=1e-5)
+    assert kerasgen.verify(folder)["misses"] == []
+
+
+@pytest.mark.parametrize("what", ["changed", "elsewhere", "not said"])
+def test_a_second_file_is_the_one_that_was_written(split, tmp_path, what):
+    folder = shutil.copytree(split[0], tmp_path / "b")
+    info = json.loads((folder / "bundle.json").read_text())
+    if what == "changed":
+        content = bytearray((folder / "onnx" / "energy.weights").read_bytes())
+        content[0] ^= 1
+        (folder / "onnx" / "energy.weights").write_bytes(content)
+        message = "onnx/energy.weights is not as it was written"
+    elif what == "elsewhere":
+        proto = onnx.load(folder / "onnx" / "energy.onnx", load_external_data=False)
+        tensor = next(t for t in proto.graph.initializer if t.external_data)
+        tensor.external_data[0].value = "../../secret"
+        content = proto.SerializeToString()
+        (folder / "onnx" / "energy.onnx").write_bytes(content)
+        info["files"]["onnx/energy.onnx"] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        message = "onnx/energy.onnx stores a tensor elsewhere; expected energy.weights"
+    else:
+        del info["functions"]["energy"]["weights"]
+        message = "onnx/energy.onnx stores a tensor outside"
+    (folder / "bundle.json").write_text(json.dumps(info))
+    with pytest.raises(ValueError, match=message):
+        runtime.Bundle(folder)
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------

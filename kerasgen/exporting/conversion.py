@@ -12,20 +12,21 @@ from onnx import version_converter
 import kerasgen
 from kerasgen.exporting import onnx_graph, weights
 from kerasgen.exporting.errors import ExportError, one_line
-from kerasgen.exporting.gate import gate
+from kerasgen.exporting.gate import MAX_BYTES, gate
 from kerasgen.exporting.subgraphs import graphs_in
 from kerasgen.runtime import port_of
 
 OPSET = 18  # what the converter writes; every runtime of today has it
+LARGEST = MAX_BYTES  # a file with its weights
 
 
 def write(graph, function, info, path):
-    """Write one traced function as an ONNX file that has passed the gate.
+    """Write one traced function as an ONNX file that has passed the gate; large weights go into a second one.
 
     Args:
         graph: an `onnx_graph.Traced`.
         function: its name.
-        info: `bundle.json`.
+        info: `bundle.json`; if there is a second file, the function's entry names it.
         path: of the file.
 
     Raises:
@@ -62,7 +63,13 @@ def write(graph, function, info, path):
     ports = {"inputs": entry["inputs"], "output": entry["output"]}
     for key, value in {"system": info["system"], "function": function, "ports": json.dumps(ports)}.items():
         proto.metadata_props.add(key=key, value=value)
-    weights.write(proto, {names[name]: value for name, value in values.items()}, path)
+    values = {names[name]: value for name, value in values.items()}
+    if proto.ByteSize() + sum(value.nbytes for value in values.values()) <= LARGEST:
+        weights.write(proto, values, path)
+    else:
+        apart = path.with_suffix(".weights")
+        weights.write_apart(proto, values, path, apart)
+        entry["weights"] = f"onnx/{apart.name}"
 
 
 def _raise_opset(proto, function, opset):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import onnx
 
 from kerasgen.exporting.errors import ExportError, one_line
@@ -22,7 +20,7 @@ def gate(proto, function, ports, opset=18, weights=()):
         function: its name, for the error line.
         ports: (inputs, output).
         opset: version of the standard operators that it uses.
-        weights: names of inputs that are to become constants.
+        weights: names of inputs that stand for constants.
 
     Raises:
         ExportError: see above.
@@ -51,17 +49,9 @@ def gate(proto, function, ports, opset=18, weights=()):
         raise ExportError(f"{function}: expected standard ONNX operators, got {names}")
     if count > MAX_NODES:
         raise ExportError(f"{function}: expected at most {MAX_NODES} ONNX nodes, got {count}; a loop was unrolled")
-    size = proto.ByteSize() + sum(_bytes(value) for value in proto.graph.input if value.name in weights)
-    if size > MAX_BYTES:
-        raise ExportError(f"{function}: expected an ONNX file below 2 GiB, got {size} bytes")
+    if proto.ByteSize() > MAX_BYTES:
+        raise ExportError(f"{function}: expected an ONNX file below 2 GiB, got {proto.ByteSize()} bytes")
     try:
         onnx.checker.check_model(proto)
     except onnx.checker.ValidationError as error:
         raise ExportError(f"{function}: not a valid ONNX model: {one_line(error)}") from error
-
-
-def _bytes(value):
-    """Bytes of a weight, by its type and shape."""
-    tensor = value.type.tensor_type
-    size = math.prod(dimension.dim_value for dimension in tensor.shape.dim)
-    return onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).itemsize * size

@@ -11,6 +11,7 @@ from kerasgen.exporting.agreement import prove
 from kerasgen.exporting.errors import ExportError, ProofError
 from kerasgen.exporting.gate import gate
 from kerasgen.exporting.runtimes import RUNTIMES, Absent, Gap, by_rounds, remembered, saved_model
+from kerasgen.exporting.weights import take_apart
 from kerasgen.runtime import Bundle
 
 
@@ -45,7 +46,8 @@ def check(directory):
     bundle.check_files()
     for function, path in bundle.onnx.items():
         proto = onnx.load_from_string(bundle.read(path))
-        gate(proto, function, bundle.ports[function], bundle.info["versions"]["opset"])
+        apart = take_apart(proto)
+        gate(proto, function, bundle.ports[function], bundle.info["versions"]["opset"], apart)
     return bundle, variants.verify(bundle)
 
 

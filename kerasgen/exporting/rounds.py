@@ -86,6 +86,9 @@ def _shortened(bundle, rounds, folder) -> Bundle:
         if entry["onnx"]:
             proto = onnx.load_from_string(bundle.read(entry["onnx"], name))
             _end_onnx(proto.graph, rounds)
+            if weights := entry.get("weights"):
+                os.symlink(pathlib.Path(bundle.directory, weights), folder / weights)
+                info["files"][weights] = bundle.info["files"][weights]
             (folder / entry["onnx"]).write_bytes(proto.SerializeToString())
     if PROGRAM in bundle.info["files"]:
         saved = saved_model_pb2.SavedModel.FromString(bundle.read(PROGRAM))

@@ -83,6 +83,8 @@ def node(bundle, folder=None):
     process = subprocess.Popen(command, **pipes)
 
     def run(function, inputs):
+        if bundle.info["functions"][function].get("weights"):
+            raise Gap("weights above 2 GiB do not fit into WASM beside what is computed")
         given = {n: {"dims": value.shape, "data": value.ravel().tolist()} for n, value in inputs.items()}
         try:
             print(json.dumps({"function": function, "inputs": given}), file=process.stdin, flush=True)
@@ -114,6 +116,8 @@ def openvino(bundle):
 
     def run(function, inputs):
         if function not in models:
+            if bundle.info["functions"][function].get("weights"):
+                raise Gap("OpenVINO does not read weights from a second file")
             content = bundle.read(bundle.onnx[function])  # bytes: its reader of paths does not take loops
             try:
                 model = core.read_model(content)

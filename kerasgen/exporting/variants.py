@@ -211,6 +211,8 @@ def verify(bundle) -> dict:
 def _make(full, function, name):
     """(the file, its fidelity); the error says why there is none."""
     bundle = full.bundle
+    if bundle.info["functions"][function].get("weights"):
+        raise ExportError(f"{function}: {name} is not made of a function whose weights lie in a second file")
     content, opset = bundle.read(bundle.onnx[function]), bundle.info["versions"]["opset"]
     whole = onnx.load_from_string(content)
     calibration = [full.inputs(function, seed, ROWS) for seed in CALIBRATION] if name == "int8_static" else []

@@ -222,6 +222,34 @@ def write(proto, values: dict, path):
         file.write(proto.SerializeToString())
 
 
+def write_apart(proto, values: dict, path, apart):
+    """Write a model whose values lie in a second file beside it: one protocol buffer holds at most 2 GiB.
+
+    Args:
+        proto, values, path: as `write` has them.
+        apart: path of the second file.
+    """
+    _drop_inputs(proto.graph, values)
+    with open(apart, "wb") as file:
+        for name, value in values.items():
+            tensor = proto.graph.initializer.add(name=name, dims=value.shape, data_type=value.kind)
+            tensor.data_location = onnx.TensorProto.EXTERNAL
+            where = {"location": apart.name, "offset": file.tell(), "length": value.nbytes}
+            for key, each in where.items():
+                tensor.external_data.add(key=key, value=str(each))
+            file.write(np.ascontiguousarray(value.make()).data)
+    path.write_bytes(proto.SerializeToString())
+
+
+def take_apart(proto) -> set:
+    """Make inputs of the constants that lie in a second file, as the gate takes them; returns their names."""
+    tensors = [t for t in proto.graph.initializer if t.data_location == onnx.TensorProto.EXTERNAL]
+    for tensor in tensors:
+        proto.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+        proto.graph.initializer.remove(tensor)
+    return {tensor.name for tensor in tensors}
+
+
 def _key(field, size) -> bytes:
     """What stands before a field of so many bytes."""
     coded = [field << 3 | 2]
