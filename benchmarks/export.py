@@ -24,6 +24,7 @@ import numpy as np
 
 PAGE = pathlib.Path(__file__).resolve().parents[1] / "docs" / "export-costs.md"
 MOST = 10**8  # weights
+LONGEST = 900  # seconds
 HEAD = """# What an export costs
 
 Written by `python benchmarks/export.py`: every preset of a paper's scale with at most {most:.0e} weights, built with
@@ -75,7 +76,10 @@ def export(name):
 def measured(*arguments) -> dict:
     """What a worker of its own reports, and its largest memory."""
     command = [sys.executable, __file__, "--worker", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST)
+    except subprocess.TimeoutExpired:
+        return {"error": f"not done in {LONGEST / 60:.0f} minutes"}
     if done.returncode:
         return {"error": done.stderr.strip().splitlines()[-1]}
     return json.loads(done.stdout.splitlines()[-1])
@@ -107,13 +111,13 @@ def main():
         about["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
         print(json.dumps(about))
         return
-    rows = []
+    rows, alone = [], measured()["memory"]
     for name in names or presets():
         rows.append(row(name, measured(name)))
         print(rows[-1], flush=True)
-    if not names:
-        text = HEAD.format(most=MOST, base=measured()["memory"], rows="\n".join(rows), machine=machine.describe())
-        PAGE.write_text(text, "utf-8")
+        if not names:  # after every row, so that what was measured is kept
+            text = HEAD.format(most=MOST, base=alone, rows="\n".join(rows), machine=machine.describe())
+            PAGE.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

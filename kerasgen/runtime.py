@@ -397,23 +397,28 @@ class Bundle:
         return f"{self.system} does not serve {function!r}; it serves {', '.join(self.functions)}"
 
     def session(self, function: str):
-        """The session of ONNX Runtime that runs a function, for those who call it with options of their own."""
+        """The session of ONNX Runtime that runs a function; it is opened once."""
         if function not in self._sessions:
-            os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when the library is imported
-            import onnxruntime
+            self._sessions[function] = self.open(function)
+        return self._sessions[function]
 
-            known = onnxruntime.get_available_providers()
-            for provider in self.providers:
-                if provider not in known:
-                    raise ValueError(f"providers: expected some of {', '.join(known)}, got {provider!r}")
+    def open(self, function: str, options=None):
+        """A new session of ONNX Runtime for a function, for those who have options of their own."""
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when the library is imported
+        import onnxruntime
+
+        known = onnxruntime.get_available_providers()
+        for provider in self.providers:
+            if provider not in known:
+                raise ValueError(f"providers: expected some of {', '.join(known)}, got {provider!r}")
+        if options is None:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = self.threads or 0
-            content, weights = self.read(self.onnx[function], function), self._weights(function)
-            if weights:
-                names = [os.path.basename(self.info["functions"][function]["weights"])]
-                options.add_external_initializers_from_files_in_memory(names, [weights], [len(weights)])
-            self._sessions[function] = onnxruntime.InferenceSession(content, options, list(self.providers))
-        return self._sessions[function]
+        content, weights = self.read(self.onnx[function], function), self._weights(function)
+        if weights:
+            names = [os.path.basename(self.info["functions"][function]["weights"])]
+            options.add_external_initializers_from_files_in_memory(names, [weights], [len(weights)])
+        return onnxruntime.InferenceSession(content, options, list(self.providers))
 
 
 def port_of(fields: dict) -> Port:

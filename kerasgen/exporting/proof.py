@@ -10,7 +10,7 @@ from kerasgen.exporting import rounds, variants
 from kerasgen.exporting.agreement import prove
 from kerasgen.exporting.errors import ExportError, ProofError
 from kerasgen.exporting.gate import gate
-from kerasgen.exporting.runtimes import RUNTIMES, Absent, Gap, by_rounds, remembered, saved_model
+from kerasgen.exporting.runtimes import RUNTIMES, Absent, Gap, Remembered, by_rounds, saved_model
 from kerasgen.exporting.weights import take_apart
 from kerasgen.runtime import Bundle
 
@@ -83,7 +83,7 @@ def measure(directory, runtimes=None, progress=None) -> dict:
                 opened[name] = by_rounds(runtime, at)
             except Absent as error:
                 report["absent"][name] = str(error)
-        reference = remembered(by_rounds(saved_model, at))
+        reference = Remembered(by_rounds(saved_model, at))
         for function in bundle.info["functions"]:
             progress(f"comparing {function}")
             _compare(bundle.info, function, reference, opened, report)

@@ -6,6 +6,8 @@ A runtime is a function of a bundle that gives a function (function, inputs) -> 
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import functools
 import gc
 import json
@@ -47,17 +49,29 @@ def saved_model(bundle):
 
 
 def onnx_runtime(bundle):
-    """The ONNX files in ONNX Runtime in this process, one of them open at a time."""
-    current = None
+    """ONNX Runtime in this process: one file open at a time, and no memory kept from call to call."""
+    current = session = None
 
     def run(function, inputs):
-        nonlocal current
+        import onnxruntime
+
+        nonlocal current, session
         if function != current:
-            bundle.close()
-            current = function
-        return bundle.run(function, **inputs)
+            session = None  # before there is another
+            options = onnxruntime.SessionOptions()
+            options.enable_cpu_mem_arena = False
+            current, session = function, bundle.open(function, options)
+            give_back()
+        return session.run(None, inputs)[0]
 
     return run
+
+
+def give_back():
+    """Give memory back to the system that is free; the C library keeps it else, and phases of an export add up."""
+    gc.collect()  # graphs and loaded SavedModels are circles
+    with contextlib.suppress(OSError, AttributeError):  # another system, another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def node(bundle, folder=None):
@@ -167,23 +181,28 @@ TITLES = {"onnx": "ONNX Runtime", "node": "Node (WASM)", "openvino": "OpenVINO"}
 # --- around them ------------------------------------------------------------------------------------------------------
 
 
-def remembered(run):
-    """The same runtime, which computes each call once: it gives again what it gave, and raises what it raised."""
-    known = {}
+class Remembered:
+    """A runtime that computes each call once: it gives again what it gave, and raises again what it raised."""
 
-    def call(function, inputs, *rounds):
-        key = function, *rounds, *((name, np.asarray(value).tobytes()) for name, value in inputs.items())
-        if key not in known:
+    def __init__(self, run):
+        self.run, self.known = run, {}
+
+    def __call__(self, function, inputs, rounds=None):
+        key = function, rounds, *((name, np.asarray(value).tobytes()) for name, value in inputs.items())
+        if key not in self.known:
             try:
                 # A copy: ONNX Runtime's results keep all of its memory.
-                known[key] = np.array(run(function, inputs, *rounds))
+                self.known[key] = np.array(self.run(function, inputs, rounds))
             except Exception as error:
-                known[key] = error
-        if isinstance(known[key], Exception):
-            raise known[key]
-        return known[key]
+                self.known[key] = error
+        if isinstance(self.known[key], Exception):
+            raise self.known[key]
+        return self.known[key]
 
-    return call
+    def close(self):
+        """Let go of the runtime, and with it of what it has open; what it gave is still known."""
+        self.run = None
+        give_back()
 
 
 def by_rounds(runtime, at):
@@ -200,7 +219,7 @@ def by_rounds(runtime, at):
         if rounds != current:
             at(current).close()
             opened = None
-            gc.collect()  # a loaded SavedModel is a circle
+            give_back()
             current, opened = rounds, runtime(at(rounds))
         return opened(function, inputs)
 

@@ -24,7 +24,7 @@ from kerasgen.exporting.cases import cases
 from kerasgen.exporting.conversion import OPSET
 from kerasgen.exporting.errors import ExportError
 from kerasgen.exporting.info import describe, write_info
-from kerasgen.exporting.runtimes import by_rounds, onnx_runtime, remembered, saved_model
+from kerasgen.exporting.runtimes import Remembered, by_rounds, give_back, onnx_runtime, saved_model
 from kerasgen.runtime import FORMAT, Bundle
 
 
@@ -79,9 +79,10 @@ def export(
             if entry["onnx"]:
                 clock(f"converting {function}")
                 conversion.write(graphs[function], function, info, folder / entry["onnx"])
+        give_back()
         clock("comparing the runtimes")
         write_info(folder, info)
-        bundle, reference = Bundle(folder), remembered(_keras(model, graphs))
+        bundle, reference = Bundle(folder), Remembered(_keras(model, graphs))
         info = bundle.info
         parity = _proved(bundle, reference)
         for function, entry in info["functions"].items():
@@ -134,12 +135,12 @@ def _proved(bundle, reference):
     ONNX Runtime goes first: it gives its memory back, and TensorFlow keeps what it once had.
     """
     with rounds.forms(bundle) as at:
-        onnx = remembered(by_rounds(onnx_runtime, at))
+        onnx = Remembered(by_rounds(onnx_runtime, at))
         for function in bundle.functions:
             for case in cases(bundle.info["functions"][function], bundle.info):
                 with contextlib.suppress(Exception):  # it is raised again where it is asked for
                     onnx(function, *case)
-        bundle.close()
+        onnx.close()
         return prove(bundle.info, reference, {"saved_model": by_rounds(saved_model, at), "onnx": onnx})
 
 
