@@ -1,5 +1,6 @@
 """A bundle holds what it promises, proves it, and is not written at all where it would not."""
 
+import ast
 import copy
 import hashlib
 import importlib.resources
@@ -577,3 +578,25 @@ def test_cases_stay_in_range(exported):
         for inputs, _ in cases(entry, info):
             for port in map(port_of, entry["inputs"]):
                 assert check(port, inputs[port.name]).dtype == inputs[port.name].dtype
+
+
+def test_the_room_has_layers(root):
+    """No file imports what imports it, at whatever depth; and each can be read in one sitting."""
+    room, leads = root / "kerasgen" / "exporting", {}
+    for path in room.rglob("*.py"):
+        text = path.read_text("utf-8")
+        assert len(text.splitlines()) <= 350, path
+        name = ".".join(path.relative_to(room).with_suffix("").parts).removesuffix(".__init__")
+        leads[name] = set()
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("kerasgen.exporting"):
+                inside = node.module.removeprefix("kerasgen.exporting").lstrip(".")
+                for alias in node.names:  # a file, or something in one
+                    file = f"{inside}.{alias.name}".lstrip(".")
+                    leads[name].add(file if (room / f"{file.replace('.', '/')}.py").is_file() else inside)
+    leads = {name: {other for other in others if other in leads and other} - {name} for name, others in leads.items()}
+    assert leads["writer"] >= {"card", "conversion", "rounds", "runtimes"}
+    while leads:
+        done = [name for name, others in leads.items() if not others & set(leads)]
+        assert done, f"a circle among {sorted(leads)}"
+        leads = {name: others for name, others in leads.items() if name not in done}

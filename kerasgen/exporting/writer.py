@@ -136,12 +136,18 @@ def _proved(bundle, reference):
     """
     with rounds.forms(bundle) as at:
         onnx = Remembered(by_rounds(onnx_runtime, at))
-        for function in bundle.functions:
-            for case in cases(bundle.info["functions"][function], bundle.info):
-                with contextlib.suppress(Exception):  # it is raised again where it is asked for
-                    onnx(function, *case)
+        _ahead(onnx, bundle.info, bundle.functions)
         onnx.close()
+        _ahead(reference, bundle.info, bundle.info["functions"])
         return prove(bundle.info, reference, {"saved_model": by_rounds(saved_model, at), "onnx": onnx})
+
+
+def _ahead(run, info, functions):
+    """Let a runtime that remembers run every case of some functions."""
+    for function in functions:
+        for case in cases(info["functions"][function], info):
+            with contextlib.suppress(Exception):  # it is raised again where it is asked for
+                run(function, *case)
 
 
 def _keras(model, graphs):
