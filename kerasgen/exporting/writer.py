@@ -79,7 +79,6 @@ def export(
             if entry["onnx"]:
                 clock(f"converting {function}")
                 conversion.write(graphs[function], function, info, folder / entry["onnx"])
-        give_back()
         clock("comparing the runtimes")
         write_info(folder, info)
         bundle, reference = Bundle(folder), Remembered(_keras(model, graphs))
@@ -168,12 +167,13 @@ def _keras(model, graphs):
 
 
 class _Clock:
-    """Says what comes next and adds up the seconds of each step."""
+    """Says what comes next, adds up the seconds of each step, and gives back what the last one left."""
 
     def __init__(self, progress):
         self.progress, self.steps = progress or (lambda line: None), []
 
     def __call__(self, step):
+        give_back()
         self.steps.append((step, time.perf_counter()))
         self.progress(step)
 
