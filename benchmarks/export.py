@@ -29,8 +29,8 @@ HEAD = """# What an export costs
 
 Written by `python benchmarks/export.py`: presets of a paper's scale with at most {most:.0e} weights, built with fresh
 weights, each exported with its proof in a process of its own. One without a row was not measured. The bound for memory
-is 4 times the weights plus 1 GB; the libraries themselves take {base:.1f} GB of it. Seconds are those of a clock, beside
-whatever else ran. *Rounds* says which functions were proved with loops that end after 2 and 3 rounds.
+is 4 times the weights plus 1 GB; the libraries themselves take {base:.1f} GB of it. Seconds are those of a clock,
+beside whatever else ran. *Rounds* says which functions were proved with loops that end after 2 and 3 rounds.
 
 | preset | weights | seconds | slowest step | memory, GB | bound, GB | bundle, MB | largest difference | rounds |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |
