@@ -115,7 +115,7 @@ def row(name, target, value) -> str:
 
 def main(folders) -> int:
     from kerasgen import files
-    from kerasgen.exporting import writer
+    from kerasgen.exporting.agreement import TOLERANCE
 
     fast, apart = speeds(folders), differences()
     rows, missed, sizes = [], [], []
@@ -132,7 +132,7 @@ def main(folders) -> int:
         sizes.append(f"| `{name}` | {size:,} | {seconds:.0f} | {speed} | {difference} |")
     names = sorted({name for known in baselines.read().values() for name in known["baselines"]})
     page = PAGE.format(
-        batch=BATCH, tolerance=writer.TOLERANCE, rows="\n".join(rows), sizes="\n".join(sizes),
+        batch=BATCH, tolerance=TOLERANCE, rows="\n".join(rows), sizes="\n".join(sizes),
         names=", ".join(names), machine=f"{machine.describe()}.",
         missed=f"Presets that miss a target: {', '.join(missed)}." if missed else "All targets are met.",
     )  # fmt: skip

@@ -37,13 +37,14 @@ def predict(model, batch):
 
 def measure(preset, batch):
     """Seconds of each way to `batch` samples."""
+    from kerasgen.exporting.runtimes import saved_model
     from kerasgen.runtime import Bundle, bind
 
     model = kerasgen.load(preset)
     with tempfile.TemporaryDirectory() as folder:
         kerasgen.export(model, f"{folder}/bundle")
         bundle = Bundle(f"{folder}/bundle")
-        saved = kerasgen.exporting.saved_model(bundle)
+        saved = saved_model(bundle)
         inputs = {"count": np.int32(batch), "seed": np.int32(1)}
         inputs |= {p.name: np.int32(50) for p in bundle.ports["sample"].inputs if p.name == "steps"}
         rest = {name: value for name, value in inputs.items() if name == "steps"}
@@ -63,8 +64,6 @@ def measure(preset, batch):
 
 
 def main(presets):
-    import kerasgen.exporting  # noqa: F401
-
     print(machine.describe(), "\n")
     print("| preset | batch | predict, ms | Keras, ms | SavedModel, ms | ONNX Runtime, ms | predict / ONNX Runtime |")
     print("| --- | --- | --- | --- | --- | --- | --- |")

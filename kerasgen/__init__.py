@@ -38,7 +38,7 @@ _FUNCTIONS = {
     "load": "hub",
     "list_presets": "hub",
     "export": "exporting.writer",
-    "verify": "exporting.runtimes",
+    "verify": "exporting.proof",
 }
 
 __all__ = ["build", "list_systems", *_FUNCTIONS, *_SUBMODULES]

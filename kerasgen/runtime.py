@@ -316,6 +316,7 @@ class Bundle:
         self._sessions = {}
         for name, path in self.onnx.items():
             self.read(path, name)
+            self._weights(name)
 
     def run(self, function: str, *args, **ports) -> np.ndarray:
         """Call a function by its name; what it takes is `self.ports[function].inputs`.
@@ -344,10 +345,16 @@ class Bundle:
         try:
             content = _read(self.directory, path, self.info["files"])
             if function is not None:
-                check_graph(content, self.ports[function])
+                entry = self.info["functions"][function]
+                check_graph(content, self.ports[function], entry.get("weights") if path == entry["onnx"] else None)
         except ValueError as error:
             raise ValueError(f"bundle {self.directory!r}: {path} {error}") from None
         return content
+
+    def _weights(self, function):
+        """The bytes of the second file of what a function runs, if it has one."""
+        entry = self.info["functions"][function]
+        return self.read(entry["weights"]) if entry.get("weights") and self.onnx[function] == entry["onnx"] else None
 
     def check_files(self):
         """Read every file that `bundle.json` lists, and see that nothing else lies where programs are read from.
@@ -390,20 +397,28 @@ class Bundle:
         return f"{self.system} does not serve {function!r}; it serves {', '.join(self.functions)}"
 
     def session(self, function: str):
-        """The session of ONNX Runtime that runs a function, for those who call it with options of their own."""
+        """The session of ONNX Runtime that runs a function; it is opened once."""
         if function not in self._sessions:
-            os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when the library is imported
-            import onnxruntime
+            self._sessions[function] = self.open(function)
+        return self._sessions[function]
 
-            known = onnxruntime.get_available_providers()
-            for provider in self.providers:
-                if provider not in known:
-                    raise ValueError(f"providers: expected some of {', '.join(known)}, got {provider!r}")
+    def open(self, function: str, options=None):
+        """A new session of ONNX Runtime for a function, for those who have options of their own."""
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read when the library is imported
+        import onnxruntime
+
+        known = onnxruntime.get_available_providers()
+        for provider in self.providers:
+            if provider not in known:
+                raise ValueError(f"providers: expected some of {', '.join(known)}, got {provider!r}")
+        if options is None:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = self.threads or 0
-            content = self.read(self.onnx[function], function)
-            self._sessions[function] = onnxruntime.InferenceSession(content, options, list(self.providers))
-        return self._sessions[function]
+        content, weights = self.read(self.onnx[function], function), self._weights(function)
+        if weights:
+            names = [os.path.basename(self.info["functions"][function]["weights"])]
+            options.add_external_initializers_from_files_in_memory(names, [weights], [len(weights)])
+        return onnxruntime.InferenceSession(content, options, list(self.providers))
 
 
 def port_of(fields: dict) -> Port:
@@ -435,6 +450,7 @@ _FUNCTION = {
     "reason?": (str, None),
     "inputs": [_PORT],
     "output": _PORT,
+    "weights?": _PATH,
     "variants?": {str: {"onnx": _PATH}},
 }
 _INFO = {
@@ -545,7 +561,7 @@ def _check_function(name, entry, files):
                 f'bundle.json: {key}.{port["name"]}: expected a shape [] or ["{BATCH}", sizes], got {shape}'
             )
     small = [variant["onnx"] for variant in entry.get("variants", {}).values()]
-    for path in [*([entry["onnx"]] if entry["onnx"] else []), *small]:
+    for path in [*(entry[name] for name in ("onnx", "weights") if entry.get(name)), *small]:
         if path not in files:
             raise ValueError(f"bundle.json: {key}: expected a file that is listed in files, got {path!r}")
 
@@ -584,12 +600,13 @@ _TYPES = {1: "float32", 6: "int32"}
 MAX_DEPTH = 100  # of messages in messages, as protobuf itself has it
 
 
-def check_graph(content, ports):
+def check_graph(content, ports, weights=None):
     """Refuse an ONNX file that needs more than itself and the standard operators, or that has other ports.
 
     Args:
         content: the file's bytes.
         ports: the function's `Ports`.
+        weights: path of the one file beside it that may hold tensors.
 
     Raises:
         ValueError: see above; the line goes on from the file's name.
@@ -598,7 +615,7 @@ def check_graph(content, ports):
         domains, versions = set(), 0
         for message, number, value in _walk(memoryview(content), "model", 0):
             if message == "tensor" and number in _EXTERNAL and value:
-                raise ValueError("stores a tensor outside; expected one file without external data")
+                _check_outside(number, value, weights)
             if message == "model" and _INSIDE["model"].get(number) in ("training", "function"):
                 raise ValueError(f"holds a {_INSIDE['model'][number]}; expected one graph of standard operators")
             versions += message == "opset" and number == 2
@@ -618,6 +635,15 @@ def check_graph(content, ports):
         want = [f"{port.name} {port.dtype} ({', '.join(map(str, port.shape))})" for port in want]
         if sorted(got) != sorted(want):
             raise ValueError(f"has the {what} {', '.join(got) or 'none'}; expected {', '.join(want)}")
+
+
+def _check_outside(number, value, weights):
+    """Refuse a tensor that lies anywhere but in the file of weights."""
+    if not weights:
+        raise ValueError("stores a tensor outside; expected one file without external data")
+    name, fields = weights.rpartition("/")[2], dict(_fields(value) if number == _EXTERNAL[0] else ())
+    if fields.get(1) == b"location" and fields.get(2) != name.encode():
+        raise ValueError(f"stores a tensor elsewhere; expected {name}")
 
 
 def _walk(data, message, depth):

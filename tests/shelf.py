@@ -10,16 +10,16 @@ import kerasgen
 
 def write(model, folder, preset=None, data=None):
     """A bundle of a model's ONNX files; without the SavedModel, proof and card, which take most of an export's time."""
-    from kerasgen.exporting import onnx_graph, writer
+    from kerasgen.exporting import conversion, onnx_graph
+    from kerasgen.exporting import info as saying
 
     folder = pathlib.Path(folder)
     (folder / "onnx").mkdir(parents=True)
-    info = writer._describe(model, preset, data, writer.OPSET)
+    info = saying.describe(model, preset, data, conversion.OPSET)
     for function, entry in info["functions"].items():
         if entry["onnx"]:
-            proto = writer.convert(onnx_graph.trace(model, function), function, info)
-            (folder / entry["onnx"]).write_bytes(proto.SerializeToString())
-    writer._write_info(folder, info)
+            conversion.write(onnx_graph.trace(model, function), function, info, folder / entry["onnx"])
+    saying.write_info(folder, info)
     return folder
 
 

@@ -22,7 +22,7 @@ from tiny import TINY
 import kerasgen
 from kerasgen import callbacks, files, hub
 from kerasgen.cli import main
-from kerasgen.exporting import writer
+from kerasgen.exporting.info import FACTS
 from kerasgen.runs import training as runs
 
 ROOT = Path(kerasgen.__file__).parents[1]
@@ -356,7 +356,7 @@ def test_a_run_knows_its_data_from_anywhere(run, own, preset, tmp_path, monkeypa
     assert str(home) not in Path("r", "model", "README.md").read_text()
     data = kerasgen.data.of(hub.read_preset("r"))
     assert sum(map(data.count, data.splits)) == 40 and data.class_names == ("ant", "bee", "cat")
-    kept = json.loads(json.dumps({key: getattr(data, key) for key in writer.FACTS}))
+    kept = json.loads(json.dumps({key: getattr(data, key) for key in FACTS}))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     shutil.rmtree(home / "pets")

@@ -20,7 +20,7 @@ from serving import Quiet, serving
 import kerasgen
 from kerasgen import hub, pictures
 from kerasgen.cli import main as cli
-from kerasgen.exporting import runtimes
+from kerasgen.exporting import proof, runtimes
 from kerasgen.runtime import to_text
 
 EXPORTS = pathlib.Path(__file__).resolve().parents[1] / "exports"
@@ -407,7 +407,7 @@ def test_site_holds_what_it_needs_and_no_more(site):
 @pytest.fixture(scope="session")
 def measured(shelf):
     """The table of a bundle with a loop, in the runtimes that are here."""
-    return runtimes.measure(shelf[0] / "pixel_cnn")
+    return proof.measure(shelf[0] / "pixel_cnn")
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "node", "openvino"])
@@ -435,7 +435,7 @@ def test_measure_tells_misses_gaps_and_absences_apart(shelf):
     def missing(bundle):
         raise runtimes.Absent("get it")
 
-    report = runtimes.measure(shelf[0] / "dcgan", {"shifted": shifted, "gapped": gapped, "missing": missing})
+    report = proof.measure(shelf[0] / "dcgan", {"shifted": shifted, "gapped": gapped, "missing": missing})
     assert report["absent"] == {"missing": "get it"} and report["gaps"] == {"sample": {"gapped": "it has no numbers"}}
     assert report["functions"]["sample"]["shifted"] < 1e-5 and report["functions"]["sample"]["gapped"] is None
     assert report["functions"]["decode"]["shifted"] is None
@@ -509,7 +509,7 @@ def test_signals_arrive_after_openvino(shelf):
         import gc, signal
         import numpy as np
         from kerasgen import runtime
-        from kerasgen.exporting import runtimes as parity
+        from kerasgen.exporting import runtimes
         bundle = runtime.Bundle({str(shelf[0] / "dcgan")!r})
         (latent,) = bundle.ports["decode"].inputs
         runs = [runtimes.openvino(bundle) for _ in range(2)]

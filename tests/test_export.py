@@ -1,6 +1,8 @@
 """A bundle holds what it promises, proves it, and is not written at all where it would not."""
 
+import ast
 import copy
+import hashlib
 import importlib.resources
 import json
 import pathlib
@@ -18,7 +20,10 @@ import kerasgen
 from kerasgen import runtime
 from kerasgen.core import random
 from kerasgen.core.model import GenerativeModel
-from kerasgen.exporting import onnx_graph, proof, writer
+from kerasgen.exporting import agreement, conversion, gate, onnx_graph
+from kerasgen.exporting.cases import cases
+from kerasgen.exporting.errors import ExportError, ProofError
+from kerasgen.exporting.info import describe
 
 PIXEL_CNN = dict(image_shape=(4, 4, 1), levels=3, num_classes=2, width=4, depth=1, hidden=4)
 DATA = {"name": "digits", "licence": "CC BY 4.0", "origin": "UCI"}
@@ -101,7 +106,7 @@ def test_what_is_written_follows_the_schema(exported, schema):
     assert set(schema.schema["required"]) | later == set(info), "a key that the schema does not tell of"
     assert later < set(schema.schema["properties"])
     assert info["randomness"]["streams"]["latent"] == random.LATENT
-    bare = writer._describe(exported[2], None, {"name": "mine"}, 18)
+    bare = describe(exported[2], None, {"name": "mine"}, 18)
     assert bare["data"] == {"name": "mine", "licence": "unknown", "origin": "unknown"}
 
 
@@ -166,7 +171,7 @@ def test_verify(exported, tmp_path):
     def broken(bundle):
         return lambda function, inputs: bundle.run(function, **inputs) + 0.01
 
-    with pytest.raises(kerasgen.exporting.ProofError, match="sample: broken differs by 0.01") as error:
+    with pytest.raises(ProofError, match="sample: broken differs by 0.01") as error:
         kerasgen.verify(directory, {"broken": broken})
     assert len(error.value.report["misses"]) == 3  # of all functions, in one go, as on the command line
     with pytest.raises(ValueError, match="expected the folder of a bundle"):
@@ -226,10 +231,10 @@ def test_flips_must_be_ties():
     noise = random.gumbel(5, random.CHOICE, [0, 1], (4, 3)).numpy()
 
     def flips(logits):
-        return proof.flips(info, "sample", inputs, expected, got, lambda *_: logits, "onnx")
+        return agreement.flips(info, "sample", inputs, expected, got, lambda *_: logits, "onnx")
 
     assert flips(-noise) == [1]  # every choice is a tie
-    with pytest.raises(writer.ExportError, match="sample: onnx chose another level in row 1 at 2, 0.01 from a tie"):
+    with pytest.raises(ExportError, match="sample: onnx chose another level in row 1 at 2, 0.01 from a tie"):
         flips(-noise + [0.01, 0.0, 0.0])
 
 
@@ -262,6 +267,58 @@ def test_latents_drawn_by_the_specification(exported):
     streams = bundle.info["randomness"]["streams"]
     latent = exported[2].prior(7, streams["latent"], tf.range(3))
     np.testing.assert_allclose(bundle.decode(latent), bundle.sample(3, seed=7), atol=1e-5)
+
+
+# --- weights above 2 GiB ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def split(tiny_bundle, tmp_path_factory):
+    """A bundle whose weights were too large for one file; here, those of 40 elements and more."""
+    folder = tmp_path_factory.mktemp("split") / "b"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx_graph, "APART", 40)
+        patch.setattr(conversion, "LARGEST", 1000)
+        kerasgen.export(tiny_bundle[2], folder)
+    return folder, tiny_bundle[2]
+
+
+def test_large_weights_lie_in_a_second_file(split, schema):
+    folder, model = split
+    info, bundle = json.loads((folder / "bundle.json").read_text()), runtime.Bundle(folder)
+    schema.validate(info)
+    assert info["functions"]["sample"]["weights"] == "onnx/sample.weights" in info["files"]
+    large = sum(int(np.prod(w.shape)) for w in model.generator.weights if np.prod(w.shape) >= 40)
+    assert (folder / "onnx" / "sample.weights").stat().st_size == 4 * large
+    graph = onnx.load(folder / "onnx" / "sample.onnx", load_external_data=False).graph
+    assert not [tensor for tensor in graph.initializer if len(tensor.raw_data) > 4 * 40]
+    np.testing.assert_allclose(bundle.sample(3, seed=7), model.sample(3, seed=7), atol=1e-5)
+    assert kerasgen.verify(folder)["misses"] == []
+
+
+@pytest.mark.parametrize("what", ["changed", "elsewhere", "not said"])
+def test_a_second_file_is_the_one_that_was_written(split, tmp_path, what):
+    folder = shutil.copytree(split[0], tmp_path / "b")
+    info = json.loads((folder / "bundle.json").read_text())
+    if what == "changed":
+        content = bytearray((folder / "onnx" / "energy.weights").read_bytes())
+        content[0] ^= 1
+        (folder / "onnx" / "energy.weights").write_bytes(content)
+        message = "onnx/energy.weights is not as it was written"
+    elif what == "elsewhere":
+        proto = onnx.load(folder / "onnx" / "energy.onnx", load_external_data=False)
+        tensor = next(t for t in proto.graph.initializer if t.external_data)
+        tensor.external_data[0].value = "../../secret"
+        content = proto.SerializeToString()
+        (folder / "onnx" / "energy.onnx").write_bytes(content)
+        info["files"]["onnx/energy.onnx"] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        message = "onnx/energy.onnx stores a tensor elsewhere; expected energy.weights"
+    else:
+        del info["functions"]["energy"]["weights"]
+        message = "onnx/energy.onnx stores a tensor outside"
+    (folder / "bundle.json").write_text(json.dumps(info))
+    with pytest.raises(ValueError, match=message):
+        runtime.Bundle(folder)
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
@@ -299,7 +356,7 @@ def test_a_failure_is_one_line_and_leaves_nothing(name, tmp_path):
     with pytest.raises(Exception, match=message) as caught:
         kerasgen.export(Toy(function), tmp_path / "new" / "bundle")
     if message != ".":
-        assert isinstance(caught.value, writer.ExportError) and "\n" not in str(caught.value)
+        assert isinstance(caught.value, ExportError) and "\n" not in str(caught.value)
     assert not list(tmp_path.rglob("*.*")) and not (tmp_path / "new" / "bundle").exists()
 
 
@@ -314,14 +371,14 @@ def test_names_that_a_saved_model_refuses(tmp_path):
     model = Toy(lambda m, x: m.layer(x))
     x = keras.Input((3,))
     model.layer = keras.Model(x, _Hidden()(x))
-    with pytest.raises(writer.ExportError, match="a SavedModel needs names that begin with a letter"):
+    with pytest.raises(ExportError, match="a SavedModel needs names that begin with a letter"):
         kerasgen.export(model, tmp_path / "b")
 
 
 def test_a_failure_leaves_the_bundle_that_was_there(tmp_path):
     kerasgen.export(Toy(lambda m, x: x), tmp_path / "b")
     before = {path: path.read_bytes() for path in (tmp_path / "b").rglob("*") if path.is_file()}
-    with pytest.raises(writer.ExportError):
+    with pytest.raises(ExportError):
         kerasgen.export(Toy(lambda m, x: betainc(x)), tmp_path / "b", overwrite=True)
     assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(FileExistsError, match="overwrite=True replaces it"):
@@ -379,17 +436,17 @@ def whole_division(model, x):
 WRONG = {
     "an operator left as it was": (
         lambda m, x: tf.math.log1p(tf.abs(x)),
-        writer.ExportError,
+        ExportError,
         "decode: expected standard ONNX operators, got Log1p",
     ),
     "a captured tensor": (
         lambda m, x: x * m.table,
-        writer.ExportError,
+        ExportError,
         "decode: expected the ONNX inputs latent, got latent, .*; make constants inside the function",
     ),
     "division of negative whole numbers": (
         whole_division,
-        writer.ProofError,
+        ProofError,
         "decode: onnx differs by .*, expected 0.0001 or less",
     ),
 }
@@ -437,9 +494,7 @@ def test_an_opset_that_is_not_there(tmp_path, monkeypatch):
         raise RuntimeError("no adapter\nfor this operator")
 
     monkeypatch.setattr("onnx.version_converter.convert_version", unable)
-    with pytest.raises(
-        writer.ExportError, match="^decode: does not convert to opset 21: no adapter for this operator$"
-    ):
+    with pytest.raises(ExportError, match="^decode: does not convert to opset 21: no adapter for this operator$"):
         kerasgen.export(model, tmp_path / "b", opset=21)
     assert not list(tmp_path.iterdir())
 
@@ -471,48 +526,48 @@ def proto(exported):
 def test_gate_inputs(proto):
     model, ports = proto
     model.graph.input.add(name="captured")
-    with pytest.raises(writer.ExportError, match="expected the ONNX inputs x, got x, captured; make constants inside"):
-        writer.gate(model, "energy", ports)
+    with pytest.raises(ExportError, match="expected the ONNX inputs x, got x, captured; make constants inside"):
+        gate.gate(model, "energy", ports)
 
 
 def test_gate_outputs(proto):
     model, ports = proto
-    with pytest.raises(writer.ExportError, match="expected the ONNX output"):
-        writer.gate(model, "energy", ports._replace(output=ports.inputs[0]))
+    with pytest.raises(ExportError, match="expected the ONNX output"):
+        gate.gate(model, "energy", ports._replace(output=ports.inputs[0]))
 
 
 def test_gate_domains(proto):
     model, ports = proto
     model.graph.node[0].domain = "com.microsoft"
-    with pytest.raises(writer.ExportError, match="expected standard ONNX operators, got com.microsoft"):
-        writer.gate(model, "energy", ports)
+    with pytest.raises(ExportError, match="expected standard ONNX operators, got com.microsoft"):
+        gate.gate(model, "energy", ports)
 
 
 def test_gate_external_data(proto, tmp_path):
     model, ports = proto
     model.graph.initializer[0].data_location = onnx.TensorProto.EXTERNAL
-    with pytest.raises(writer.ExportError, match="a tensor stored outside"):
-        writer.gate(model, "energy", ports)
+    with pytest.raises(ExportError, match="a tensor stored outside"):
+        gate.gate(model, "energy", ports)
 
 
 def test_gate_size(proto, monkeypatch):
     model, ports = proto
-    monkeypatch.setattr(writer, "MAX_NODES", 3)
-    with pytest.raises(writer.ExportError, match="at most 3 ONNX nodes"):
-        writer.gate(model, "energy", ports)
+    monkeypatch.setattr(gate, "MAX_NODES", 3)
+    with pytest.raises(ExportError, match="at most 3 ONNX nodes"):
+        gate.gate(model, "energy", ports)
     monkeypatch.undo()
-    monkeypatch.setattr(writer, "MAX_BYTES", 3)
-    with pytest.raises(writer.ExportError, match="below 2 GiB"):
-        writer.gate(model, "energy", ports)
+    monkeypatch.setattr(gate, "MAX_BYTES", 3)
+    with pytest.raises(ExportError, match="below 2 GiB"):
+        gate.gate(model, "energy", ports)
 
 
 def test_differences_see_what_is_not_a_number():
     one = np.asarray([1.0, np.inf], "float32")
-    assert proof.difference(one, one) == 0.0
-    assert proof.difference(one, np.asarray([1.0, np.nan], "float32")) == np.inf
-    assert proof.difference(one, np.asarray([1.0, 3.0], "float32")) == np.inf
-    assert proof.difference(one, one[:1]) == np.inf
-    assert proof.difference(one, one.astype("float64")) == np.inf
+    assert agreement.difference(one, one) == 0.0
+    assert agreement.difference(one, np.asarray([1.0, np.nan], "float32")) == np.inf
+    assert agreement.difference(one, np.asarray([1.0, 3.0], "float32")) == np.inf
+    assert agreement.difference(one, one[:1]) == np.inf
+    assert agreement.difference(one, one.astype("float64")) == np.inf
 
 
 def test_cases_stay_in_range(exported):
@@ -520,6 +575,28 @@ def test_cases_stay_in_range(exported):
 
     info = json.loads((pathlib.Path(exported[0]) / "bundle.json").read_text())
     for entry in info["functions"].values():
-        for inputs in writer.cases(entry, info):
+        for inputs, _ in cases(entry, info):
             for port in map(port_of, entry["inputs"]):
                 assert check(port, inputs[port.name]).dtype == inputs[port.name].dtype
+
+
+def test_the_room_has_layers(root):
+    """No file imports what imports it, at whatever depth; and each can be read in one sitting."""
+    room, leads = root / "kerasgen" / "exporting", {}
+    for path in room.rglob("*.py"):
+        text = path.read_text("utf-8")
+        assert len(text.splitlines()) <= 350, path
+        name = ".".join(path.relative_to(room).with_suffix("").parts).removesuffix(".__init__")
+        leads[name] = set()
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("kerasgen.exporting"):
+                inside = node.module.removeprefix("kerasgen.exporting").lstrip(".")
+                for alias in node.names:  # a file, or something in one
+                    file = f"{inside}.{alias.name}".lstrip(".")
+                    leads[name].add(file if (room / f"{file.replace('.', '/')}.py").is_file() else inside)
+    leads = {name: {other for other in others if other in leads and other} - {name} for name, others in leads.items()}
+    assert leads["writer"] >= {"card", "conversion", "rounds", "runtimes"}
+    while leads:
+        done = [name for name, others in leads.items() if not others & set(leads)]
+        assert done, f"a circle among {sorted(leads)}"
+        leads = {name: others for name, others in leads.items() if name not in done}

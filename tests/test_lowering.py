@@ -8,7 +8,9 @@ import tensorflow as tf
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
 
-from kerasgen.exporting import lowering, writer
+from kerasgen.exporting import lowering
+from kerasgen.exporting.gate import gate
+from kerasgen.runtime import port_of
 
 INF = math.inf
 WIDE = [-INF, -50.0, -9.0, -1.0, -0.5, -0.3, -1e-3, -1e-7, 0.0, 1e-7, 1e-3, 0.3, 0.5, 1.0, 9.0, 50.0, INF]
@@ -110,8 +112,8 @@ def both(function, inputs):
         return {"out": function(*tensors)}
 
     proto, _ = tf2onnx.convert.from_function(graph, specs, opset=18, custom_rewriter=[lowering.lower])
-    ports = [writer.port_of({"name": s.name, "shape": (), "dtype": "", "meaning": ""}) for s in specs]
-    writer.gate(proto, "test", (ports, writer.port_of({"name": "out", "shape": (), "dtype": "", "meaning": ""})))
+    ports = [port_of({"name": s.name, "shape": (), "dtype": "", "meaning": ""}) for s in specs]
+    gate(proto, "test", (ports, port_of({"name": "out", "shape": (), "dtype": "", "meaning": ""})))
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     feeds = {spec.name: x for spec, x in zip(specs, inputs, strict=True)}
     return graph(*inputs)["out"].numpy(), session.run(None, feeds)[0]

@@ -8,7 +8,8 @@ import tensorflow as tf
 from keras import layers, ops
 
 from kerasgen.core.model import GenerativeModel
-from kerasgen.exporting import onnx_graph
+from kerasgen.exporting import onnx_graph, weights
+from kerasgen.exporting.subgraphs import graphs_in
 
 SIDE = 6
 
@@ -81,7 +82,7 @@ def converted(function, monkeypatch, apart=2):
     traced = onnx_graph.trace(model, "reconstruct")
     proto = onnx_graph.to_onnx(traced, 18)
     assert len(proto.graph.input) > 1 or apart > 100
-    onnx_graph.put_in(proto, traced.weights)
+    weights.put_in(proto, traced.weights)
     onnx.checker.check_model(proto, full_check=True)
     return model, traced, proto
 
@@ -104,17 +105,17 @@ def test_values(name, monkeypatch):
 def test_a_kernel_is_stored_once_in_its_layout_and_no_loop_carries_it(name, monkeypatch):
     model, _, proto = converted(FUNCTIONS[name], monkeypatch)
     kernel = np.transpose(model.convolution.kernel.numpy(), (3, 2, 0, 1))
-    stored = [onnx.numpy_helper.to_array(t) for graph in onnx_graph.graphs_in(proto.graph) for t in graph.initializer]
+    stored = [onnx.numpy_helper.to_array(t) for graph in graphs_in(proto.graph) for t in graph.initializer]
     assert sum(array.size == kernel.size for array in stored) == 1
     assert any(array.shape == kernel.shape and np.array_equal(array, kernel) for array in stored)
     weights = {tensor.name for tensor in proto.graph.initializer if np.prod(tensor.dims) == kernel.size}
-    nodes = [node for graph in onnx_graph.graphs_in(proto.graph) for node in graph.node]
+    nodes = [node for graph in graphs_in(proto.graph) for node in graph.node]
     assert {node.op_type for node in nodes if weights & set(node.input)} == {"Conv"}
 
 
 def test_what_depends_on_weights_alone_is_computed(monkeypatch):
     _, _, proto = converted(normalised, monkeypatch)
-    nodes = [node.op_type for graph in onnx_graph.graphs_in(proto.graph) for node in graph.node]
+    nodes = [node.op_type for graph in graphs_in(proto.graph) for node in graph.node]
     assert nodes.count("MatMul") == 1 and "Div" not in nodes
 
 

@@ -14,7 +14,8 @@ import tensorflow as tf
 import kerasgen
 from kerasgen.core import random
 from kerasgen.core.model import GenerativeModel
-from kerasgen.exporting import variants, writer
+from kerasgen.exporting import fidelity, variants
+from kerasgen.exporting.errors import ProofError
 from kerasgen.runtime import Bundle
 
 EVERY = tuple(variants.VARIANTS)
@@ -71,7 +72,7 @@ def test_report_and_bundle_say_what_was_measured(written):
             assert one["onnx"] == path and one["measured"]["bytes"] == (folder / path).stat().st_size
             assert full["bytes"] / one["measured"]["bytes"] >= limits.smaller
             assert one["fidelity"]["max"] <= limits.largest and one["fidelity"]["mean"] <= limits.mean
-            assert one["fidelity"]["frechet"] <= variants.SHARE * one["fidelity"]["frechet_seeds"]
+            assert one["fidelity"]["frechet"] <= fidelity.SHARE * one["fidelity"]["frechet_seeds"]
             assert set(one["measured"]["milliseconds"]) == {"1", "64"}
     assert seen >= 3 and {"float16"} <= set(info["functions"]["sample"]["variants"])
 
@@ -103,8 +104,8 @@ def test_card_and_verify(written):
     assert "| `sample` | float16 |" in (folder / "README.md").read_text()
     again = kerasgen.verify(folder)["variants"]
     for function, found in again.items():
-        for name, fidelity in found.items():
-            assert fidelity["max"] == pytest.approx(report["variants"][function][name]["fidelity"]["max"], rel=0.1)
+        for name, far in found.items():
+            assert far["max"] == pytest.approx(report["variants"][function][name]["fidelity"]["max"], rel=0.1)
 
 
 def test_verify_sees_a_variant_of_another_model(written, tmp_path):
@@ -123,7 +124,7 @@ def test_verify_sees_a_variant_of_another_model(written, tmp_path):
         "bytes": len(content),
     }
     (folder / "bundle.json").write_text(json.dumps(info))
-    with pytest.raises(writer.ProofError, match="decode: float16 differs by .* .max., expected 0.01 or less"):
+    with pytest.raises(ProofError, match="decode: float16 differs by .* .max., expected 0.01 or less"):
         kerasgen.verify(folder)
 
 
@@ -195,14 +196,14 @@ def test_what_does_not_pay_is_not_written(written, tmp_path, monkeypatch, why):
 
 
 def test_pictures_may_not_move(written, tmp_path, monkeypatch):
-    monkeypatch.setattr(variants, "SHARE", 0.0)
+    monkeypatch.setattr(fidelity, "SHARE", 0.0)
     folder = shutil.copytree(written[0], tmp_path / "b")
     report = variants.add(Bundle(folder), ["float16"], lambda line: None)
     assert "float16 moves the pictures by" in report["sample"]["float16"]
 
 
 def test_slow_functions_are_compared_without_frechet(written, tmp_path, monkeypatch):
-    monkeypatch.setattr(variants, "PATIENCE", 0.0)
+    monkeypatch.setattr(fidelity, "PATIENCE", 0.0)
     folder = shutil.copytree(written[0], tmp_path / "b")
     report = variants.add(Bundle(folder), ["float16"], lambda line: None)
     assert set(report["sample"]["float16"]["fidelity"]) == {"max", "mean"}

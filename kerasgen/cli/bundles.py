@@ -64,12 +64,13 @@ def _export(source, out, overwrite, opset, variants):
     """Write a bundle and show what was measured."""
     with usage():
         model, about = open_source(source)
+    from kerasgen.exporting import conversion, writer
     from kerasgen.exporting import variants as smaller
-    from kerasgen.exporting import writer
+    from kerasgen.exporting.errors import ProofError
 
-    opset = writer.OPSET if opset is None else opset
+    opset = conversion.OPSET if opset is None else opset
     with usage():
-        writer.check_opset(opset)
+        conversion.check_opset(opset)
         names = smaller.check_names(variants.split(",") if variants else ())
     used = _facts(model, about)
     try:
@@ -77,7 +78,7 @@ def _export(source, out, overwrite, opset, variants):
             model, out, preset=about.get("preset"), data=used, overwrite=overwrite, progress=log,
             opset=opset, variants=names,
         )  # fmt: skip
-    except writer.ProofError as error:
+    except ProofError as error:
         raise typer.Exit(fail(error, 3)) from None
     console(stderr=True).print(_parity(report, "SavedModel", "ONNX"))
     if names:
@@ -88,7 +89,7 @@ def _export(source, out, overwrite, opset, variants):
 def _facts(model, about):
     """What a bundle says of the data: what a run has kept of them, so that it is not needed; of a preset, the data."""
     from kerasgen import data
-    from kerasgen.exporting import writer
+    from kerasgen.exporting.info import FACTS
 
     kept = about.get("about")
     given = {port.name for ports in model.ports().values() for port in ports.inputs}
@@ -97,7 +98,7 @@ def _facts(model, about):
     if "picture" in given and "sample" not in model.serves:  # the card's picture shows what becomes of theirs
         with contextlib.suppress(ValueError, OSError):
             return data.of(about)
-    return {key: kept.get(key) for key in writer.FACTS}
+    return {key: kept.get(key) for key in FACTS}
 
 
 def verify(
@@ -111,18 +112,18 @@ def verify(
     if node and not (node / "sample.mjs").is_file():
         raise Usage(f"--node: expected the folder of the Node client, with sample.mjs, got {node}")
     tensorflow()
-    from kerasgen.exporting import runtimes as parity
+    from kerasgen.exporting import proof, runtimes
 
-    runtimes = parity.RUNTIMES | {"node": lambda opened: parity.node(opened, node)}
+    among = runtimes.RUNTIMES | {"node": lambda opened: runtimes.node(opened, node)}
     wrong = None
     try:
-        report = parity.verify(bundle, runtimes)
+        report = proof.verify(bundle, among)
     except ValueError as error:
         wrong, report = error, getattr(error, "report", {})
     if json:
         print_json({"ok": not wrong, **({"error": str(wrong)} if wrong else {}), **report})
     elif report:
-        _show(report, parity.TITLES)
+        _show(report, runtimes.TITLES)
     if wrong:
         raise typer.Exit(fail(wrong, 3))
     if not json:

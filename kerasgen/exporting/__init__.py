@@ -1,0 +1,1 @@
+"""Bundles: written and proved (`writer`), proved again (`proof`), made smaller (`variants`), laid out for servers."""

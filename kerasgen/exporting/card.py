@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from kerasgen import pictures
-from kerasgen.exporting.proof import value_of
+from kerasgen.exporting.cases import MAX_STEPS, value_of
 from kerasgen.runtime import BATCH, port_of
 
 CARD = """# {name}
@@ -18,8 +18,9 @@ CARD = """# {name}
 | --- | --- | --- | --- | --- |
 {rows}
 
-The last columns are the largest difference from Keras that was measured when this was written. Shapes, ranges and
-meanings are in `bundle.json`. The same seed gives the same result in every runtime. Run these in this folder:
+The last columns are the largest difference from Keras that was measured when this was written. {early}
+Shapes, ranges and meanings are in `bundle.json`. The same seed gives the same result in every runtime. Run these in
+this folder:
 
 ```bash
 kerasgen verify .        # proves the files and the runtimes here again
@@ -80,18 +81,24 @@ const {{ {output} }} = await session.run({{
 
 
 def write_picture(info, run, path, data=None):
-    """Draw what the model makes from seed 0, if it makes pictures or points; of given pictures, those of the data."""
+    """Draw what the model makes from seed 0, if it makes pictures or points; of given pictures, those of the data.
+
+    Where a loop is too long to be proved whole, few are drawn, in few steps; none if no one can say how many steps.
+    """
     size = info["image_shape"]
-    made = {name: e for name, e in info["functions"].items() if _like(e["output"]["shape"][1:], size)}
+    made = {name: e for name, e in info["functions"].items() if _like(e["output"]["shape"][1:], size) and _short(e)}
     shown = size[-1] in (1, 3) if info["kind"] == "picture" else size[0] > 1
     if not made or not shown:
         return
     function = "sample" if "sample" in made else next(iter(made))
     side = next(n for n in (6, 4, 3, 2) if n * max(size) <= 384 or n == 2)  # pictures side by side
+    side = min(side, 2) if made[function].get("rounds") else side
     count = {"vector": 1000, "text": 8, "sound": 9}.get(info["kind"], side**2)
     draw = np.random.default_rng(0)
     ports = map(port_of, made[function]["inputs"])
     given = {port.name: value_of(port, count, 0, True, info, draw) for port in ports}
+    if "steps" in given and made[function].get("rounds"):
+        given["steps"] = np.minimum(given["steps"], MAX_STEPS)
     if "picture" in given and hasattr(data, "test"):
         batch = next(iter(data.with_batch(count).test))
         given["picture"], *label = (part.numpy() for part in (batch if data.num_classes else (batch,)))
@@ -101,12 +108,17 @@ def write_picture(info, run, path, data=None):
     pictures.write(path, pictures.draw(x, info["kind"]))
 
 
+def _short(entry):
+    """Whether a function's loops run whole in a proof, or can be told to be short."""
+    return not entry.get("rounds") or any(port["name"] == "steps" for port in entry["inputs"])
+
+
 def _like(shape, size):
     """Whether a shape is that of an example, or may be."""
     return len(shape) == len(size) and all(a == b or isinstance(a, str) for a, b in zip(shape, size, strict=True))
 
 
-def card(info) -> str:
+def card(info, picture) -> str:
     """The README of a bundle: what it is, its ports, and how each runtime calls it."""
     functions, data = info["functions"], info["data"]
     function = max(functions, key=lambda name: (functions[name]["onnx"] is not None, name == "sample"))
@@ -121,7 +133,7 @@ def card(info) -> str:
             about += f"\n\nClasses: {', '.join(f'{i} {name}' for i, name in enumerate(names))}."
     words = dict(
         name=info["preset"] or info["class"],
-        picture="![samples](samples.png)\n\n" if "samples.png" in info["files"] else "",
+        picture="![samples](samples.png)\n\n" if picture else "",
         about=about,
         rows="\n".join(_row(name, entry) for name, entry in functions.items()),
         command="kerasgen sample . -n 16 --seed 7 -o pictures.png\n" if function == "sample" else "",
@@ -134,7 +146,7 @@ def card(info) -> str:
         versions=", ".join(f"{name} {version}" for name, version in info["versions"].items()),
         licence=info["licence"],
     )
-    words["variants"] = _variants(functions)
+    words["variants"], words["early"] = _variants(functions), _early(functions)
     return CARD.format(**words, onnx=ONNX.format(**words) if functions[function]["onnx"] else "")
 
 
@@ -149,6 +161,16 @@ def _row(name, entry):
     ties = f", {flips} ties fell otherwise" if flips else ""
     onnx = f"{entry['parity']['onnx']:.1e}{ties}" if entry["onnx"] else f"no: {entry['reason']}"
     return f"| `{name}` | {', '.join(map(cell, entry['inputs']))} | {cell(entry['output'])} | {saved} | {onnx} |"
+
+
+def _early(functions):
+    """Of which functions the loops were not run whole, if there are any."""
+    early = {name: entry["rounds"] for name, entry in functions.items() if entry.get("rounds")}
+    if not early:
+        return ""
+    first, second = next(iter(early.values()))
+    names = ", ".join(f"`{name}`" for name in early)
+    return f"For it, loops of {names} ended after {first} and {second} rounds: every round is the same network."
 
 
 def _variants(functions):

@@ -1,12 +1,15 @@
-"""Parity: a bundle's functions in every runtime that is installed here, compared with its SavedModel.
+"""Runtimes: what runs the functions of a bundle.
 
-A runtime is a function of a bundle that gives a function (function, inputs) -> output, as `proof` has them.
+A runtime is a function of a bundle that gives a function (function, inputs) -> output.
 `RUNTIMES` is the list of those that `kerasgen verify` looks for; programs may measure others, in the same way.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import functools
+import gc
 import json
 import os
 import pathlib
@@ -14,12 +17,9 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import weakref
 
 import numpy as np
-
-from kerasgen.runtime import Bundle
 
 
 class Absent(Exception):
@@ -33,11 +33,45 @@ class Gap(Exception):
 # --- runtimes ---------------------------------------------------------------------------------------------------------
 
 
-def onnx_runtime(bundle):
-    """ONNX Runtime in this process."""
-    from kerasgen.exporting import writer
+def saved_model(bundle):
+    """The SavedModel in TensorFlow."""
+    import tensorflow as tf
 
-    return writer.onnx_runtime(bundle)
+    # Its functions need its variables, so the closure keeps the object itself.
+    loaded = tf.saved_model.load(os.path.join(bundle.directory, "saved_model"))
+
+    def run(function, inputs):
+        tensors = {name: tf.constant(value) for name, value in inputs.items()}
+        (output,) = loaded.signatures[function](**tensors).values()
+        return output.numpy()
+
+    return run
+
+
+def onnx_runtime(bundle):
+    """ONNX Runtime in this process: one file open at a time, and no memory kept from call to call."""
+    current = session = None
+
+    def run(function, inputs):
+        import onnxruntime
+
+        nonlocal current, session
+        if function != current:
+            session = None  # before there is another
+            options = onnxruntime.SessionOptions()
+            options.enable_cpu_mem_arena = False
+            current, session = function, bundle.open(function, options)
+            give_back()
+        return session.run(None, inputs)[0]
+
+    return run
+
+
+def give_back():
+    """Give memory back to the system that is free; the C library keeps it else, and phases of an export add up."""
+    gc.collect()  # graphs and loaded SavedModels are circles
+    with contextlib.suppress(OSError, AttributeError):  # another system, another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def node(bundle, folder=None):
@@ -63,6 +97,8 @@ def node(bundle, folder=None):
     process = subprocess.Popen(command, **pipes)
 
     def run(function, inputs):
+        if bundle.info["functions"][function].get("weights"):
+            raise Gap("weights above 2 GiB do not fit into WASM beside what is computed")
         given = {n: {"dims": value.shape, "data": value.ravel().tolist()} for n, value in inputs.items()}
         try:
             print(json.dumps({"function": function, "inputs": given}), file=process.stdin, flush=True)
@@ -94,6 +130,8 @@ def openvino(bundle):
 
     def run(function, inputs):
         if function not in models:
+            if bundle.info["functions"][function].get("weights"):
+                raise Gap("OpenVINO does not read weights from a second file")
             content = bundle.read(bundle.onnx[function])  # bytes: its reader of paths does not take loops
             try:
                 model = core.read_model(content)
@@ -140,102 +178,49 @@ RUNTIMES = {"onnx": onnx_runtime, "node": node, "openvino": openvino}
 TITLES = {"onnx": "ONNX Runtime", "node": "Node (WASM)", "openvino": "OpenVINO"}
 
 
-# --- the table --------------------------------------------------------------------------------------------------------
+# --- around them ------------------------------------------------------------------------------------------------------
 
 
-def verify(directory, runtimes=None, progress=None) -> dict:
-    """Prove a bundle again where it is: its files, and every function in every runtime that is here.
+class Remembered:
+    """A runtime that computes each call once: it gives again what it gave, and raises again what it raised."""
 
-    Args, Returns: as `measure`; there are no misses.
+    def __init__(self, run):
+        self.run, self.known = run, {}
 
-    Raises:
-        ValueError: not a bundle, or a file that is not as it was written.
-        ProofError: a function that a runtime does not run, or gives another result for; `report` is what was measured.
+    def __call__(self, function, inputs, rounds=None):
+        key = function, rounds, *((name, np.asarray(value).tobytes()) for name, value in inputs.items())
+        if key not in self.known:
+            try:
+                # A copy: ONNX Runtime's results keep all of its memory.
+                self.known[key] = np.array(self.run(function, inputs, rounds))
+            except Exception as error:
+                self.known[key] = error
+        if isinstance(self.known[key], Exception):
+            raise self.known[key]
+        return self.known[key]
 
-    Example:
-        >>> verify("exports/bundles/dcgan_digits")["functions"]["sample"]["onnx"] < 1e-4     # doctest: +SKIP
-        True
-    """
-    from kerasgen.exporting.proof import ProofError
-
-    report = measure(directory, runtimes, progress)
-    if report["misses"]:
-        error = ProofError("; ".join(report["misses"]))
-        error.report = report
-        raise error
-    return report
-
-
-def check(directory):
-    """Open a bundle and check what it says of itself: every file's hash, standard ONNX, and what variants promise.
-
-    Returns: the `Bundle`, and the differences of its variants, function -> variant -> largest and mean.
-    Raises: ValueError, naming the file.
-    """
-    import onnx
-
-    from kerasgen.exporting import variants, writer
-
-    bundle = Bundle(directory)
-    bundle.check_files()
-    for function, path in bundle.onnx.items():
-        proto = onnx.load_from_string(bundle.read(path))
-        writer.gate(proto, function, bundle.ports[function], bundle.info["versions"]["opset"])
-    return bundle, variants.verify(bundle)
+    def close(self):
+        """Let go of the runtime, and with it of what it has open; what it gave is still known."""
+        self.run = None
+        give_back()
 
 
-def measure(directory, runtimes=None, progress=None) -> dict:
-    """Run every function of a bundle in every runtime that is here, and compare with the SavedModel.
+def by_rounds(runtime, at):
+    """A runtime of several forms of a bundle, one of them open at a time.
 
     Args:
-        directory: a bundle.
-        runtimes: name -> function of a bundle, as `RUNTIMES`, which it is if left out.
-        progress: function called with a line of text before each step.
-
-    Returns:
-        system; functions -> {runtime: largest difference, or None where it was not run, "flips": choices that fell
-        otherwise, each a tie}; variants, if there are any, as `check` has them; gaps: function -> {runtime: reason};
-        absent: runtime -> reason; misses: a line for each function that a runtime does not run or gives another result
-        for; seconds.
-
-    Raises:
-        ValueError: not a bundle, or a file that is not as it was written.
-
-    Example:
-        >>> measure("exports/bundles/vae_digits")["misses"]     # doctest: +SKIP
-        []
+        runtime: function of a bundle.
+        at: rounds after which loops end -> the bundle whose loops do; None: by themselves.
     """
-    from kerasgen.exporting import writer
+    current, opened = None, runtime(at(None))
 
-    began, progress = time.perf_counter(), progress or (lambda line: None)
-    progress("reading")
-    bundle, small = check(directory)
-    opened, report = {}, {"system": bundle.system, "functions": {}, "gaps": {}, "absent": {}, "misses": []}
-    report |= {"variants": small} if small else {}
-    for name, runtime in (RUNTIMES if runtimes is None else runtimes).items():
-        try:
-            opened[name] = runtime(bundle)
-        except Absent as error:
-            report["absent"][name] = str(error)
-    reference = writer.remembered(writer.saved_model(bundle))
-    for function, entry in bundle.info["functions"].items():
-        progress(f"comparing {function}")
-        row, gaps = report["functions"].setdefault(function, {"flips": 0}), {}
-        for name, run in opened.items():
-            row[name] = None
-            if not entry["onnx"]:
-                gaps[name] = entry["reason"]
-                continue
-            try:
-                proof = writer.prove(bundle.info, reference, {name: run}, [function])[function]
-            except writer.ExportError as error:
-                if isinstance(error.__cause__, Gap):
-                    gaps[name] = str(error.__cause__)
-                else:
-                    report["misses"].append(str(error))
-            else:
-                row[name] = proof[name]
-                row["flips"] += proof["flips"]
-        if gaps:
-            report["gaps"][function] = gaps
-    return report | {"seconds": round(time.perf_counter() - began, 1)}
+    def run(function, inputs, rounds=None):
+        nonlocal current, opened
+        if rounds != current:
+            at(current).close()
+            opened = None
+            give_back()
+            current, opened = rounds, runtime(at(rounds))
+        return opened(function, inputs)
+
+    return run

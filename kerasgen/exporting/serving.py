@@ -82,6 +82,8 @@ def _triton(bundle, folder, name):
     for model, (function, path) in models.items():
         (folder / model / "1").mkdir(parents=True)
         (folder / model / "1" / "model.onnx").write_bytes(bundle.read(path, function))
+        if weights := bundle.info["functions"][function].get("weights"):
+            (folder / model / "1" / pathlib.Path(weights).name).write_bytes(bundle.read(weights))
         (folder / model / "config.pbtxt").write_text(triton_config(model, bundle.ports[function]))
     function = next(iter(bundle.functions))
     inputs = [

@@ -11,32 +11,20 @@ import logging
 import os
 import pathlib
 import tempfile
-import time
-import types
 from typing import NamedTuple
 
 import numpy as np
+import onnx
+from onnx import numpy_helper
 
-from kerasgen.exporting.proof import ExportError, ProofError, one_line, value_of
+from kerasgen.exporting.errors import ExportError, one_line
+from kerasgen.exporting.fidelity import CALIBRATION, ROWS, Full, distances, measured, moved
+from kerasgen.exporting.gate import gate
+from kerasgen.exporting.subgraphs import graphs_in
 
-WEIGHTED = {
-    "Conv",
-    "ConvTranspose",
-    "Einsum",
-    "Gemm",
-    "MatMul",
-}  # their constants are weights; others may be schedules
+WEIGHTED = {"Conv", "ConvTranspose", "Einsum", "Gemm", "MatMul"}  # their constants are weights; others may be schedules
 RESHAPED = {"Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}  # may stand between
 HALF = 256  # elements of a weight that is worth a Cast
-ROWS = 64  # examples in a case
-CALIBRATION, MEASURED, OTHER = (
-    (1, 2),
-    101,
-    102,
-)  # seeds of the cases: what is calibrated on is not measured on
-PICTURES = 500  # for the Frechet distance,
-PATIENCE = 20.0  # which is left out where drawing so many takes more seconds than this
-CALLS, SECONDS = 20, 1.0  # a median of at most so many calls, in about so much time
 
 
 class Variant(NamedTuple):
@@ -57,11 +45,6 @@ def _float16(proto, calibration):
     The converters that turn whole graphs into float16 break what surrounds the weights: the integers of the random
     generator no longer fit, and loops are left with two types. Runtimes cast a constant once, when they load the file.
     """
-    import onnx
-    from onnx import numpy_helper
-
-    from kerasgen.exporting.onnx_graph import graphs_in
-
     graphs = list(graphs_in(proto.graph))
     weights = _weights(graphs)
     for graph in graphs:
@@ -138,8 +121,6 @@ def _int8_static(proto, calibration):
 
 def _quantized(quantize, proto, **options):
     """What a quantiser of ONNX Runtime writes. Weights get seven bits (`reduce_range`): eight overflow on old CPUs."""
-    import onnx
-
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)  # advice about preparing the model, through the root logger
     try:
@@ -155,7 +136,6 @@ def _quantized(quantize, proto, **options):
 # it pays. Half precision rounds a weight by 2**-12 of itself, which a dozen layers carry to a thousandth: more than a
 # hundredth is not rounding. For eight bits, a hundredth of the range is 2.5 of a picture's 255 levels, which no one
 # sees; a tenth at the worst element still leaves an edge an edge.
-SHARE = 0.1  # of the Frechet distance to another seed's pictures: the whole set hardly moves
 VARIANTS = {
     "float16": Variant(_float16, 1.5, 0.01, 0.001),
     "int8_dynamic": Variant(_int8_dynamic, 2.0, 0.1, 0.01),
@@ -192,7 +172,7 @@ def add(bundle, names, progress) -> dict:
     full, report = Full(bundle), {}
     for function in bundle.functions:
         entry = bundle.info["functions"][function]
-        entry["measured"] = _measured(bundle.read(entry["onnx"]), full, function)
+        entry["measured"] = measured(bundle.read(entry["onnx"]), full, function)
         entry["variants"], report[function] = {}, {}
         for name in names:
             progress(f"{name} of {function}")
@@ -203,9 +183,9 @@ def add(bundle, names, progress) -> dict:
                 report[function][name] = str(error).removeprefix(f"{function}: ")
                 continue
             pathlib.Path(bundle.directory, path).write_bytes(small)
-            measured = _measured(small, full, function)
-            entry["variants"][name] = {"onnx": path, "fidelity": fidelity, "measured": measured}
-            report[function][name] = {"fidelity": fidelity, **measured}
+            cost = measured(small, full, function)
+            entry["variants"][name] = {"onnx": path, "fidelity": fidelity, "measured": cost}
+            report[function][name] = {"fidelity": fidelity, **cost}
     return report
 
 
@@ -218,27 +198,21 @@ def verify(bundle) -> dict:
     Raises:
         ExportError: a file that not every runtime could load; a `ProofError` where it misses its fidelity.
     """
-    import onnx
-
-    from kerasgen.exporting.writer import gate
-
     full, report = Full(bundle), {}
     for function in bundle.functions:
         for name, entry in bundle.info["functions"][function].get("variants", {}).items():
             content = bundle.read(entry["onnx"], function)
             opset = bundle.info["versions"]["opset"]
             gate(onnx.load_from_string(content), function, bundle.ports[function], opset)
-            report.setdefault(function, {})[name] = _distances(content, full, function, name)
+            report.setdefault(function, {})[name] = distances(content, full, function, name, VARIANTS[name])
     return report
 
 
 def _make(full, function, name):
     """(the file, its fidelity); the error says why there is none."""
-    import onnx
-
-    from kerasgen.exporting.writer import gate
-
     bundle = full.bundle
+    if bundle.info["functions"][function].get("weights"):
+        raise ExportError(f"{function}: {name} is not made of a function whose weights lie in a second file")
     content, opset = bundle.read(bundle.onnx[function]), bundle.info["versions"]["opset"]
     whole = onnx.load_from_string(content)
     calibration = [full.inputs(function, seed, ROWS) for seed in CALIBRATION] if name == "int8_static" else []
@@ -255,97 +229,4 @@ def _make(full, function, name):
     factor, wanted = len(content) / len(small), VARIANTS[name].smaller
     if factor < wanted:
         raise ExportError(f"{function}: {name} is {factor:.2f} times smaller, expected {wanted:g} or more")
-    return small, _distances(small, full, function, name) | _frechet(small, full, function, name)
-
-
-# --- measuring --------------------------------------------------------------------------------------------------------
-
-
-class Full:
-    """The full files on fixed inputs, each run once.
-
-    Inputs are as the functions meet them in use: defaults, and in the place of examples those that the model draws.
-    """
-
-    def __init__(self, bundle):
-        self.bundle, self._drawn, self._given = bundle, {}, {}
-
-    def inputs(self, function, seed, rows):
-        draw = np.random.default_rng(seed)
-        return {
-            port.name: self._examples(seed)[:rows]
-            if "sample" in self.bundle.functions and port.shape == self.bundle.ports["sample"].output.shape
-            else value_of(port, rows, seed, True, self.bundle.info, draw)
-            for port in self.bundle.ports[function].inputs
-        }
-
-    def output(self, function, seed, rows):
-        if (function, seed, rows) not in self._given:
-            given = self.bundle.run(function, **self.inputs(function, seed, rows))
-            self._given[function, seed, rows] = given
-        return self._given[function, seed, rows]
-
-    def _examples(self, seed):
-        if seed not in self._drawn:
-            x, top = self.bundle.sample(ROWS, seed=seed), (self.bundle.info["levels"] or 0) - 1
-            self._drawn[seed] = np.rint(x * top).astype("float32") / np.float32(top) if top > 0 else x
-        return self._drawn[seed]
-
-
-def _session(content):
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    return lambda inputs: session.run(None, {name: np.asarray(value) for name, value in inputs.items()})[0]
-
-
-def _distances(content, full, function, name):
-    """Largest and mean |a - b| / max(1, |a|) from the full file."""
-    expected = full.output(function, MEASURED, ROWS)
-    try:
-        got = _session(content)(full.inputs(function, MEASURED, ROWS))
-    except Exception as error:
-        raise ProofError(f"{function}: {name} does not run: {one_line(error)}") from error
-    if got.shape != expected.shape:
-        raise ProofError(f"{function}: {name} gives shape {got.shape}, expected {expected.shape}")
-    found = np.abs(expected - got).astype(np.float64) / np.maximum(1, np.abs(expected))
-    fidelity, limits = {"max": float(found.max()), "mean": float(found.mean())}, VARIANTS[name]
-    for key, limit in (("max", limits.largest), ("mean", limits.mean)):
-        if not fidelity[key] <= limit:  # what is not a number fails too
-            raise ProofError(f"{function}: {name} differs by {fidelity[key]:.3g} ({key}), expected {limit:g} or less")
-    return fidelity
-
-
-def _frechet(content, full, function, name):
-    """For drawn digits, how far the pictures moved, and how far those of another seed are."""
-    from kerasgen.metrics.features import features_for
-    from kerasgen.metrics.fidelity import frechet
-
-    info, ports = full.bundle.info, full.bundle.ports[function]
-    trained_on = (info["data"] or {}).get("name", "")
-    known = types.SimpleNamespace(name=trained_on, shape=ports.output.shape[1:], kind=info["kind"])
-    classifier = features_for(known)
-    slow = info["functions"][function]["measured"]["milliseconds"][str(ROWS)] * PICTURES / ROWS > 1000 * PATIENCE
-    if ports.output.name != "x" or classifier is None or slow:
-        return {}
-    got = _session(content)(full.inputs(function, MEASURED, PICTURES))
-    pictures = full.output(function, MEASURED, PICTURES), got, full.output(function, OTHER, PICTURES)
-    whole, small, other = map(classifier.features, pictures)
-    moved, seeds = frechet(whole, small), frechet(whole, other)
-    if not moved <= SHARE * seeds:
-        wanted = f"{SHARE * seeds:.2g} or less"
-        raise ProofError(f"{function}: {name} moves the pictures by {moved:.2g} (Frechet), expected {wanted}")
-    return {"frechet": moved, "frechet_seeds": seeds}
-
-
-def _measured(content, full, function):
-    """Size, and the median time of a call with one row and with 64; a first call is left out where more are made."""
-    run, times = _session(content), {}
-    for rows in (1, ROWS):
-        inputs, taken = full.inputs(function, MEASURED, rows), []
-        while len(taken) <= CALLS and sum(taken) < SECONDS:
-            start = time.perf_counter()
-            run(inputs)
-            taken.append(time.perf_counter() - start)
-        times[str(rows)] = round(1000 * float(np.median(taken[1:] or taken)), 3)
-    return {"bytes": len(content), "milliseconds": times}
+    return small, distances(small, full, function, name, VARIANTS[name]) | moved(small, full, function, name)

@@ -203,9 +203,11 @@ class Rotation(layers.Layer):
         return tf.tensordot(x, tf.cast(self.permutation @ lower @ upper, x.dtype), 1)
 
     def invert(self, z):
-        lower, upper = self.factors()
-        inverse = tf.linalg.triangular_solve(upper, tf.linalg.triangular_solve(lower, self.permutation.T), lower=False)
-        return tf.tensordot(z, inverse, 1)
+        # W is a rotation at first, but its factors are not: in single precision they lose a digit of its inverse.
+        lower, upper = (tf.cast(factor, tf.float64) for factor in self.factors())
+        inverse = tf.linalg.triangular_solve(lower, self.permutation.T.astype("float64"))
+        inverse = tf.linalg.triangular_solve(upper, inverse, lower=False)
+        return tf.tensordot(z, tf.cast(inverse, z.dtype), 1)
 
     def factors(self):
         weight, size = tf.convert_to_tensor(self.lower_upper), len(self.sign)
