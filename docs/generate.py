@@ -16,6 +16,7 @@ import json
 import re
 import sys
 
+from rooms import ANYWHERE, ROOMS
 from sources import ROOT, as_json, find_class, parse, systems  # which puts the checkout's own package first
 
 from kerasgen.core.vocabulary import FUNCTIONS
@@ -150,6 +151,21 @@ def decisions_list() -> str:
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
+def house() -> str:
+    """The rooms of the package and who may import whom, as `tests/test_rooms.py` holds them to it."""
+    common = ", ".join(f"`{name}`" for name in ANYWHERE)
+    lines = [
+        f"Anyone may import {common}; `runtime` imports nothing of ours.",
+        "",
+        "| room of `kerasgen/` | is | imports |",
+        "| --- | --- | --- |",
+    ]
+    for room, (what, imports) in ROOMS.items():
+        folder = (ROOT / "kerasgen" / room).is_dir()
+        lines.append(f"| `{room}{'/' if folder else '.py'}` | {what} | {', '.join(imports)} |")
+    return "\n".join(lines)
+
+
 def fill(text: str, name: str, content: str) -> str:
     """The text with what stands between the markers of that name replaced; a new page starts with them."""
     begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
@@ -162,7 +178,7 @@ def fill(text: str, name: str, content: str) -> str:
 def pages() -> dict:
     """path -> what the file should hold."""
     parts = {
-        "README.md": {"systems": systems_table("docs/")},
+        "README.md": {"systems": systems_table("docs/"), "house": house()},
         "docs/README.md": {"decisions": decisions_list()},
         "docs/systems.md": {"systems": systems_table(""), "functions": functions_table()},
         **{f"docs/systems/{system.id}.md": {"header": header(system)} for system in systems()},
