@@ -24,6 +24,7 @@ from kerasgen.exporting import agreement, conversion, gate, onnx_graph
 from kerasgen.exporting.cases import cases
 from kerasgen.exporting.errors import ExportError, ProofError
 from kerasgen.exporting.info import describe
+from kerasgen.runtime import description
 
 PIXEL_CNN = dict(image_shape=(4, 4, 1), levels=3, num_classes=2, width=4, depth=1, hidden=4)
 DATA = {"name": "digits", "licence": "CC BY 4.0", "origin": "UCI"}
@@ -132,7 +133,7 @@ def test_the_reader_refuses_nothing_that_the_schema_allows(exported, schema):
             else:
                 place[path[-1]] = other
             try:
-                runtime._check_info(spoiled)
+                description.check_info(spoiled)
             except ValueError as error:
                 refused += 1
                 # Which port or file stands where is not a matter of the schema.

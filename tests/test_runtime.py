@@ -523,9 +523,10 @@ def test_imports_nothing_heavy(directory):
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def test_runs_copied_beside_an_app(directory, tmp_path):
-    shutil.copy(runtime.__file__, tmp_path / "runtime.py")
-    program = PROGRAM.format(module="runtime", directory=str(directory))
+@pytest.mark.parametrize("name", ["runtime", "kerasgen.runtime"])
+def test_runs_copied_beside_an_app(name, directory, tmp_path):
+    shutil.copytree(pathlib.Path(runtime.__file__).parent, tmp_path / name.replace(".", "/"))
+    program = PROGRAM.format(module=name, directory=str(directory))
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "ORT_DISABLE_TELEMETRY")}
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, env=environment)
 

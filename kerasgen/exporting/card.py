@@ -50,7 +50,7 @@ Differences are |a - b| / max(1, |a|) from the full file; times are those of the
 """
 
 ONNX = """
-Python without TensorFlow, with checked inputs and defaults (`pip install kerasgen`, or copy `kerasgen/runtime.py`):
+Python without TensorFlow, with checked inputs and defaults (`pip install kerasgen`, or copy its folder `runtime/`):
 
 ```python
 import numpy as np
