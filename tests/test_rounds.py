@@ -51,6 +51,24 @@ class Nested(Counting):
         return tf.while_loop(lambda i, _: i < 30, lambda i, x: (i + 1, inner(x)), (0, self.scale * latent))[1]
 
 
+class Stepping(GenerativeModel):
+    """Adds 1 so often as it is asked to; `steps` is a number in every runtime."""
+
+    serves = ("sample",)
+    kinds = ("vector",)
+    image_shape = (3,)
+
+    def serve_sample(self, seed, index, steps):
+        start = tf.zeros((tf.size(index), 3)) + tf.cast(seed, tf.float32)
+        return tf.while_loop(lambda i, _: i < steps, lambda i, x: (i + 1, x + 1.0), (0, start))[1]
+
+
+def test_a_chain_whose_length_is_an_input(few, tmp_path):
+    report = kerasgen.export(Stepping(), tmp_path / "b")
+    assert report["functions"]["sample"] == {"saved_model": 0.0, "onnx": 0.0, "flips": 0}
+    assert kerasgen.runtime.Bundle(tmp_path / "b").sample(2, seed=7, steps=4).tolist() == [[11.0] * 3] * 2
+
+
 @pytest.fixture
 def few(monkeypatch):
     """Models of any size are large."""

@@ -62,7 +62,8 @@ def onnx_runtime(bundle):
             options.enable_cpu_mem_arena = False
             current, session = function, bundle.open(function, options)
             give_back()
-        return session.run(None, inputs)[0]
+        # It refuses NumPy's scalars.
+        return session.run(None, {name: np.asarray(value) for name, value in inputs.items()})[0]
 
     return run
 
