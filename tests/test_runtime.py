@@ -526,6 +526,7 @@ def test_imports_nothing_heavy(directory):
 @pytest.mark.parametrize("name", ["runtime", "kerasgen.runtime"])
 def test_runs_copied_beside_an_app(name, directory, tmp_path):
     shutil.copytree(pathlib.Path(runtime.__file__).parent, tmp_path / name.replace(".", "/"))
+    (tmp_path / name.partition(".")[0] / "__init__.py").touch()  # else an installed kerasgen comes first
     program = PROGRAM.format(module=name, directory=str(directory))
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "ORT_DISABLE_TELEMETRY")}
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, env=environment)

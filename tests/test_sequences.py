@@ -245,15 +245,16 @@ def test_sounds_are_written_as_sound_and_as_spectrograms(sound_model, tmp_path):
 
 
 def test_the_demo_plays_and_prints(text_model, sound_model, tmp_path):
-    from kerasgen.demo import app
+    from kerasgen.demo import drawing
+    from kerasgen.demo import shelf as shelves
 
     shelf = []
     for model in (text_model, sound_model):
         path = tmp_path / type(model).__name__
         kerasgen.export(model, path)
-        entry = app.Shelf([path]).find(path.name)
+        entry = shelves.Shelf([path]).find(path.name)
         x = model.sample(2, seed=3)
-        shelf.append(app.draw(entry, x))
+        shelf.append(drawing.draw(entry, x))
     assert shelf[0].count("<pre>") == 2 and shelf[1].count("<audio") == 2
     sound = io.BytesIO(base64.b64decode(shelf[1].split("base64,")[1].split('"')[0]))
     with wave.open(sound) as file:

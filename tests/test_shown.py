@@ -7,7 +7,7 @@ import pytest
 import shelf
 from serving import Quiet, serving
 from test_clients import program
-from test_panel import Server, nothing_is_wider, toasts
+from test_demo import Server, nothing_is_wider, toasts
 from tiny import TINY
 
 from kerasgen import catalog

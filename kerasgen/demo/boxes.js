@@ -1,4 +1,4 @@
-// Boxes drawn by hand: an editor for layouts, for the demo (panel.py) and the static page alike.
+// Boxes drawn by hand: an editor for layouts, for the demo and the static page alike.
 
 const BOARD = `
 .kg-board {position: relative; width: 100%; max-width: 300px; background: #000; border-radius: 8px; touch-action: none;

@@ -21,22 +21,23 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from kerasgen.demo import app as panel
+from kerasgen.demo import app, drawing, limits
+from kerasgen.demo import shelf as shelves
 
 SIZE, LATENT, CLASSES = 16, 10, 3
 SHOTS = os.environ.get("SHOTS")  # a folder that keeps the screenshots
 
 SERVER = """
 import sys
-import panel
-panel.launch(sys.argv[2:], int(sys.argv[1]), wait=False)
+from kerasgen.demo import app
+app.launch(sys.argv[2:], int(sys.argv[1]), wait=False)
 print("ready", flush=True)
 sys.stdin.readline()
 print(*sorted({name.split(".")[0] for name in sys.modules}), flush=True)
 """
 
 # One server for the whole file, and its last test looks at what the others made it load: one worker runs them all.
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("panel")]
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("demo")]
 
 
 # --- tiny bundles -----------------------------------------------------------------------------------------------------
@@ -285,11 +286,12 @@ def domains(folder):
 
 
 class Server:
-    """The app in a process of its own, out of a folder with copies of its three files and nothing else."""
+    """The app in a process of its own, out of a folder with copies of its two rooms and nothing else."""
 
     def __init__(self, folder, *bundles):
-        for name in ("panel.py", "runtime.py", "boxes.js"):
-            shutil.copy(pathlib.Path(panel.__file__).parent / name, folder)
+        for room in ("runtime", "demo"):
+            shutil.copytree(pathlib.Path(app.__file__).parents[1] / room, folder / "kerasgen" / room)
+        (folder / "kerasgen" / "__init__.py").touch()
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             port = s.getsockname()[1]
@@ -766,7 +768,7 @@ def test_hostile_payloads_get_a_line(server):
 
 def test_files_are_not_served(server, bundles):
     inside = [os.path.join(bundles[0], name) for name in ("bundle.json", "samples.png", "onnx/sample.onnx")]
-    for path in ("/etc/passwd", panel.__file__, *inside):
+    for path in ("/etc/passwd", app.__file__, *inside):
         with pytest.raises(urllib.error.HTTPError) as error:
             urllib.request.urlopen(f"{server.url}gradio_api/file={path}")
         assert error.value.code == 403
@@ -789,15 +791,15 @@ def test_server_process_is_clean(server):
 
 def test_what_is_not_a_bundle(tmp_path):
     with pytest.raises(ValueError, match="kerasgen export vae_digits --out DIR"):
-        panel.launch([])
+        app.launch([])
     with pytest.raises(ValueError, match="expected the folder of a bundle"):
-        panel.launch([str(tmp_path)])
+        app.launch([str(tmp_path)])
 
 
 def test_gallery_without_bundles_says_how_to_make_one(tmp_path):
-    app = pathlib.Path(panel.__file__).parents[2] / "apps" / "gallery" / "app.py"
-    shutil.copy(app, tmp_path)
-    environment = os.environ | {"PYTHONPATH": str(app.parents[2])}
+    gallery = pathlib.Path(app.__file__).parents[2] / "apps" / "gallery" / "app.py"
+    shutil.copy(gallery, tmp_path)
+    environment = os.environ | {"PYTHONPATH": str(gallery.parents[2])}
     run = subprocess.run([sys.executable, tmp_path / "app.py"], capture_output=True, text=True, env=environment)
     assert run.returncode == 1 and run.stderr.count("\n") == 1 and "kerasgen export" in run.stderr
 
@@ -807,11 +809,11 @@ def test_changed_bundle_is_refused(tmp_path):
     with open(tmp_path / "ring" / "onnx" / "sample.onnx", "ab") as file:
         file.write(b" ")
     with pytest.raises(ValueError, match="is not as it was written"):
-        panel.build([folder])
+        app.build([folder])
 
 
 def test_folders_of_one_name(tmp_path):
-    shelf = panel.Shelf([ring(tmp_path / "a" / "ring"), ring(tmp_path / "b" / "ring")])
+    shelf = shelves.Shelf([ring(tmp_path / "a" / "ring"), ring(tmp_path / "b" / "ring")])
     assert list(shelf.entries) == ["ring", "ring-1"]
 
 
@@ -830,14 +832,14 @@ def test_a_run_is_stopped_for_one_visitor(tmp_path):
     constants = {"times": np.int64(2**62), "true": np.bool_(True), "start": np.zeros((1, 2), "f4")}
     constants |= {"step": np.ones((1, 2), "f4"), "size": np.array([1, 2])}
     endless = {"sample": ([COUNT, SEED], port("x", "batch", 2), nodes, constants)}
-    shelf = panel.Shelf([write_bundle(tmp_path / "endless", "Endless", [2], endless), ring(tmp_path / "ring")])
+    shelf = shelves.Shelf([write_bundle(tmp_path / "endless", "Endless", [2], endless), ring(tmp_path / "ring")])
     ended = []
 
     def visit():
         try:
             with shelf.stoppable("one"):
                 shelf.run("endless", "sample", {"count": 1})
-        except panel.Stopped:
+        except limits.Stopped:
             ended.append("stopped")
 
     thread = threading.Thread(target=visit, daemon=True)
@@ -854,8 +856,8 @@ def test_a_run_is_stopped_for_one_visitor(tmp_path):
 
 def test_strokes_are_the_same_for_the_same_seed():
     for shape in ((8, 8, 1), (24, 32, 3), (128, 96, 3)):
-        x = panel.strokes(3, 5, shape)
-        np.testing.assert_array_equal(x[:2], panel.strokes(2, 5, shape))
+        x = drawing.strokes(3, 5, shape)
+        np.testing.assert_array_equal(x[:2], drawing.strokes(2, 5, shape))
         assert x.shape == (3, *shape) and x.min() == 0 and 0.5 < x.max() <= 1
         assert np.abs(x[0] - x[1]).max() > 0.3 and 0.02 < (x > 0.1).mean() < 0.7
 
@@ -866,9 +868,9 @@ def test_a_page_where_a_proxy_is_dead(tmp_path):
         s.bind(("127.0.0.1", 0))
         free = s.getsockname()[1]
     program = (
-        "import urllib.request; from kerasgen import panel\n"
+        "import urllib.request; from kerasgen.demo import app\n"
         "def say(address): print(address, urllib.request.urlopen(address).status, flush=True)\n"
-        f"panel.launch([{ring(tmp_path / 'ring')!r}], {free}, wait=False, announce=say).close()"
+        f"app.launch([{ring(tmp_path / 'ring')!r}], {free}, wait=False, announce=say).close()"
     )
     dead = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "all_proxy")}
     environment = {k: v for k, v in os.environ.items() if k.lower() != "no_proxy"} | dead
@@ -880,20 +882,20 @@ def test_a_port_in_use(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port_ = taken.getsockname()[1]
         with pytest.raises(ValueError, match=f"^port {port_} is in use; --port, or port=, takes another$"):
-            panel.launch([ring(tmp_path / "ring")], port_)
+            app.launch([ring(tmp_path / "ring")], port_)
     with pytest.raises(ValueError, match="no.such.host:7860: .*; --port, or port=, takes another"):
-        panel.launch([ring(tmp_path / "other")], server_name="no.such.host")
+        app.launch([ring(tmp_path / "other")], server_name="no.such.host")
 
 
 def test_few_bundles_stay_open(tmp_path):
-    shelf = panel.Shelf([ring(tmp_path / str(i)) for i in range(panel.OPEN + 2)])
+    shelf = shelves.Shelf([ring(tmp_path / str(i)) for i in range(limits.OPEN + 2)])
     for name in shelf.entries:
         assert shelf.run(name, "sample", {"count": 2, "seed": 1}).shape == (2, 2)
-    assert shelf._open.cache_info().currsize == panel.OPEN
+    assert shelf._open.cache_info().currsize == limits.OPEN
 
 
 def test_other_shapes_are_curves(tmp_path):
     functions = {"sample": ([COUNT, SEED], port("x", "batch", 5), *wave(5))}
     functions["sample"][2][-1].output[0] = "x"
-    entry = panel.Shelf([write_bundle(tmp_path / "curves", "Curves", [5], functions)]).find("curves")
-    assert panel.draw(entry, np.zeros((3, 5))).count("<polyline") == 3
+    entry = shelves.Shelf([write_bundle(tmp_path / "curves", "Curves", [5], functions)]).find("curves")
+    assert drawing.draw(entry, np.zeros((3, 5))).count("<polyline") == 3
