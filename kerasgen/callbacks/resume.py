@@ -174,7 +174,7 @@ class Resume(Opening):
             self._save()
 
     def on_test_begin(self, logs=None):
-        self._means = [mean.numpy() for mean in checkpoints.means(self.model)]
+        self._means = [mean.numpy() for mean in run_state.means(self.model)]
 
     def on_test_batch_end(self, batch, logs=None):
         if not self.signal:
@@ -183,7 +183,7 @@ class Resume(Opening):
         for callback in self._others.values():
             if isinstance(callback, BestWeights):  # it shows averages to validation
                 callback.on_test_end()
-        for mean, value in zip(checkpoints.means(self.model), self._means, strict=True):
+        for mean, value in zip(run_state.means(self.model), self._means, strict=True):
             mean.assign(value)
         self._leave()
 
