@@ -8,8 +8,6 @@ needs NumPy, Pillow, Gradio and `kerasgen.runtime` alone, so that both folders c
 Visitors choose numbers, never files; every number is checked here again, since a request need not come from the page.
 """
 
-from __future__ import annotations
-
 import html
 import json
 import os

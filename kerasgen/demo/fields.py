@@ -1,7 +1,5 @@
 """One tab of a model's page: its widgets, and functions that run as they are moved."""
 
-from __future__ import annotations
-
 import html
 import json
 

@@ -1,7 +1,5 @@
 """The tabs that a model can have: one for each thing that its functions allow."""
 
-from __future__ import annotations
-
 import functools
 import html
 import math
