@@ -124,9 +124,10 @@ def test_stages_share_a_run():
     data = kerasgen.data.load("digits")
     model = kerasgen.build(plan["system"], **plan["arguments"])
     written = {key: entry["steps"] for key, entry in plan["recipe"]["optimizers"].items()}
-    for epochs, by in ((None, 1), (2 * 77, 2)):
+    own = sum(plan["arguments"]["epochs"])
+    for epochs, by in ((None, 1), (2 * own, 2)):
         run = recipes.length({"epochs": epochs}, data, model)
-        assert run.epochs == (epochs or 77)
+        assert run.epochs == (epochs or own)
         assert {f"{player}_optimizer": steps for player, steps in run.steps.items()} == {
             key: by * steps for key, steps in written.items()
         }
