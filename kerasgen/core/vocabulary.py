@@ -202,7 +202,7 @@ def kind_of(image_shape, kinds=("picture",)) -> str:
         ValueError: image_shape: expected (height, width, channels), got (28, 28); one channel is (28, 28, 1)
     """
     shape = tuple(image_shape) if isinstance(image_shape, (tuple, list)) else image_shape
-    whole = isinstance(shape, tuple) and all(isinstance(size, numbers.Integral) and size > 0 for size in shape)
+    whole = isinstance(shape, tuple) and all(isinstance(size, numbers.Integral) and int(size) > 0 for size in shape)
     for kind in kinds if whole else ():
         if len(KINDS[kind]) == len(shape):
             return kind
