@@ -54,9 +54,10 @@ test-slow: setup  ## the tests that take longer
 test-gpu: setup  ## the tests that need a GPU, one at a time
 	$(PYTEST) -n 0 -m gpu $(ARGS)
 
-lint: setup  ## style, and generated pages that are up to date
+lint: setup  ## style, types, and generated pages that are up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/python docs/generate.py --check
 
 format: setup  ## mend the style

@@ -45,9 +45,8 @@ def export(
         else:
             serving.refuse(out, overwrite)
             with tempfile.TemporaryDirectory() as folder:
-                bundle = source
+                bundle = Path(source) if is_bundle(source) else Path(folder, "bundle")
                 if not is_bundle(source):
-                    bundle = Path(folder, "bundle")
                     _export(source, bundle, False, opset, variants)
                 report = serving.write(bundle, out, layout, overwrite=overwrite)
     except FileExistsError as error:

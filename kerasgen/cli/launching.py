@@ -73,13 +73,13 @@ def supervise(command: list[str], workers: int) -> int:
             )
         while not asked:
             codes = [process.poll() for process in processes]
-            failed = [index for index, code in enumerate(codes) if code]
+            failed = [(index, code) for index, code in enumerate(codes) if code]
             if failed:
-                first = failed[0]
+                first, code = failed[0]
                 # All workers read the same command: the chief is about to say what is wrong with it.
-                if not (codes[first] == USAGE and _end(processes[0]) == USAGE):
-                    log(f"worker {first}: {_reason(errors[first]) or f'exit code {codes[first]}'}")
-                return codes[first]
+                if not (code == USAGE and _end(processes[0]) == USAGE):
+                    log(f"worker {first}: {_reason(errors[first]) or f'exit code {code}'}")
+                return code
             if None not in codes:
                 return 0
             time.sleep(0.2)

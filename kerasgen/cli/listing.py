@@ -35,7 +35,7 @@ def list_(
         presets = {name: hub.read_preset(name) for name in hub.list_presets(family=family)}
     names = [*systems, *presets]
     if set(pattern) & set("*?["):
-        found = fnmatch.filter(names, pattern.lower())
+        found = {*fnmatch.filter(names, pattern.lower())}
     else:
         fits = {id for id in systems if _says(catalog.SYSTEMS[id], pattern.lower())}
         data = {name: (preset.get("data") or {}).get("name") or "" for name, preset in presets.items()}
@@ -43,18 +43,19 @@ def list_(
         found |= {name for name, preset in presets.items() if preset["system"] in fits}
     if not found:
         raise Usage(f"no system or preset matches {pattern!r}{catalog.nearest(pattern, names)}")
-    systems = [_system(catalog.SYSTEMS[id]) for id in systems if id in found]
-    presets = [_preset(name, preset) for name, preset in presets.items() if name in found]
+    systems = [id for id in systems if id in found]
+    presets = {name: preset for name, preset in presets.items() if name in found}
+    rows = [_system(catalog.SYSTEMS[id]) for id in systems], [_preset(*item) for item in presets.items()]
     if json:
-        print_json({"systems": systems, "presets": presets})
+        print_json(dict(zip(("systems", "presets"), rows, strict=True)))
         return
     out = console()
     if systems:
-        out.print(_rows(systems, "system", "family", ">year", "title"))
+        out.print(_rows(rows[0], "system", "family", ">year", "title"))
     if presets:
         if systems:
             out.print()
-        out.print(_rows(presets, "preset", "data", ">parameters", ">seconds", "weights", "description"))
+        out.print(_rows(rows[1], "preset", "data", ">parameters", ">seconds", "weights", "description"))
 
 
 def _says(system, words) -> bool:

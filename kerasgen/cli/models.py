@@ -48,14 +48,14 @@ def train(
             preset, epochs=epochs, seed=seed, out=out, overrides=changes, resume=resume, strategy=strategy
         )
         plan, folder = start.plan, start.folder
-        epochs = plan["recipe"].get("epochs") or "all"  # of all stages
+        length = plan["recipe"].get("epochs") or "all"  # of all stages
         if start.finished:
-            log(f"finished with {epochs} epochs; more --epochs extend it")
+            log(f"finished with {length} epochs; more --epochs extend it")
             print(folder)
             return
         if resume:
             log(f"going on with {folder}" if start.record else "no unfinished run; a new one begins")
-        log(f"{plan['preset']}: {plan['system']} on {plan['data']['name']}, {epochs} epochs; loading TensorFlow")
+        log(f"{plan['preset']}: {plan['system']} on {plan['data']['name']}, {length} epochs; loading TensorFlow")
         tensorflow(operate=strategy is None)
         prepared = training.prepare(plan, strategy, deterministic, log)
     try:
@@ -105,7 +105,7 @@ def sample(
 
     if out.suffix.lower() not in pictures.FORMATS:
         raise Usage(f"{out}: expected a name that ends in {', '.join(pictures.FORMATS)}")
-    controls = {"text": text, "steps": steps, "temperature": temperature, "guidance": guidance}
+    controls: dict[str, Any] = {"text": text, "steps": steps, "temperature": temperature, "guidance": guidance}
     controls |= {"truncation": truncation, "height": height, "width": width, "top_k": top_k, "top_p": top_p}
     controls = {name: value for name, value in controls.items() if value is not None}
     with usage():
@@ -129,7 +129,9 @@ def evaluate(
     source: Source,
     count: Annotated[int, typer.Option("-n", "--count", help="Samples to draw at most.")] = 1000,
     seed: Seed = 0,
-    features: Annotated[str, typer.Option(help="What pictures are compared by: inception (downloads 88 MB).")] = None,
+    features: Annotated[
+        str | None, typer.Option(help="What pictures are compared by: inception (downloads 88 MB).")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Compute the metrics that the model's functions and its data allow."""

@@ -9,10 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from kerasgen.core import random, vocabulary
-from kerasgen.core.vocabulary import FUNCTIONS, GIVEN, SCALARS
+from kerasgen.core.vocabulary import FUNCTIONS, GIVEN
 from kerasgen.runtime import BATCH, SIZES, Port, Ports, bind
-
-LARGEST = 4  # times the size of an example is the largest that is made, by models that make any
 
 
 class Serving:
@@ -84,53 +82,16 @@ class Serving:
             table[function] = Ports(tuple(inputs), output)
         return table
 
+    @property
+    def changes(self) -> dict:
+        """Hook: what is otherwise than `vocabulary.WORDS` says: "port", or "function.port", -> fields of the port."""
+        return {}
+
     def port(self, name: str, function: str = "") -> Port:
         """The port of that name, with this model's shape and range."""
-        if name in SCALARS:
-            return SCALARS[name]
-        if name in ("x", "picture", "reconstruction", "denoised", "translated", "completed", "refined"):
-            if self.kind == "text":
-                shape, high = (BATCH, *self.image_shape), (self.levels or 256) - 1
-                return Port(name, shape, "int32", "texts, UTF-8 bytes", 0, high, text=True)
-            meaning, low, high = {
-                "picture": ("pictures, NHWC, 0 black to 1 white", 0.0, 1.0),
-                "vector": ("vectors", None, None),
-                "sound": (f"sounds, {self.sample_rate} values per second, -1 to 1", -1.0, 1.0),
-            }[self.kind]
-            if function in ("denoise", "score", "energy"):  # these take noisy pictures
-                low, high = None, None
-            if function in ("log_prob", "bound") and self.density and self.levels:  # levels plus u ~ U[0, 1)
-                high = self.levels / (self.levels - 1)
-            return Port(name, (BATCH, *self.image_shape), "float32", meaning, low, high)
-        if name == "label":
-            low = vocabulary.ANY_LABEL if function == "sample" else 0
-            default = vocabulary.ANY_LABEL if function == "sample" else None
-            meaning = f"class, 0 to {self.num_classes - 1}" + ("; -1 draws one from the seed" if low else "")
-            return Port(name, (BATCH,), "int32", meaning, low, self.num_classes - 1, default)
-        if name in SIZES:
-            size = self.image_shape[SIZES.index(name)]
-            low, high = min(self.smallest, size), LARGEST * size
-            return Port(name, (), "int32", f"{name} of what is made, in pixels", low, high, size)
-        if name == "mask":
-            meaning = "1 where the picture is to be filled, 0 where it is kept"
-            return Port(name, (BATCH, *self.image_shape[:2], 1), "float32", meaning, 0.0, 1.0)
-        if name == "text":
-            meaning = "description, UTF-8 bytes"
-            return Port(name, (BATCH, self.text_length), "int32", meaning, 0, 255, text=True)
-        if name == "layout":
-            meaning = "rows (class or -1 for none, left, top, width, height), lengths as shares of the picture"
-            return Port(name, (BATCH, self.objects, 5), "float32", meaning, -1.0)
-        if name == "latent":
-            return Port(name, (BATCH, self.latent_dim), "float32", "point of the latent space; its prior has mean 0")
-        if name == "noise_level":
-            return Port(name, (BATCH,), "float32", "standard deviation of the noise added to x", 0.0)
-        if name in ("log_prob", "bound", "energy"):
-            return Port(name, (BATCH,), "float32", "nats per example" if name != "energy" else "unitless")
-        if name == "score":
-            return Port(name, (BATCH, *self.image_shape), "float32", "gradient of the log-density")
-        if name == "logits":
-            return Port(name, (BATCH, *self.image_shape, self.levels), "float32", "unnormalised log-probabilities")
-        raise ValueError(f"{name} is not a port of the contract")
+        changes = self.changes
+        changed = changes.get(name, {}) | changes.get(f"{function}.{name}", {})
+        return dataclasses.replace(vocabulary.port_of(name, self, function), **changed)
 
     def _taken(self, function):
         """(port name, parameter) of a served function: `given` stands for all that the model is given, and what it is

@@ -2,16 +2,18 @@
 
 A model serves some of these functions; the names of a function's arguments are port names. Everything that looks at a
 model from outside (SavedModel endpoints, ONNX files, parity, CLI verbs, demo widgets, metrics, docs, laws) reads this
-page and the model's `ports()`, and nothing else.
+page and the model's `ports()`, and nothing else. A new control is one row of `WORDS`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import numbers
 import warnings
+from collections.abc import Callable
 from typing import NamedTuple
 
-from kerasgen.runtime import Port
+from kerasgen.runtime import BATCH, SIZES, Port
 
 
 class Function(NamedTuple):
@@ -51,24 +53,6 @@ FUNCTIONS = {
     "colorize": Function(("picture",), ("seed",), "colorized", "the grey picture with colours"),
 }
 
-# Ports whose shape and range are the same for every model. The others (x, latent, label, height, mask, ...) depend on
-# the model and are completed by `GenerativeModel.port`.
-SCALARS = {
-    "seed": Port("seed", (), "int32", "which draw; the same seed gives the same result in every runtime"),
-    "count": Port("count", (), "int32", "how many examples", minimum=0),
-    "truncation": Port("truncation", (), "float32", "share of the latent's spread kept", 0.0, 1.0, 1.0),
-    "guidance": Port("guidance", (), "float32", "weight of the condition; 1 follows it plainly", 0.0, 100.0, 1.0),
-    "steps": Port("steps", (), "int32", "network evaluations of the sampler", 1, None, 50),
-    "temperature": Port("temperature", (), "float32", "spread of the choices; 1 is the model's own", 0.0, 10.0, 1.0),
-    "top_k": Port("top_k", (), "int32", "choices are among so many of the likeliest; 0 is all", 0, None, 0),
-    "top_p": Port(
-        "top_p", (), "float32", "choices are among the likeliest that have this share together", 0.0, 1.0, 1.0
-    ),
-    "strength": Port("strength", (), "float32", "how much may change: 0 nothing, 1 everything", 0.0, 1.0, 0.5),
-}
-
-ANY_LABEL = -1  # in `sample`: draw the class from the seed
-
 # What an example can be, and the axes of its shape.
 KINDS = {
     "picture": ("height", "width", "channels"),
@@ -76,6 +60,132 @@ KINDS = {
     "text": ("length",),
     "sound": ("length",),
 }
+
+ANY_LABEL = -1  # in `sample`: draw the class from the seed
+LARGEST = 4  # times the size of an example is the largest that is made, by models that make any
+
+
+class Word(NamedTuple):
+    """What there is to say of a port; a field may be a function of the model that has it."""
+
+    meaning: str | Callable
+    shape: tuple | Callable = ()
+    dtype: str = "float32"
+    minimum: float | Callable | None = None
+    maximum: float | Callable | None = None
+    default: float | Callable | None = None
+    text: bool = False
+
+    def port(self, name: str, model) -> Port:
+        """The port of a model."""
+        return Port(name, **{key: value(model) if callable(value) else value for key, value in self._asdict().items()})
+
+
+def _example(model):
+    return (BATCH, *model.image_shape)
+
+
+def _numbers(meaning, *bounds):
+    return Word(meaning, _example, "float32", *bounds)
+
+
+# An example, by its kind. Many ports are examples: what goes in, and what comes out of it.
+EXAMPLES = {
+    "picture": _numbers("pictures, NHWC, 0 black to 1 white", 0.0, 1.0),
+    "vector": _numbers("vectors"),
+    "sound": _numbers(lambda model: f"sounds, {model.sample_rate} values per second, -1 to 1", -1.0, 1.0),
+    "text": Word("texts, UTF-8 bytes", _example, "int32", 0, lambda model: (model.levels or 256) - 1, text=True),
+}
+EXAMPLE_PORTS = (
+    "x", "picture", "reconstruction", "denoised", "translated", "completed", "refined", "upscaled", "colorized",
+)  # fmt: skip
+
+
+def _size(axis):
+    def word(name):
+        own = lambda model: model.image_shape[axis]
+        low = lambda model: min(model.smallest, own(model))
+        return Word(f"{name} of what is made, in pixels", (), "int32", low, lambda model: LARGEST * own(model), own)
+
+    return word(SIZES[axis])
+
+
+# Every other port: a row per word.
+WORDS = {
+    "seed": Word("which draw; the same seed gives the same result in every runtime", dtype="int32"),
+    "count": Word("how many examples", dtype="int32", minimum=0),
+    # what a sample is asked to be
+    "label": Word(
+        lambda model: f"class, 0 to {model.num_classes - 1}", (BATCH,), "int32", 0, lambda model: model.num_classes - 1
+    ),
+    "text": Word("description, UTF-8 bytes", lambda model: (BATCH, model.text_length), "int32", 0, 255, text=True),
+    "layout": Word(
+        "rows (class or -1 for none, left, top, width, height), lengths as shares of the picture",
+        lambda model: (BATCH, model.objects, 5), minimum=-1.0,
+    ),
+    "mask": Word(
+        "1 where the picture is to be filled, 0 where it is kept", lambda model: (BATCH, *model.image_shape[:2], 1),
+        minimum=0.0, maximum=1.0,
+    ),
+    # how it is made
+    "truncation": Word("share of the latent's spread kept", (), "float32", 0.0, 1.0, 1.0),
+    "guidance": Word("weight of the condition; 1 follows it plainly", (), "float32", 0.0, 100.0, 1.0),
+    "steps": Word("network evaluations of the sampler", (), "int32", 1, None, 50),
+    "temperature": Word("spread of the choices; 1 is the model's own", (), "float32", 0.0, 10.0, 1.0),
+    "top_k": Word("choices are among so many of the likeliest; 0 is all", (), "int32", 0, None, 0),
+    "top_p": Word("choices are among the likeliest that have this share together", (), "float32", 0.0, 1.0, 1.0),
+    "strength": Word("how much may change: 0 nothing, 1 everything", (), "float32", 0.0, 1.0, 0.5),
+    "height": _size(0),
+    "width": _size(1),
+    "noise_level": Word("standard deviation of the noise added to x", (BATCH,), minimum=0.0),
+    # what stands for an example, and what is said of it
+    "latent": Word("point of the latent space; its prior has mean 0", lambda model: (BATCH, model.latent_dim)),
+    "code": Word(
+        "codes, level by level in raster order", lambda model: (BATCH, model.size), "int32", 0,
+        lambda model: model.codes - 1,
+    ),
+    "logits": Word("unnormalised log-probabilities", lambda model: (BATCH, *model.image_shape, model.levels)),
+    "log_prob": Word("nats per example", (BATCH,)),
+    "bound": Word("nats per example", (BATCH,)),
+    "energy": Word("unitless", (BATCH,)),
+    "score": Word("gradient of the log-density", _example),
+}  # fmt: skip
+
+
+def _any_class(model):
+    meaning = f"class, 0 to {model.num_classes - 1}; -1 draws one from the seed"
+    return dict(meaning=meaning, minimum=ANY_LABEL, default=ANY_LABEL)
+
+
+def _unbounded(model):
+    """These take noisy pictures."""
+    return {} if model.kind == "text" else dict(minimum=None, maximum=None)
+
+
+def _dequantized(model):
+    """Densities take levels plus u ~ U[0, 1) levels."""
+    return dict(maximum=model.levels / (model.levels - 1)) if model.density and model.levels else {}
+
+
+# What is otherwise in a function: (function, port) -> function of the model that gives the fields.
+IN_FUNCTION = {
+    ("sample", "label"): _any_class,
+    **{(function, port): _unbounded for function in ("denoise", "score", "energy") for port in ("x", "denoised")},
+    **{(function, "x"): _dequantized for function in ("log_prob", "bound")},
+}
+
+
+def port_of(name: str, model, function: str = "") -> Port:
+    """The port of a function of a model, by the rows above.
+
+    Raises:
+        ValueError: there is no such word.
+    """
+    word = EXAMPLES[model.kind] if name in EXAMPLE_PORTS else WORDS.get(name)
+    if word is None:
+        raise ValueError(f"{name} is not a port of the contract")
+    otherwise = IN_FUNCTION.get((function, name), lambda model: {})(model)
+    return dataclasses.replace(word.port(name, model), **otherwise)
 
 
 def kind_of(image_shape, kinds=("picture",)) -> str:
@@ -92,7 +202,7 @@ def kind_of(image_shape, kinds=("picture",)) -> str:
         ValueError: image_shape: expected (height, width, channels), got (28, 28); one channel is (28, 28, 1)
     """
     shape = tuple(image_shape) if isinstance(image_shape, (tuple, list)) else image_shape
-    whole = isinstance(shape, tuple) and all(isinstance(size, numbers.Integral) and size > 0 for size in shape)
+    whole = isinstance(shape, tuple) and all(isinstance(size, numbers.Integral) and int(size) > 0 for size in shape)
     for kind in kinds if whole else ():
         if len(KINDS[kind]) == len(shape):
             return kind

@@ -30,14 +30,14 @@ def prove(info, reference, runtimes, functions=None) -> dict:
     proof = {}
     for function in functions or info["functions"]:
         entry = info["functions"][function]
-        parity = {name: 0.0 if name == "saved_model" or entry["onnx"] else None for name in runtimes}
-        parity["flips"] = 0
+        able = [name for name in runtimes if name == "saved_model" or entry["onnx"]]
+        parity: dict = {name: 0.0 if name in able else None for name in runtimes} | {"flips": 0}
         for inputs, rounds in cases(entry, info):
             expected = reference(function, inputs, rounds)
             wrong = np.isnan(expected).sum()
             if wrong:
                 raise ProofError(f"{function}: gives {wrong} values that are not numbers")
-            for name in [name for name in runtimes if parity[name] is not None]:
+            for name in able:
                 try:
                     got = runtimes[name](function, inputs, rounds)
                 except Exception as error:

@@ -8,7 +8,9 @@ class ExportError(ValueError):
 
 
 class ProofError(ExportError):
-    """A runtime disagrees with the reference, or does not run."""
+    """A runtime disagrees with the reference, or does not run; `report` is what was measured, where all was."""
+
+    report: dict | None = None
 
 
 def one_line(error):

@@ -8,7 +8,7 @@ value is put in once, by `weights`.
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -31,7 +31,7 @@ class Traced(NamedTuple):
     """
 
     call: object
-    apart: object
+    apart: Any
     weights: dict
 
 

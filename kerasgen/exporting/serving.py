@@ -120,9 +120,8 @@ def triton_config(model, ports) -> str:
     for side, port in [*(("input", port) for port in ports.inputs), ("output", ports.output)]:
         sizes = [-1 if isinstance(size, str) else size for size in port.shape][rows:]
         dims, reshape = (sizes, "") if sizes else ([1], ", reshape: { shape: [ ] }" if rows else "")
-        dims = ", ".join(map(str, dims))
-        kind = TRITON_TYPES[port.dtype]
-        lines.append(f'{side} [ {{ name: "{port.name}", data_type: {kind}, dims: [ {dims} ]{reshape} }} ]')
+        kind, said = TRITON_TYPES[port.dtype], ", ".join(map(str, dims))
+        lines.append(f'{side} [ {{ name: "{port.name}", data_type: {kind}, dims: [ {said} ]{reshape} }} ]')
     return "\n".join([*lines, *(["dynamic_batching { }"] if rows else [])]) + "\n"
 
 

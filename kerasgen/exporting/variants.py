@@ -169,7 +169,7 @@ def add(bundle, names, progress) -> dict:
     Returns:
         function -> variant -> what `bundle.json` says of it, or why it was not written.
     """
-    full, report = Full(bundle), {}
+    full, report = Full(bundle), dict[str, dict]()
     for function in bundle.functions:
         entry = bundle.info["functions"][function]
         entry["measured"] = measured(bundle.read(entry["onnx"]), full, function)
@@ -198,7 +198,7 @@ def verify(bundle) -> dict:
     Raises:
         ExportError: a file that not every runtime could load; a `ProofError` where it misses its fidelity.
     """
-    full, report = Full(bundle), {}
+    full, report = Full(bundle), dict[str, dict]()
     for function in bundle.functions:
         for name, entry in bundle.info["functions"][function].get("variants", {}).items():
             content = bundle.read(entry["onnx"], function)

@@ -14,7 +14,7 @@ from kerasgen.hub import keras_files, manifest, schema
 from kerasgen.hub import weights as stored
 from kerasgen.hub.card import card
 from kerasgen.hub.folder import CARD, FORMAT, PRESET, WEIGHTS, dumps
-from kerasgen.hub.presets import Preset, read_preset
+from kerasgen.hub.presets import Preset, find_preset, read_preset
 
 
 def load(source: str | os.PathLike | Preset, weights: bool = True, *, system: type | None = None) -> Any:
@@ -35,7 +35,7 @@ def load(source: str | os.PathLike | Preset, weights: bool = True, *, system: ty
         >>> kerasgen.load("dcgan_digits_quick", weights=False).latent_dim
         32
     """
-    if str(source).endswith(".keras"):
+    if not isinstance(source, Preset) and str(source).endswith(".keras"):
         return _expect(system, keras_files.load(source), source)
     preset = read_preset(source)
     if weights and not preset.weights:
@@ -43,7 +43,7 @@ def load(source: str | os.PathLike | Preset, weights: bool = True, *, system: ty
     model = _expect(system, kerasgen.build(preset["system"], **preset["arguments"]), source)
     model.class_names = preset.class_names
     if weights:
-        stored.load_weights(model, preset.folder)
+        stored.load_weights(model, find_preset(preset))
     return model
 
 
@@ -100,10 +100,10 @@ def save_preset(
     }
     text = dumps({key: content[key] for key in [*schema.SCHEMA, *content] if key in content})  # in the schema's order
     preset = Preset(json.loads(text), name=folder.name)
-    content = stored.dump(model, half)
+    weights = stored.dump(model, half)
     with atomic_folder(folder, overwrite) as temporary:
         Path(temporary, PRESET).write_text(text, "utf-8")
-        Path(temporary, WEIGHTS).write_bytes(content)
+        Path(temporary, WEIGHTS).write_bytes(weights)
         Path(temporary, CARD).write_text(card(preset, preset.class_names or model.class_names), "utf-8")
         manifest.seal(temporary)
     return folder
@@ -111,7 +111,6 @@ def save_preset(
 
 def parameters(model: Any) -> dict[str, int]:
     """Numbers of parameters: of each player where all are networks, else in total."""
-    networks = {player: getattr(model, player, None) for player in model.players}
-    if None in networks.values():  # a player of several networks, or the whole model
-        return {"total": model.count_params()}
-    return {player: network.count_params() for player, network in networks.items()}
+    if all(hasattr(model, player) for player in model.players):
+        return {player: getattr(model, player).count_params() for player in model.players}
+    return {"total": model.count_params()}  # a player of several networks, or the whole model

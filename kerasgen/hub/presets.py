@@ -160,7 +160,7 @@ def small_presets() -> dict[str, str]:
         >>> hub.small_presets()["dcgan"]
         'dcgan_digits_quick'
     """
-    trained = {}
+    trained: dict[str, list[tuple]] = {}
     for preset in map(read_preset, list_presets()):
         if preset.weights:
             entry = (not preset.name.endswith("_quick"), preset.parameters, preset.name)
@@ -176,6 +176,8 @@ def find_preset(source: str | os.PathLike | Preset) -> Path:
         ValueError: none of these; the line names the nearest preset.
     """
     if isinstance(source, Preset):
+        if source.folder is None:
+            raise ValueError(f"{source.name}: expected a preset that lies in a folder, got one that was made here")
         return source.folder
     if re.fullmatch(r"\w+", str(source)) and (SHIPPED / source / PRESET).is_file():
         return SHIPPED / source

@@ -58,7 +58,8 @@ def optimizers(recipe: dict, model: Any, run: Length) -> tuple[dict, list[str]]:
         model: not compiled yet.
         run: its length.
     """
-    given, said = recipe.get("optimizers") or {}, {}
+    given: dict = recipe.get("optimizers") or {}
+    said: dict = {}
     made, own = {}, None
     for player, steps in run.steps.items():
         name = f"{player}_optimizer" if player else "optimizer"

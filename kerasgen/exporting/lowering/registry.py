@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LOWERINGS = {}  # type of the operation -> (definition, types of its last input for which it is used, or None)
+LOWERINGS: dict = {}  # type of the operation -> (definition, types of its last input for which it is used, or None)
 
 
 def lowering(*operations, types=None):

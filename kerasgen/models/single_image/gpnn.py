@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from kerasgen.core import random
 from kerasgen.core.paper import Paper
-from kerasgen.core.serving import LARGEST
+from kerasgen.core.vocabulary import LARGEST
 from kerasgen.nets import patches, sizes
 from kerasgen.nets.noise_fields import field
 from kerasgen.objectives.single_image import exemplar

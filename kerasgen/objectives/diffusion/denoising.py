@@ -9,7 +9,6 @@ Reference: Ho, Jain, Abbeel, 2020, arXiv:2006.11239; cosine schedule: Nichol, Dh
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import numpy as np
@@ -68,13 +67,10 @@ class Denoising(GenerativeModel):
     def bounded(self, x):
         return tf.clip_by_value(x, -1.0, 1.0) if len(self.image_shape) == 3 else x
 
-    def port(self, name, function=""):
-        port = super().port(name, function)
-        if name == "steps":
-            total = self.process.steps
-            default = total if self.sampler == "ancestral" else min(50, total)
-            port = dataclasses.replace(port, maximum=total, default=default)
-        return port
+    @property
+    def changes(self):
+        total = self.process.steps
+        return {"steps": dict(maximum=total, default=total if self.sampler == "ancestral" else min(50, total))}
 
     def drawn(self, clean, seed, index, steps):
         """Pictures at the end of the chain that `clean` (see `kerasgen.samplers`) leads down.

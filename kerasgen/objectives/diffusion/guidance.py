@@ -15,7 +15,6 @@ arXiv:2207.12598.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import tensorflow as tf
@@ -104,11 +103,11 @@ class Guided(denoising.Denoising):
             chosen = -tf.nn.sparse_softmax_cross_entropy_with_logits(label, logits)
         return tape.gradient(chosen, x)
 
-    def port(self, name, function=""):
-        port, total = super().port(name, function), self.process.steps
-        if name == "steps":
-            port = dataclasses.replace(port, maximum=total, default=min(50, total))
-        return dataclasses.replace(port, default=float(self.guidance)) if name == "guidance" else port
+    @property
+    def changes(self):
+        total = self.process.steps
+        steps = dict(maximum=total, default=min(50, total))
+        return {"steps": steps, "guidance": dict(default=float(self.guidance))}
 
     def serve_sample(self, seed, index, label, guidance, steps):
         return self.drawn(lambda x, time: self.guided(x, time, label, guidance), seed, index, steps)

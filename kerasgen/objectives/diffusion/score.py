@@ -14,7 +14,6 @@ Reference: Song, Sohl-Dickstein, Kingma, Kumar, Ermon, Poole, 2020, arXiv:2011.1
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import tensorflow as tf
@@ -97,11 +96,9 @@ class Score(GenerativeModel):
     def visited(self) -> int:
         return ODE_STEPS if self.sampler == "probability_flow" else self.default_steps
 
-    def port(self, name, function=""):
-        port = super().port(name, function)
-        if name == "steps":
-            port = dataclasses.replace(port, meaning="times that the sampler visits", default=self.visited())
-        return port
+    @property
+    def changes(self):
+        return {"steps": dict(meaning="times that the sampler visits", default=self.visited())}
 
     def serve_sample(self, seed, index, steps):
         def noise(i):

@@ -16,8 +16,6 @@ Reference: Zhu, Park, Isola, Efros, 2017, arXiv:1703.10593.
 
 from __future__ import annotations
 
-import dataclasses
-
 import tensorflow as tf
 from keras import ops
 
@@ -71,10 +69,10 @@ class Unpaired(GenerativeModel):
             "cycle": cycle,
         }
 
-    def port(self, name, function=""):
-        port = super().port(name, function)
+    @property
+    def changes(self):
         meanings = {"translate": "domain to translate to, 0 or 1", "reconstruct": "domain of x, 0 or 1"}
-        return dataclasses.replace(port, meaning=meanings.get(function, port.meaning)) if name == "label" else port
+        return {f"{function}.label": dict(meaning=meaning) for function, meaning in meanings.items()}
 
     def serve_translate(self, picture, label):
         return from_signed(by_domain(self.generators, label, to_signed(picture)))

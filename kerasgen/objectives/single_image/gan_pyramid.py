@@ -18,7 +18,7 @@ from keras import ops
 from kerasgen.core import distribute, random
 from kerasgen.core.model import GenerativeModel
 from kerasgen.core.ranges import shown, to_signed
-from kerasgen.core.serving import LARGEST
+from kerasgen.core.vocabulary import LARGEST
 from kerasgen.nets import noise_fields, patches
 from kerasgen.nets import sizes as shapes
 from kerasgen.objectives.gan import penalties

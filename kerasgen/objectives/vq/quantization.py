@@ -21,7 +21,7 @@ from kerasgen import samplers
 from kerasgen.core import random
 from kerasgen.core.model import GenerativeModel
 from kerasgen.core.ranges import shown, to_signed
-from kerasgen.runtime import BATCH, Port
+from kerasgen.runtime import BATCH
 
 
 class Level(NamedTuple):
@@ -112,12 +112,9 @@ class Quantized(GenerativeModel):
         """Codes of one example."""
         return sum(height * width for height, width in self.grids)
 
-    def port(self, name, function=""):
-        if name == "code":
-            return Port(name, (BATCH, self.size), "int32", "codes, level by level in raster order", 0, self.codes - 1)
-        if name == "logits":
-            return Port(name, (BATCH, self.size, self.codes), "float32", "unnormalised log-probabilities of codes")
-        return super().port(name, function)
+    @property
+    def changes(self):
+        return {"logits": dict(shape=(BATCH, self.size, self.codes), meaning="unnormalised log-probabilities of codes")}
 
     def split(self, code) -> list:
         """Codes (B, size, ...) as the grids of the levels, (B, h, w, ...)."""
