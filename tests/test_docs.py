@@ -87,7 +87,7 @@ def test_the_header_tells_what_the_class_says(system):
     import inspect
 
     cls = system.load()
-    assert generate.serves(system.path, system.name) == tuple(cls.serves)
+    assert system.serves == tuple(cls.serves)
     assert set(cls.serves) <= set(FUNCTIONS)
     parameters = inspect.signature(cls.__init__).parameters
     documented = [name for names, _, _ in generate.arguments(system) for name in names.split(", ")]

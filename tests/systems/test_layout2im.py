@@ -146,11 +146,11 @@ def test_rows_that_are_no_object_do_not_count(batch):
     """Neither what their boxes say, nor, for the sums above, their being there."""
     model, layout = build(), batch.given["layout"].numpy().copy()
     layout[1, 0, 1:], layout[2, 1, 1:] = 0.9, 0.1
-    changed = batch._replace(label=tf.constant(layout))
+    changed = batch._replace(given={"layout": tf.constant(layout)})
     for training in (False, True):
         first, second = (build().losses(b, training) for b in (batch, changed))
         assert all(float(first[name]) == pytest.approx(float(second[name]), rel=1e-5) for name in first)
-    np.testing.assert_array_equal(*(model.sample(4, seed=1, layout=b.label) for b in (batch, changed)))
+    np.testing.assert_array_equal(*(model.sample(4, seed=1, layout=b.given["layout"]) for b in (batch, changed)))
 
 
 def test_a_single_object_may_stand_in_any_row():
