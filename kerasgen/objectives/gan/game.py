@@ -15,13 +15,12 @@ Reference: Goodfellow et al., 2014, Generative Adversarial Nets, arXiv:1406.2661
 
 from __future__ import annotations
 
-import functools
-
 import tensorflow as tf
 from keras import ops
 
 from kerasgen.core import random
 from kerasgen.core.model import GenerativeModel
+from kerasgen.core.once import once
 from kerasgen.core.ranges import shown, to_signed
 from kerasgen.objectives import augment
 from kerasgen.objectives.gan import losses
@@ -41,13 +40,13 @@ class Play:
     def __init__(self, game: Game, batch, step: int, training: bool):
         self.game, self.batch, self.step, self.training = game, batch, step, training
 
-    @functools.cached_property
+    @once
     def x(self):
         """Pictures of the data as the discriminator sees them, (B, *image_shape)."""
         x = self.game.real(to_signed(self.batch.x))
         return self.game.seen(x, self.batch, 2 * self.step + 1)
 
-    @functools.cached_property
+    @once
     def made(self):
         """Generated pictures as the discriminator sees them."""
         batch = self.batch
@@ -56,12 +55,12 @@ class Play:
 
     # Apart: layers that look at a whole batch must not see both kinds in one.
 
-    @functools.cached_property
+    @once
     def real(self):
         """Scores of pictures of the data, (B, 1)."""
         return self.game.realness(self.x, self.batch.given, self.training)
 
-    @functools.cached_property
+    @once
     def fake(self):
         """Scores of generated pictures, (B, 1)."""
         return self.game.realness(self.made, self.batch.given, self.training)

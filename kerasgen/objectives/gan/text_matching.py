@@ -18,12 +18,11 @@ arXiv:1605.05396, algorithm 1.
 
 from __future__ import annotations
 
-import functools
-
 import tensorflow as tf
 from keras import ops
 
 from kerasgen.core import distribute, random
+from kerasgen.core.once import once
 from kerasgen.core.ranges import to_signed
 from kerasgen.core.stages import Stage
 from kerasgen.objectives.gan import game, losses
@@ -122,7 +121,7 @@ class MatchingAware(game.Game):
 class Pairs(game.Play):
     """A turn with right and wrong pairs of pictures and texts."""
 
-    @functools.cached_property
+    @once
     def texts(self):
         """Embeddings of right and of wrong texts, and which of those are wrong indeed, (B, 1)."""
         wrong, right = self.game.others(self.batch, self.training), self.batch.given["text"]
@@ -132,12 +131,12 @@ class Pairs(game.Play):
     def counts(self):
         return self.texts[2]
 
-    @functools.cached_property
+    @once
     def mismatched(self):
         """Scores of pictures of the data with wrong texts."""
         return self.game.realness(self.x, {"text": self.texts[1]}, self.training)
 
-    @functools.cached_property
+    @once
     def between(self):
         """Scores of what is made of embeddings half way between a right and a wrong text."""
         given = {"text": 0.5 * (self.texts[0] + self.texts[1])}
