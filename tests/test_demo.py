@@ -14,6 +14,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import wave as wave_file
+import zlib
 
 import numpy as np
 import onnx
@@ -21,7 +23,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from kerasgen.demo import app, drawing, limits
+from kerasgen.demo import app, drawing, limits, media
 from kerasgen.demo import shelf as shelves
 
 SIZE, LATENT, CLASSES = 16, 10, 3
@@ -479,7 +481,7 @@ def brightness(page, selector="#samples img"):
     """(16, 16) shares of white of the first picture."""
     data = base64.b64decode(page.locator(selector).first.get_attribute("src").split(",")[1])
     picture = np.asarray(Image.open(io.BytesIO(data)), "float64") / 255
-    return picture[4::8, 4::8]
+    return picture[3::6, 3::6]  # each pixel is shown as 6 x 6
 
 
 def test_boxes_are_drawn(page, tmp_path):
@@ -693,19 +695,22 @@ FORGED = [  # position in (seed, count, label), value, the line that the visitor
 ]
 
 
-FORGED_CHANGES = [  # position in (seed, count, pictures, label, hole)
+FORGED_CHANGES = [  # position in (seed, count, pictures, own, label, hole)
     (1, 65, "count: expected a whole number from 1 to 64, got 65"),
     (2, "ring", "pictures: expected one of blobs, strokes drawn here, got 'ring'"),
     (2, ["blobs"], "pictures: expected one of blobs, strokes drawn here, got \"['blobs']\""),
-    (4, "0.5", "hole: expected a number from 0 to 1, got str '0.5'"),
-    (4, 1.5, "hole: expected a number from 0 to 1, got 1.5"),
+    (3, "file:///etc/passwd", "own picture: expected a PNG file as a data address, got 'file:///etc/passwd'"),
+    (3, ["x"], "own picture: expected a PNG file as a data address, got \"['x']\""),
+    (3, "data:image/png;base64,iVBORw0KGgo=", "own picture: not a PNG file that can be read"),
+    (5, "0.5", "hole: expected a number from 0 to 1, got str '0.5'"),
+    (5, 1.5, "hole: expected a number from 0 to 1, got 1.5"),
 ]
 
 
 @pytest.mark.parametrize("tab, forged", [("Sample", FORGED), ("Complete", FORGED_CHANGES)])
 def test_page_answers_forged_requests(page, tab, forged):
     """What the page's own widgets would refuse reaches the handler when a request is changed on its way."""
-    position, value, size = 0, 0, 3 if tab == "Sample" else 5
+    position, value, size = 0, 0, 3 if tab == "Sample" else 6
 
     def forge(route):
         body = route.request.post_data_json
@@ -719,6 +724,86 @@ def test_page_answers_forged_requests(page, tab, forged):
     for position, value, line in forged:  # noqa: B007 (read by `forge`)
         page.click(f"#{tab.lower()}-seed-new")
         page.get_by_text(line).first.wait_for()
+
+
+def saved(page, click):
+    """The name and bytes of the file that a click saves."""
+    with page.expect_download() as waiting:
+        click()
+    return waiting.value.suggested_filename, pathlib.Path(waiting.value.path()).read_bytes()
+
+
+def test_what_is_made_can_be_saved(page):
+    shown_ = brightness(page)
+    name, content = saved(page, page.locator("#samples").get_by_text("Save as PNG").click)
+    sheet = Image.open(io.BytesIO(content)).convert("L")
+    assert name == "blobs.png" and sheet.size == (4 * 96 + 3 * 4,) * 2  # 16 pictures, 4 pixels between them
+    np.testing.assert_allclose(np.asarray(sheet)[3:96:6, 3:96:6] / 255, shown_, atol=1e-6)
+    last = base64.b64decode(page.locator("#samples img").last.get_attribute("src").split(",")[1])
+    np.testing.assert_array_equal(np.asarray(sheet)[-96:, -96:], np.asarray(Image.open(io.BytesIO(last))))
+    page.get_by_role("tab", name="Latent").click()
+    page.wait_for_function("document.querySelectorAll('#walk img').length === 12")
+    name, content = saved(page, page.locator("#walk").get_by_text("Save as GIF").click)
+    way = Image.open(io.BytesIO(content))
+    assert name == "blobs.gif" and way.format == "GIF" and way.n_frames == 22 and way.info["loop"] == 0
+    assert page.locator("#decoded").get_by_text("Save as GIF").count() == 0
+    assert saved(page, page.locator("#decoded").get_by_text("Save as PNG").click)[0] == "blobs.png"
+    choose(page, "ring")
+    page.wait_for_selector("#samples svg")
+    name, content = saved(page, page.locator("#samples").get_by_text("Save as CSV").click)
+    assert name == "ring.csv" and np.loadtxt(io.BytesIO(content), delimiter=",").shape == (512, 2)
+    choose(page, "bells")
+    page.wait_for_selector("#samples audio")
+    name, content = saved(page, page.locator("#samples figure").nth(2).get_by_text("Save as WAV").click)
+    with wave_file.open(io.BytesIO(content)) as sound:
+        assert name.endswith("-2.wav") and sound.getframerate() == 4000 and sound.getnframes() == 400
+
+
+def test_a_class_is_called_by_its_name(page, server):
+    choose(page, "bells")
+    page.wait_for_selector("#samples audio")
+    assert page.locator("#samples figcaption").first.inner_text().startswith("#0 silent")
+    assert server.call("sample", "bells", 1, 0, "loud", None) == server.call("sample", "bells", 1, 0, 2, None)
+    line = "label: unknown class 'lout'; did you mean 'loud'?"
+    assert server.call("sample", "bells", 1, 0, "lout", None) == line
+
+
+def test_a_picture_of_ones_own_is_changed(page, tmp_path):
+    """A picture is cut to its middle, goes through the function, and leaves nothing behind."""
+    choose(page, "Negative · negative")
+    page.wait_for_selector("#translate-after img")
+    x = np.zeros((SIZE, 2 * SIZE), "uint8")
+    x[:, : SIZE // 2], x[2:5, SIZE : SIZE + 4] = 255, 51  # a white edge, which is cut off, and a mark in the middle
+    Image.fromarray(x).save(tmp_path / "own.png")
+    field = page.locator("#translate-own input")
+    changed(page, "#translate-after", lambda: field.set_input_files(tmp_path / "own.png"))
+    assert page.locator("#translate-after img").count() == page.locator("#translate-before img").count() == 1
+    expected = np.zeros((SIZE, SIZE))
+    expected[2:5, SIZE // 2 : SIZE // 2 + 4] = 0.2
+    np.testing.assert_allclose(brightness(page, "#translate-before img"), expected, atol=1e-6)
+    np.testing.assert_allclose(brightness(page, "#translate-after img"), 1 - expected, atol=1e-6)
+    shoot(page, "own", tmp_path)
+    changed(page, "#translate-after", page.locator("#translate-own button").click)
+    assert page.locator("#translate-after img").count() == 8 and field.input_value() == ""
+    (tmp_path / "words.png").write_text("no picture")
+    field.set_input_files(tmp_path / "words.png")
+    page.get_by_text("This is no picture that the browser can read.").wait_for()
+    assert toasts(page) == [] and page.locator("#translate-after img").count() == 8
+
+
+def test_several_ways_to_change_ones_own_picture(page, tmp_path):
+    """A function that takes a seed makes as many as are asked for; another, one."""
+    Image.new("RGB", (3000, 2000), (255, 0, 0)).save(tmp_path / "own.jpg")
+    sent = []
+    page.on("request", lambda r: sent.append(r.post_data or "") if "queue/join" in r.url else None)
+    for tab, count in (("Refine", 8), ("Reconstruct", 1)):
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_selector(f"#{tab.lower()}-after img")
+        field = page.locator(f"#{tab.lower()}-own input")
+        changed(page, f"#{tab.lower()}-after", lambda: field.set_input_files(tmp_path / "own.jpg"))  # noqa: B023
+        assert page.locator(f"#{tab.lower()}-before img").count() == count
+    address = next(part for part in json.loads(sent[-1])["data"] if str(part).startswith("data:"))
+    assert Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))).size == (256, 171)  # not as large as it is
 
 
 # --- the interface for programs ---------------------------------------------------------------------------------------
@@ -854,6 +939,72 @@ def test_a_run_is_stopped_for_one_visitor(tmp_path):
     shelf.stop("one")
     thread.join(10)
     assert ended == ["stopped"] and not thread.is_alive()
+
+
+def png_of(picture):
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return media.address("image/png", file.getvalue())
+
+
+def test_a_sent_picture_is_what_it_shows():
+    levels = np.random.default_rng(0).integers(0, 256, (8, 12, 3), "uint8")
+    sent = png_of(Image.fromarray(levels))
+    np.testing.assert_array_equal(media.picture_of(sent, (8, 12, 3)), levels.astype("f4") / 255)
+    assert media.picture_of(sent, (5, 7, 1)).shape == (5, 7, 1)
+    clear = png_of(Image.new("RGBA", (8, 8), (255, 0, 0, 0)))
+    np.testing.assert_array_equal(media.picture_of(clear, (8, 8, 3)), np.ones((8, 8, 3)))
+
+
+def chunk(kind, content):
+    return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+
+def test_hostile_pictures_get_a_line():
+    """A picture is refused by its header before its pixels are read, and by its kind, whatever it says it is."""
+    import gradio as gr
+
+    huge = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", (30_000).to_bytes(4, "big") * 2 + bytes([8, 0, 0, 0, 0]))
+    wide = png_of(Image.new("L", (media.MOST_SIDE + 1, 1)))
+    jpeg = io.BytesIO()
+    Image.new("L", (8, 8)).save(jpeg, "JPEG")
+    whole = png_of(Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), "uint8")))
+    for sent, line in {
+        media.address("image/png", huge + chunk(b"IDAT", b"")): "not a PNG file|expected sides of at most",
+        wide: f"expected sides of at most {media.MOST_SIDE} pixels, got {media.MOST_SIDE + 1} x 1",
+        media.address("image/png", jpeg.getvalue()): "not a PNG file that can be read",
+        whole[: len(whole) // 8 * 4]: "not a PNG file that can be read",
+        media.PNG: "not a PNG file that can be read",
+        media.PNG + "é": "not a PNG file that can be read",
+        media.PNG + "A" * media.MOST_SENT: f"expected at most {media.MOST_SENT} bytes",
+        "data:image/svg+xml;base64,PHN2Zz4=": "expected a PNG file as a data address",
+        "http://127.0.0.1/x.png": "expected a PNG file as a data address",
+    }.items():
+        with pytest.raises(gr.Error, match=line):
+            media.picture_of(sent, (8, 8, 1))
+
+
+def test_pictures_have_their_own_size(tmp_path):
+    """Small ones are enlarged by a whole number, so that every pixel is a square; large ones stay as they are."""
+    entry = shelves.Shelf([blobs(tmp_path / "blobs")]).find("blobs")
+    for side, large, shown_ in ((8, False, 96), (20, False, 80), (64, False, 64), (250, False, 250), (64, True, 320)):
+        x = np.random.default_rng(0).random((1, side, side, 3))
+        html = drawing.draw(entry, x, large=large)
+        assert f'width="{shown_}" height="{shown_}"' in html and ("kg-small" in html) == (shown_ > side)
+        picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(html.split("base64,")[1].split('"')[0]))))
+        np.testing.assert_array_equal(picture[:: shown_ // side, :: shown_ // side], np.round(255 * x[0]))
+
+
+def test_a_function_takes_pictures_of_its_own_size(tmp_path):
+    """What is upscaled is smaller than what the model makes: its own examples do not fit, strokes do."""
+    low, high = (port(name, "batch", size, size, 1, low=0.0, high=1.0) for name, size in (("picture", 8), ("y", 16)))
+    turn = [helper.make_node("Resize", ["picture", "", "scales"], ["y"], mode="nearest")]
+    upscale = [low], high, turn, {"scales": np.array([1, 2, 2, 1], "f4")}
+    folder = write_bundle(tmp_path / "twice", "Twice", [16, 16, 1], {"upscale": upscale})
+    shelf = shelves.Shelf([folder, blobs(tmp_path / "blobs")])
+    assert shelf.find("twice").taken("upscale") == (8, 8, 1)
+    assert shelf.makers("twice", "upscale") == [shelves.STROKES]
+    assert shelf.makers("blobs", "refine") == ["blobs", shelves.STROKES]
 
 
 def test_strokes_are_the_same_for_the_same_seed():

@@ -5,7 +5,8 @@ needs NumPy, Pillow, Gradio and `kerasgen.runtime` alone, so that both folders c
 
     launch(["exports/bundles/vae_digits", "exports/bundles/ddpm_digits"])
 
-Visitors choose numbers, never files; every number is checked here again, since a request need not come from the page.
+What visitors choose is checked here again, since a request need not come from the page. A picture of theirs is read in
+memory and is stored nowhere.
 """
 
 import html
@@ -15,10 +16,10 @@ import os
 import numpy as np
 
 from kerasgen import runtime
-from kerasgen.demo.drawing import png, wav
 from kerasgen.demo.fields import Tab
 from kerasgen.demo.limits import check_port, refusal
 from kerasgen.demo.look import CSS, FONT, FONT_MONO, LINK, LOOK, MARK, PICK, TOP
+from kerasgen.demo.media import png, wav
 from kerasgen.demo.shelf import Shelf
 from kerasgen.demo.tabs import TABS
 
@@ -60,14 +61,17 @@ def build(bundle_dirs):
         return [png(picture) for picture in x] if entry.pictures else shown(x)
 
     def sample(
-        bundle: str, count: int = 1, seed: int = 0, label: int | None = None, controls: dict | None = None
+        bundle: str, count: int = 1, seed: int = 0, label: int | str | None = None, controls: dict | None = None
     ) -> list:
-        """New examples: pictures and sounds as PNG and WAV data addresses, texts, or lists of numbers."""
+        """New examples: pictures and sounds as PNG and WAV data addresses, texts, or lists of numbers.
+
+        A class can be given by its number or its name.
+        """
         if not isinstance(controls, dict | None):
             raise refusal(f"controls: expected a table of numbers by name, got {type(controls).__name__}")
         return answer(bundle, "sample", {**(controls or {}), "count": count, "seed": seed}, label)
 
-    def decode(bundle: str, latent: list, label: int | None = None) -> list:
+    def decode(bundle: str, latent: list, label: int | str | None = None) -> list:
         """The examples that rows of latents stand for, in the same form."""
         return answer(bundle, "decode", {"latent": latent}, label)
 

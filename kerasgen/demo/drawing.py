@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import math
-import wave
 
 import numpy as np
-from PIL import Image
 
 from kerasgen import runtime
+from kerasgen.demo.media import address, enlarged, gif, png, table, wav
+
+SIDE, LARGE = 96, 360  # pixels to which small pictures are enlarged: among others, alone
 
 
-def draw(entry, x: np.ndarray, captions=None, large=False, fade=False) -> str:
+def draw(entry, x: np.ndarray, captions=None, large=False, fade=False, way=False) -> str:
     """Examples as HTML: pictures, texts and sounds with captions, points of the plane in one diagram, or curves.
+
+    Below them is what saves them: as PNG, text, WAV or CSV.
 
     Args:
         entry: where the examples come from.
@@ -23,27 +24,58 @@ def draw(entry, x: np.ndarray, captions=None, large=False, fade=False) -> str:
         captions: one per example; by default its index.
         large: a single example, shown large.
         fade: points of the plane grow paler from the first to the last.
+        way: pictures are a way from the first to the last, which can be saved as GIF too.
     """
+    name, kind = html.escape(entry.info["system"]), entry.info["kind"]
+    titles = [_title(captions, i) for i in range(len(x))]
     if entry.pictures:
-        marks = [f'<img src="{png(picture)}" alt="{_title(captions, i)}">' for i, picture in enumerate(x)]
-    elif entry.info["kind"] == "text":
-        marks = [f"<pre>{html.escape(text)}</pre>" for text in runtime.to_text(x)]
-        large = True
-    elif entry.info["kind"] == "sound":
-        rate = entry.info["sample_rate"]
+        marks = [_picture(each, title, LARGE if large else SIDE) for each, title in zip(x, titles, strict=True)]
+        moving = _link(gif(x), f"{name}.gif", "Save as GIF") if way and len(x) > 1 else ""
+        saves = _button(f"{name}.png", "Save as PNG") + moving
+    elif kind == "text":
+        texts = runtime.to_text(x)
+        marks, large = [f"<pre>{html.escape(text)}</pre>" for text in texts], True
+        saves = _link(address("text/plain;charset=utf-8", "\n\n".join(texts).encode()), f"{name}.txt", "Save as text")
+    elif kind == "sound":
+        rate, saves = entry.info["sample_rate"], ""
         marks = [f'{_curve(sound)}<audio controls src="{wav(sound, rate)}"></audio>' for sound in x]
-    elif entry.shape == (2,):
-        return _plane(x, fade)
+        titles = [f"{title} {_button(f'{name}-{i}.wav', 'Save as WAV')}" for i, title in enumerate(titles)]
     else:
+        saves = _link(table(x), f"{name}.csv", "Save as CSV")
+        if entry.shape == (2,):
+            return _made(_plane(x, fade), saves)
         marks = [_curve(values.ravel()) for values in x]
-    return _figures(marks, [_title(captions, i) for i in range(len(marks))], large)
+    return _made(_figures(marks, titles, large), saves)
+
+
+def _made(shown, saves):
+    """What an output shows, with what saves it."""
+    return f'<div class="kg-made">{shown}<p class="kg-save">{saves}</p></div>'
+
+
+def _button(name, text):
+    """Saves pictures or a sound, which the page has already, under a name: see save.js."""
+    return f'<button type="button" data-save="{name}">{text}</button>'
+
+
+def _link(file, name, text):
+    return f'<a href="{file}" download="{name}">{text}</a>'
+
+
+def _picture(picture, title="", side=SIDE):
+    """A picture at its own size; a small one is enlarged by a whole number, with its pixels as squares."""
+    times = enlarged(picture.shape, side)
+    height, width = (times * length for length in picture.shape[:2])
+    small = ' class="kg-small"' if times > 1 else ""
+    return f'<img{small} src="{png(picture, side)}" width="{width}" height="{height}" alt="{title}">'
 
 
 def _figures(marks, titles, large):
     """Marks of HTML in a grid, each with its title below."""
     titles = [f"<figcaption>{title}</figcaption>" for title in titles]
     figures = "".join(f"<figure>{mark}{title}</figure>" for mark, title in zip(marks, titles, strict=True))
-    return f'<div class="kg-grid{" kg-large" if large else ""}">{figures}</div>'
+    kinds = " kg-large" * large + " kg-pictures" * all(mark.startswith("<img") for mark in marks)
+    return f'<div class="kg-grid{kinds}">{figures}</div>'
 
 
 def show_values(entry, function: str, values: np.ndarray, x: np.ndarray) -> str:
@@ -65,7 +97,7 @@ def show_values(entry, function: str, values: np.ndarray, x: np.ndarray) -> str:
     low = -np.abs(shown).max() if function == "score" else 0
     high = np.abs(shown).max() or 1
     shown = (shown - low) / (high - low)
-    return _figures([f'<img src="{png(picture)}" alt="">' for picture in shown], titles, False)
+    return _figures([_picture(picture) for picture in shown], titles, False)
 
 
 def compared(entry, before, after):
@@ -90,46 +122,6 @@ def strokes(count: int, seed: int, shape: tuple) -> np.ndarray:
             line = np.clip(1.5 - far / 0.08, 0, 1)[..., None] * colour
             np.maximum(picture, line, out=picture)
     return pictures
-
-
-def png(picture: np.ndarray) -> str:
-    """A picture (H, W, C) in [0, 1] as a data address; small ones are enlarged, so that a saved copy can be seen."""
-    levels = np.round(np.clip(picture, 0, 1) * 255).astype("uint8")
-    times = max(1, 128 // max(levels.shape[:2]))
-    levels = levels.repeat(times, 0).repeat(times, 1)
-    return _address(Image.fromarray(levels[..., 0] if levels.shape[-1] == 1 else levels))
-
-
-def wav(sound: np.ndarray, sample_rate: int) -> str:
-    """A sound (length,) in [-1, 1] as a data address."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as out:
-        out.setparams((1, 2, sample_rate, 0, "NONE", "not compressed"))
-        out.writeframes(np.rint(np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
-    return _data("audio/wav", file)
-
-
-def _address(image):
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return _data("image/png", file)
-
-
-def _data(media, file):
-    return f"data:{media};base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def thumbnail_of(path, pictures):
-    """A bundle's picture, small; of a grid of pictures the first few, or all grids of one kind would look alike."""
-    try:
-        with Image.open(path) as image:
-            image = image.convert("RGB")
-            if pictures:
-                image = image.crop((0, 0, *(max(1, 2 * side // 5) for side in image.size)))
-            image.thumbnail((128, 128))
-            return _address(image)
-    except (OSError, Image.DecompressionBombError):  # a bundle may come without one
-        return ""
 
 
 def _title(captions, i):

@@ -8,7 +8,8 @@ import numpy as np
 from kerasgen import runtime
 from kerasgen.demo.drawing import strokes
 from kerasgen.demo.limits import SEEDS, Stopped, check_value, refusal
-from kerasgen.demo.look import BOXES
+from kerasgen.demo.look import BOXES, SAVE, UPLOAD
+from kerasgen.demo.media import picture_of
 from kerasgen.demo.shelf import STROKES, Shelf
 
 NUMBERS = "seed", "last", "count"  # fields of numbers, which are empty while another one is typed
@@ -165,21 +166,40 @@ class Tab:
         widgets = {"seed": self.seed(), "count": self.count(count, 200)}
         names = dict(label="pictures of", visible=len(makers) > 1, elem_id=self.id("pictures"))
         widgets["pictures"] = gr.Dropdown(makers, value=makers[0], interactive=True, **names)
+        if self.entry.pictures:
+            widgets["own"] = self.upload(function)
         return widgets
+
+    def upload(self, function: str):
+        """A picture of the visitor's machine; the value is a PNG data address, "" where there is none."""
+        import gradio as gr
+
+        side = max(256, 2 * max(self.entry.taken(function)[:2]))
+        field = "<input type='file' accept='image/*' aria-label='picture of your own'>"
+        parts = f"{field}<button type='button' hidden>Remove</button><small></small>"
+        label = f"<span class='kg-label'>or a picture of your own</span><div class='kg-upload'>{parts}</div>"
+        names = dict(html_template=label, js_on_load=UPLOAD, elem_id=self.id("own"))
+        return gr.HTML("", side=str(side), **names)
 
     def makers(self, function: str) -> list:
         """Where examples for a function can come from: the model itself, others that draw such, strokes."""
-        return self.shelf.makers(self.key)
+        return self.shelf.makers(self.key, function)
 
     def examples(self, function: str, given: dict) -> np.ndarray:
-        """The examples that the widgets of `source` stand for, within the range that the function takes."""
+        """The examples that the widgets of `source` stand for, within the range that the function takes.
+
+        A visitor's own picture comes before a choice of others.
+        """
         makers, maker = self.makers(function), given["pictures"]
         if maker not in makers:
             raise refusal(f"pictures: expected one of {', '.join(makers)}, got {str(maker)[:40]!r}")
         for name in ("count", "seed"):
             check_value(self.limits(name), given[name])
-        if maker == STROKES:
-            x = strokes(int(given["count"]), int(given["seed"]), self.entry.shape)
+        if given.get("own"):  # several only where each can become something else
+            count = int(given["count"]) if self.entry.port(function, "seed") else 1
+            x = np.repeat(picture_of(given["own"], self.entry.taken(function))[None], count, 0)
+        elif maker == STROKES:
+            x = strokes(int(given["count"]), int(given["seed"]), self.entry.taken(function))
         elif maker == self.key:
             x = self.run("sample", given)
         else:
@@ -196,7 +216,7 @@ class Tab:
         """Where results are shown; empty at first, or those of the model before would stay until the next come."""
         import gradio as gr
 
-        return gr.HTML("", elem_id=name, min_height=height, elem_classes="kg-out")
+        return gr.HTML("", elem_id=name, min_height=height, elem_classes="kg-out", js_on_load=SAVE)
 
     def id(self, name: str) -> str:
         return f"{self.name}-{name}".lower().replace(" ", "-")

@@ -14,6 +14,8 @@ SPANS = {"steps": 250, "guidance": 10, "temperature": 2}  # where these end, if 
 SEEDS = 2**31 - 1
 FAR = 10  # how far from the prior's mean a latent may lie
 WALK = 12  # pictures from one point to another
+MOST_SIDE = 2048  # pixels along a side of a picture that a visitor sends
+MOST_SENT = 8 * 2**20  # bytes of its data address
 
 
 class Stopped(Exception):

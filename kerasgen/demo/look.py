@@ -37,6 +37,8 @@ boxes(element.querySelector(".kg-boxes"), about, rows => {
 });
 """
 BOXES = (HERE / "boxes.js").read_text("utf-8").replace("export ", "") + BOXES
+SAVE = (HERE / "save.js").read_text("utf-8")
+UPLOAD = (HERE / "upload.js").read_text("utf-8")
 LINK = """
 key => {
   const address = new URL(location);

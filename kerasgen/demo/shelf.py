@@ -11,8 +11,8 @@ import threading
 import numpy as np
 
 from kerasgen import runtime
-from kerasgen.demo.drawing import thumbnail_of
 from kerasgen.demo.limits import FAR, MOST_PICTURES, MOST_POINTS, OPEN, SEEDS, SPANS, Stopped, refusal
+from kerasgen.demo.media import thumbnail_of
 
 STROKES = "strokes drawn here"
 CHANGES = (
@@ -54,13 +54,14 @@ class Shelf:
             raise refusal(f"bundle: expected one of {', '.join(self.entries)}, got {str(name)[:40]!r}")
         return self.entries[name]
 
-    def makers(self, name: str) -> list:
-        """Where examples as a bundle takes them come from: itself, others that need to be told nothing, strokes."""
+    def makers(self, name: str, function: str) -> list:
+        """Where examples as a function takes them come from: its own model, others that are told nothing, strokes."""
         entry = self.find(name)
-        own = [name] * entry.samples
+        shape = entry.taken(function)
+        own = [name] * (entry.samples and entry.shape == shape)
         if not entry.pictures:
             return own
-        others = [key for key, e in self.entries.items() if e.draws and e.shape == entry.shape and key != name]
+        others = [key for key, e in self.entries.items() if e.draws and e.shape == shape and key != name]
         return [*own, *others, STROKES]
 
     @contextlib.contextmanager
@@ -140,6 +141,11 @@ class Entry:
         """What the bundle says of its data under a name, None where it says nothing."""
         return (self.info["data"] or {}).get(name)
 
+    def class_name(self, label) -> str:
+        """What a class is called; "" where the bundle does not say, or any class is meant."""
+        names = self.said("class_names") or ()
+        return str(names[label]) if isinstance(label, int) and 0 <= label < len(names) else ""
+
     def looks(self, function: str) -> bool:
         """Whether it serves a function of examples that come from itself or, pictures, from elsewhere."""
         inputs = ("x", "picture", "mask", "noise_level", "code")
@@ -155,6 +161,12 @@ class Entry:
     def port(self, function: str, name: str):
         """A port of a function, None where it has none of that name."""
         return next((port for port in self.ports.get(function, ()) if port.name == name), None)
+
+    def taken(self, function: str) -> tuple:
+        """The shape of the examples that a function takes; a picture of any size is taken as the data have it."""
+        port = self.port(function, "picture") or self.port(function, "x")
+        sizes = port.shape[1:] if port else self.shape
+        return tuple(size if isinstance(size, int) else own for size, own in zip(sizes, self.shape, strict=True))
 
     def offers(self, function: str, *given: str) -> bool:
         """Whether the function can be called with these inputs, a label where it needs one, and defaults."""

@@ -29,8 +29,9 @@ def _sample(tab: Tab):
         output = tab.output("samples", 200)
 
     def sample(given):
-        x = tab.run("sample", given)
-        return draw(tab.entry, x) + _unheard(tab.entry, given.get("text"))
+        x, name = tab.run("sample", given), tab.entry.class_name(given.get("label"))
+        captions = [f"#{i} {name}".strip() for i in range(len(x))]
+        return draw(tab.entry, x, captions) + _unheard(tab.entry, given.get("text"))
 
     tab.live(sample, widgets, output)
 
@@ -70,7 +71,7 @@ def _latent(tab: Tab):
         a, b = _point(first, size, low, high), _point(last, size, low, high)
         z = np.stack([_between(a, b, t) for t in np.linspace(0, 1, WALK)]).reshape(-1, *shape)
         captions = [f"seed {first}", *[""] * (WALK - 2), f"seed {last}"]
-        return draw(tab.entry, tab.run("decode", given, latent=z), captions)
+        return draw(tab.entry, tab.run("decode", given, latent=z), captions, way=True)
 
     left, right = columns(2, elem_classes="kg-stay")
     with left:
