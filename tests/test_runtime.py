@@ -532,6 +532,22 @@ def test_runs_copied_beside_an_app(name, directory, tmp_path):
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, env=environment)
 
 
+def test_runs_as_a_namespace(directory, tmp_path):
+    """Copied without kerasgen's `__init__.py`, where no kerasgen is installed."""
+    shutil.copytree(pathlib.Path(runtime.__file__).parent, tmp_path / "kerasgen" / "runtime")
+    libraries = tmp_path / "libraries"  # what is installed, but for kerasgen
+    libraries.mkdir()
+    for library in (np, pytest.importorskip("onnxruntime")):
+        for path in pathlib.Path(library.__file__).parents[1].glob(f"{library.__name__}*"):
+            (libraries / path.name).symlink_to(path)
+    program = PROGRAM.format(module="kerasgen.runtime", directory=str(directory))
+    program += "import kerasgen\nassert kerasgen.__file__ is None\n"
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "ORT_DISABLE_TELEMETRY")}
+    environment["PYTHONPATH"] = str(libraries)
+    # -S leaves out what is installed; the folder of the app is where the program runs.
+    subprocess.run([sys.executable, "-S", "-c", program], check=True, cwd=tmp_path, env=environment)
+
+
 NODE = pathlib.Path(__file__).resolve().parents[1] / "exports" / "clients" / "node"
 
 

@@ -256,6 +256,10 @@ def test_the_demo_plays_and_prints(text_model, sound_model, tmp_path):
         x = model.sample(2, seed=3)
         shelf.append(drawing.draw(entry, x))
     assert shelf[0].count("<pre>") == 2 and shelf[1].count("<audio") == 2
+    saved = base64.b64decode(shelf[0].split("base64,")[1].split('"')[0]).decode()
+    assert 'download="char_rnn.txt"' in shelf[0] and saved == "\n\n".join(
+        kerasgen.runtime.to_text(text_model.sample(2, seed=3))
+    )
     sound = io.BytesIO(base64.b64decode(shelf[1].split("base64,")[1].split('"')[0]))
     with wave.open(sound) as file:
         assert file.getframerate() == 4000 and file.getnframes() == 64
