@@ -131,9 +131,7 @@ def _check_same(folder, name, saved, given):
         if value != before:
             least = " or more" if key == "recipe.epochs" else ""
             before, value = json.dumps(before), json.dumps(value)
-            raise ValueError(
-                f"{folder}: expected {key} = {before}{least} of the run to go on with, got {value}"
-            )
+            raise ValueError(f"{folder}: expected {key} = {before}{least} of the run to go on with, got {value}")
 
 
 def _to_train(source) -> hub.Preset:

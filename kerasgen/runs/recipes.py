@@ -16,7 +16,7 @@ import copy
 from typing import Any, NamedTuple
 
 from kerasgen import catalog
-from kerasgen.core.lengths import MOMENTUM, LENGTHS
+from kerasgen.core.lengths import LENGTHS, MOMENTUM
 
 SHARE = 0.1  # of a run, at most, that goes into the warm-up, and that an average looks back over
 
@@ -68,17 +68,13 @@ def optimizers(recipe: dict, model: Any, run: Length) -> tuple[dict, list[str]]:
             made[name] = optimizer(entry)
             written = given[name].get("steps")
             if entry != given[name]:
-                said[f"what is written for {written:,} steps is stretched to the {steps:,} of this run"] = (
-                    None
-                )
+                said[f"what is written for {written:,} steps is stretched to the {steps:,} of this run"] = None
             continue
         own = model.optimizers() if own is None else own
         if name in own:
             made[name], shortened = shorter(own[name], steps)
             said |= dict.fromkeys(shortened)
-    made |= {
-        name: optimizer(entry) for name, entry in given.items() if name not in made
-    }  # `compile` refuses them
+    made |= {name: optimizer(entry) for name, entry in given.items() if name not in made}  # `compile` refuses them
     return made, list(said)
 
 

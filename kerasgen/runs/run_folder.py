@@ -49,9 +49,7 @@ def unfinished(name: str, out: str | os.PathLike | None = None) -> Path | None:
     if not record(folder):
         return None
     if not (folder / CHECKPOINTS).is_dir():
-        raise ValueError(
-            f"{folder}: expected a run with {CHECKPOINTS}, got one without; it can only be replaced"
-        )
+        raise ValueError(f"{folder}: expected a run with {CHECKPOINTS}, got one without; it can only be replaced")
     return folder
 
 

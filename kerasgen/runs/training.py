@@ -30,9 +30,9 @@ import numpy as np
 
 import kerasgen
 from kerasgen import files, hub
+from kerasgen.data.description import named
 from kerasgen.runs import plans, recipes, run_folder
 from kerasgen.runs.plans import Start, begin, parse, plan  # noqa: F401  (beside what runs them)
-from kerasgen.data.description import named
 from kerasgen.runs.run_folder import CHECKPOINTS
 
 GRIDS = 20  # sample pictures in a run, about
@@ -91,9 +91,7 @@ def train(
     """
     from rich.console import Console
 
-    start = begin(
-        preset, epochs=epochs, seed=seed, out=out, overrides=overrides, resume=resume, strategy=strategy
-    )
+    start = begin(preset, epochs=epochs, seed=seed, out=out, overrides=overrides, resume=resume, strategy=strategy)
     if start.finished:
         return start.folder
     say = Console(stderr=True, quiet=not progress, highlight=False, markup=False, soft_wrap=True).print
@@ -215,9 +213,9 @@ def _run(start, data, model, checkpoint_folder, progress):
     import keras
     from rich.console import Console
 
-    from kerasgen.core import averages, distribute
     from kerasgen import callbacks, pictures
     from kerasgen.callbacks import checkpoints
+    from kerasgen.core import averages, distribute
     from kerasgen.core.model import GenerativeModel
 
     console = Console(stderr=True, quiet=not progress)
