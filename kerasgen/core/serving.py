@@ -31,6 +31,7 @@ class Serving:
         class_names: what the classes are called, as far as data or a preset have told; a name can be given for a label.
         text_length: bytes of the texts that examples are described by, 0 for none.
         objects: objects in the layouts that examples are described by, 0 for none.
+        picture_shape: (height, width, channels) of the pictures that examples are made of; () where they are as those.
         latent_dim: size of a latent; models without one leave it at 0.
         parts: examples that one call of a sampler makes at most; larger counts are made in parts.
         density: its likelihoods are densities: for data with levels, per grey level of x plus u ~ U[0, 1) levels.
@@ -47,6 +48,7 @@ class Serving:
     class_names: tuple = ()
     text_length: int = 0
     objects: int = 0
+    picture_shape: tuple = ()
     latent_dim: int = 0
     parts: int = 256
     density: bool = False
@@ -99,7 +101,7 @@ class Serving:
         for name, parameter in inspect.signature(getattr(self, f"serve_{function}")).parameters.items():
             if name == "given":
                 yield from ((port, parameter) for port in self.given)
-            elif name in self.given or name not in GIVEN:
+            elif name in self.given or name in FUNCTIONS[function].takes or name not in GIVEN:
                 yield name, parameter
 
     def pure(self, function: str):

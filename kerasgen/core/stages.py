@@ -138,6 +138,11 @@ class Staged:
             return self.stages[int(self.place.numpy()[0])]
 
     @property
+    def learners(self) -> tuple:
+        """The players who learn: those of the stage, all of them where it names none."""
+        return (self.stage.players if self.stages else ()) or self.players
+
+    @property
     def progress(self):
         """How much of its stage the model has gone through, a scalar from 0 to 1; 1 in the last step."""
         _, done, steps = tf.unstack(tf.cast(self.place, tf.float32))

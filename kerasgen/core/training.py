@@ -37,8 +37,7 @@ class Training:
     def train_step(self, data):
         """One descent of all that learn, in stages of those of the stage, each of its own loss on one forward pass."""
         batch = self.batch(data)
-        learners = (self.stage.players if self.stages else ()) or self.players
-        return self.report(batch, self.descend(batch, learners, lambda: self.losses(batch, training=True)))
+        return self.report(batch, self.descend(batch, self.learners, lambda: self.losses(batch, training=True)))
 
     def test_step(self, data):
         batch = self.batch(data, training=False)
@@ -75,6 +74,8 @@ class Training:
     def _as_port(self, value, port):
         """What data say, in the shape and type of its port."""
         shape = [-1 if size == BATCH else size for size in port.shape]
+        if len(shape) > 2:  # of these no axis is left out
+            value = tf.ensure_shape(value, [None, *shape[1:]])
         return distribute.never_empty(tf.cast(tf.reshape(value, shape), port.dtype))
 
     def report(self, batch: Batch, values: dict) -> dict:

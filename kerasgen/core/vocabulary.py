@@ -26,12 +26,12 @@ class Function(NamedTuple):
 
 
 CONTROLS = ("truncation", "guidance", "steps", "temperature", "top_k", "top_p", "height", "width")
-GIVEN = ("label", "text", "layout")  # what data say of an example; a model may be given several
+GIVEN = ("label", "text", "layout", "picture")  # what data say of an example; a model may be given several
 
 # An output is named after what it is. It never shares a name with an input of the same function, since one ONNX graph
 # cannot use a name twice.
 FUNCTIONS = {
-    "sample": Function(("count", "seed"), GIVEN + ("picture",) + CONTROLS, "x", "new examples"),
+    "sample": Function(("count", "seed"), GIVEN + CONTROLS, "x", "new examples"),
     "decode": Function(("latent|code",), ("label",), "x", "the example that a latent or code stands for"),
     "encode": Function(("x",), ("label",), "latent|code", "the latent or code of an example"),
     "reconstruct": Function(("x",), ("label",), "reconstruction", "an example after encoding and decoding"),
@@ -97,7 +97,7 @@ EXAMPLES = {
     "text": Word("texts, UTF-8 bytes", _example, "int32", 0, lambda model: (model.levels or 256) - 1, text=True),
 }
 EXAMPLE_PORTS = (
-    "x", "picture", "reconstruction", "denoised", "translated", "completed", "refined", "upscaled", "colorized",
+    "x", "reconstruction", "denoised", "translated", "completed", "refined", "upscaled", "colorized",
 )  # fmt: skip
 
 
@@ -122,6 +122,10 @@ WORDS = {
     "layout": Word(
         "rows (class or -1 for none, left, top, width, height), lengths as shares of the picture",
         lambda model: (BATCH, model.objects, 5), minimum=-1.0,
+    ),
+    "picture": Word(
+        "pictures, NHWC, 0 black to 1 white", lambda model: (BATCH, *(model.picture_shape or model.image_shape)),
+        minimum=0.0, maximum=1.0,
     ),
     "mask": Word(
         "1 where the picture is to be filled, 0 where it is kept", lambda model: (BATCH, *model.image_shape[:2], 1),

@@ -39,8 +39,9 @@ def load(
 
     The source is one of: an embedded name (`names()`); a folder of pictures, of sounds (.wav) or of texts (.txt); one
     such file, or one of arrays (.npy, .npz); a NumPy array x or a pair (x, label); "keras:mnist",
-    "keras:fashion_mnist", "keras:cifar10", "keras:cifar100"; "tfds:<name>" (needs tensorflow-datasets). Where a path
-    has an embedded name, "./flower" is the path and "embedded:flower" the name.
+    "keras:fashion_mnist", "keras:cifar10", "keras:cifar100"; "tfds:<name>" (needs tensorflow-datasets);
+    "pairs:<folder>", a folder of two that hold pictures of the same names: of the first, as in A and B, a model is to
+    make the second. Where a path has an embedded name, "./flower" is the path and "embedded:flower" the name.
 
     Folders called train, val (valid, validation) and test are published splits. Other sub-folders of pictures and
     sounds, if there are two or more and no file beside them, are the classes, numbered in natural order ("img2" before
@@ -126,7 +127,8 @@ def check_here(name, yours=False):
     Raises:
         ValueError: see above.
     """
-    if (yours or os.path.isabs(name)) and not os.path.exists(name):
+    path = name.removeprefix("pairs:")
+    if (yours or os.path.isabs(path)) and not os.path.exists(path):
         raise ValueError(f"data: {name!r} is not here")
 
 
@@ -149,7 +151,7 @@ def check_known(source):
 
 def _load_named(source, seed, image_shape, labels, on_error, max_pixels):
     """Load by name or path."""
-    make, there = _named(source, seed, image_shape), os.path.exists(os.path.expanduser(source))
+    make, there = _named(source, seed, image_shape, max_pixels), os.path.exists(os.path.expanduser(source))
     if make and there and ":" not in source:
         what = "a folder" if os.path.isdir(source) else "a file"
         text = f"{source!r} is both embedded data and {what} here"
@@ -161,7 +163,7 @@ def _load_named(source, seed, image_shape, labels, on_error, max_pixels):
     check_known(source)
 
 
-def _named(source, seed, image_shape):
+def _named(source, seed, image_shape, max_pixels=None):
     """What makes the data of a name; None for what is no name."""
     collection, _, name = source.partition(":")
     plain = _plain(name if collection == "embedded" else source)
@@ -173,6 +175,10 @@ def _named(source, seed, image_shape):
         return lambda: remote.from_keras(name, seed)
     if collection == "tfds":
         return lambda: remote.from_tfds(name, seed, image_shape)
+    if collection == "pairs":
+        from kerasgen.data.pairs import from_pairs
+
+        return lambda: from_pairs(name, seed, image_shape, max_pixels)
     return None
 
 

@@ -237,9 +237,10 @@ def check_match(data, model):
         if name not in data.given:
             got = ", ".join(data.given) or "nothing"
             raise ValueError(f"data: expected a {name} with each example, got {got} from {data.name}")
-        if name in ("text", "layout"):
-            argument = {"text": "text_length", "layout": "objects"}[name]
-            size, own = data.splits["train"][1][name].shape[1], getattr(model, argument)
+        if name != "label":
+            argument = {"text": "text_length", "layout": "objects", "picture": "picture_shape"}[name]
+            size = data.picture_shape if name == "picture" else data.splits["train"][1][name].shape[1]
+            own = getattr(model, argument) or model.image_shape
             if size != own:
                 raise Mismatch(argument, size, data.name, own)
     if data.levels and model.levels and data.levels != model.levels:

@@ -24,7 +24,8 @@ class Data:
         name: of the data.
         splits: {"train" | "validation" | "test": (x, given)}; given is None for nothing, labels (N,), or a mapping of
             port names to arrays: "label", "text", bytes (N, length), "layout", rows (class, left, top, width, height)
-            of an example's objects (N, objects, 5). It is kept as a mapping.
+            of an example's objects (N, objects, 5), "picture", stored as x is (N, height, width, channels). It is kept
+            as a mapping.
         shape: of one example, channels last.
         minimum, maximum: bounds of x, None where there are none.
         levels: number of grey levels, None for continuous data.
@@ -75,6 +76,12 @@ class Data:
     def num_classes(self):
         """The number of classes, 0 without labels."""
         return len(self.class_names)
+
+    @property
+    def picture_shape(self):
+        """(height, width, channels) of the picture that is given with each example, () where none is."""
+        picture = next(iter(self.splits.values()))[1].get("picture")
+        return () if picture is None else tuple(picture.shape[-3:])
 
     @property
     def kind(self):
@@ -151,7 +158,9 @@ class Data:
     def arrays(self, split):
         """One split as NumPy arrays: (x, label), with None for unlabelled data, and a mapping where much is given."""
         x, given = self._split(split)
-        return self._scale(x[np.arange(len(x))]), plain(given)
+        every = np.arange(len(x))
+        scaled = lambda name, rows: self._scale(rows[every]) if name == "picture" else rows
+        return self._scale(x[every]), plain({name: scaled(name, rows) for name, rows in given.items()})
 
     def count(self, split):
         """The number of examples in a split."""
@@ -219,23 +228,34 @@ class Data:
         import tensorflow as tf
 
         x, given = self._split(split)
-        stored = isinstance(x, np.ndarray)
         with tf.device("CPU"):  # tf.data runs there: a copy on an accelerator would be fetched at each step
-            constant = tf.constant(x) if stored else None
-            given = {name: tf.constant(rows) for name, rows in given.items()}
+            x, *rows = map(_reader, (x, *given.values()))
+
+        def scaled(batch):
+            return tf.cast(batch, tf.float32) / (self.levels - 1) if self.levels else batch
 
         def gather(i):
-            batch = tf.gather(constant, i) if stored else tf.numpy_function(x.__getitem__, [i], tf.uint8)
-            batch = tf.ensure_shape(batch, (i.shape[0], *self.shape))
-            if self.levels:
-                batch = tf.cast(batch, tf.float32) / (self.levels - 1)
-            said = plain({name: tf.gather(rows, i) for name, rows in given.items()})
+            batch = scaled(tf.ensure_shape(x(i), (i.shape[0], *self.shape)))
+            said = {name: read(i) for name, read in zip(given, rows, strict=True)}
+            if "picture" in said:
+                said["picture"] = scaled(tf.ensure_shape(said["picture"], (i.shape[0], *self.picture_shape)))
+            said = plain(said)
             return batch if said is None else (batch, said)
 
         options = tf.data.Options()  # by files, the default policy, finds no files here and warns
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-        calls = None if stored else tf.data.AUTOTUNE
+        calls = None if isinstance(self._split(split)[0], np.ndarray) else tf.data.AUTOTUNE
         return indices.map(gather, num_parallel_calls=calls).prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def _reader(rows):
+    """What gathers rows by their indices: of an array, or, while the step at hand is computed, decoded from files."""
+    import tensorflow as tf
+
+    if not isinstance(rows, np.ndarray):
+        return lambda i: tf.numpy_function(rows.__getitem__, [i], tf.uint8)
+    constant = tf.constant(rows)
+    return lambda i: tf.gather(constant, i)
 
 
 def named(given, ports=("label",)):

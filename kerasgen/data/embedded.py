@@ -32,6 +32,19 @@ def digits_half_contrast(seed):
     return dataclasses.replace(data, name="digits_half_contrast", splits=splits, levels=33, class_names=names)
 
 
+def digits_edges(seed):
+    """The digits, each with its edges: where it differs by half of the levels from the pixel to the right or below."""
+    data = digits(seed)
+    splits = {}
+    for split, (x, _) in data.splits.items():
+        level = np.pad(x.astype("int32"), ((0, 0), (0, 1), (0, 1), (0, 0)), "edge")
+        steps = level[:, :-1, 1:] - level[:, :-1, :-1], level[:, 1:, :-1] - level[:, :-1, :-1]
+        edges = np.maximum(*map(np.abs, steps)) >= 8
+        splits[split] = x, {"picture": (16 * edges).astype("uint8")}
+    origin = f"{data.origin}; edges found in the pictures"
+    return dataclasses.replace(data, name="digits_edges", splits=splits, class_names=(), origin=origin)
+
+
 def _digits(name, convert, levels, seed):
     from sklearn.datasets import load_digits
 
@@ -125,7 +138,7 @@ TOYS = {  # entropy in nats, by quadrature of the density (the tests repeat it)
     spirals: 1.8664,
 }
 
-DIGITS = digits, digits_binary, digits_half_contrast
+DIGITS = digits, digits_binary, digits_half_contrast, digits_edges
 MAKERS = {make.__name__: make for make in DIGITS} | {
     draw.__name__: functools.partial(_toy, draw, entropy) for draw, entropy in TOYS.items()
 }

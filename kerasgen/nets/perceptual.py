@@ -3,7 +3,7 @@
     d(x, y) = sum over layers of mean over places of |f(x) / |f(x)| - f(y) / |f(y)||^2
 
 f are the activations of a layer at one place. LPIPS is this with VGG-16 and a learned weight for every channel, which
-no library has; here the channels weigh alike. The weights of "vgg16" are those of `keras.applications`, which downloads
+no library has; here the channels weigh alike. The weights of "vgg16" and "vgg19" are those of `keras.applications`, which downloads
 them; "digits" is the project's own classifier of 8x8 digits, and needs no download.
 
 Reference: Zhang, Isola, Efros, Shechtman, Wang, 2018, The Unreasonable Effectiveness of Deep Features as a Perceptual
@@ -30,6 +30,17 @@ def distance(name, x, y):
         a, b = (f * tf.math.rsqrt(tf.reduce_sum(f * f, -1, keepdims=True) + 1e-8) for f in (a, b))
         total += tf.reduce_mean(tf.reduce_sum((a - b) ** 2, -1))
     return total
+
+
+def content(name, x, y):
+    """Mean squared difference of the last activations that are looked at, of pictures (B, H, W, C) in [0, 1].
+
+    Reference: Johnson, Alahi, Fei-Fei, 2016, Perceptual Losses for Real-Time Style Transfer and Super-Resolution,
+    arXiv:1603.08155.
+    """
+    blocks, prepare = load(name)
+    a, b = (activations(blocks, prepare(picture))[-1] for picture in (x, y))
+    return tf.reduce_mean((a - b) ** 2)
 
 
 def activations(blocks, x):
@@ -60,15 +71,15 @@ def _digits():
     return [layers[:2], layers[2:]], lambda x: x
 
 
-def _vgg16():
+def _vgg(name):
     import keras
 
     with tf.init_scope():
-        return from_vgg16(keras.applications.VGG16(weights="imagenet", include_top=False))
+        return from_vgg(getattr(keras.applications, name)(weights="imagenet", include_top=False))
 
 
-def from_vgg16(model):
-    """The convolutions of a Keras VGG-16; the last of every block is looked at."""
+def from_vgg(model):
+    """The convolutions of a Keras VGG; the last of every block is looked at."""
     blocks = []
     for layer in model.layers:
         if "conv" in layer.name:
@@ -80,4 +91,4 @@ def from_vgg16(model):
     return blocks, lambda x: 255.0 * x[..., ::-1] - mean
 
 
-NAMES = {"digits": _digits, "vgg16": _vgg16}
+NAMES = {"digits": _digits, "vgg16": lambda: _vgg("VGG16"), "vgg19": lambda: _vgg("VGG19")}

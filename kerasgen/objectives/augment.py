@@ -42,6 +42,23 @@ def mirror(x, share: float, seed, index):
     return tf.where(turned[:, None, None, None], x[:, :, ::-1], x)
 
 
+def jitter(x, reach: int, seed, index):
+    """Pictures (B, H, W, C), enlarged by `reach` pixels a side and cut to their size again, anywhere: drawn for `index`.
+
+    Between pixels it is linear.
+    """
+    if not reach:
+        return x
+    start = random.integers(seed, random.AUGMENT + 1, index, (2,), reach + 1)  # (B, 2)
+    for axis in (1, 2):
+        size = x.shape[axis]
+        place = tf.cast(tf.range(size)[None, :] + start[:, axis - 1 : axis], tf.float32) + 0.5
+        place = tf.clip_by_value(place * size / (size + reach) - 0.5, 0.0, size - 1.0)  # (B, size): where each comes from
+        weights = tf.nn.relu(1.0 - tf.abs(place[..., None] - tf.range(size, dtype=tf.float32)))  # (B, to, from)
+        x = tf.einsum("bth,bhwc->btwc" if axis == 1 else "btw,bhwc->bhtc", weights, x)
+    return x
+
+
 def color(x, u):
     """Brightness by U(-0.5, 0.5), saturation about a pixel's mean by U(0, 2), contrast about all by U(0.5, 1.5)."""
     u = tf.reshape(u, (-1, 1, 1, 1, 3))

@@ -185,7 +185,7 @@ def test_vgg16_is_looked_at_after_its_five_blocks():
     """With weights that need no download."""
     keras.utils.set_random_seed(0)
     vgg = keras.applications.VGG16(weights=None, include_top=False, input_shape=(32, 32, 3))
-    blocks, prepare = perceptual.from_vgg16(vgg)
+    blocks, prepare = perceptual.from_vgg(vgg)
     assert [len(block) for block in blocks] == [2, 2, 3, 3, 3]
     x = np.random.default_rng(0).random((2, 32, 32, 3)).astype("float32")
     names = ("block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3")

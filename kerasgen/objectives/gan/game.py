@@ -163,12 +163,13 @@ class Game(GenerativeModel):
         batch, values = self.batch(data), {}
         for step in range(self.critic_steps):
             part = batch.part(step, self.critic_steps)
-            values |= self.turn(part, step, "discriminator")
+            if "discriminator" in self.learners:
+                values |= self.turn(part, step, "discriminator")
         values |= self.turn(part, self.critic_steps, "generator")
         return self.report(part, values)
 
     def losses(self, batch, training):
-        return self.values(batch, 0, self.players, training)
+        return self.values(batch, 0, self.learners, training)
 
     # --- functions --------------------------------------------------------------------------------------------------
 

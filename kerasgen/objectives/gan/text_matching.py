@@ -110,12 +110,9 @@ class MatchingAware(game.Game):
         """Both players learn from the same latents, as in the paper's algorithm."""
         batch = self.batch(data)
         values = {}
-        for player in self.stage.players:
+        for player in self.learners:
             values |= self.turn(batch, 0, player)
         return self.report(batch, values)
-
-    def losses(self, batch, training):
-        return self.values(batch, 0, self.stage.players, training)
 
 
 class Pairs(game.Play):
