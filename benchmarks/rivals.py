@@ -9,11 +9,12 @@ import functools
 
 import numpy as np
 import simple
+from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 from simple import Rival
 
 import kerasgen.data
-from kerasgen import metrics
+from kerasgen import metrics, pictures
 from kerasgen.metrics import described, texture
 
 
@@ -91,6 +92,7 @@ def levels_17(data, seed):
     yield "logistic", logistic
     yield "patches_80_bits", lambda: Rival(data, reconstruct=simple.Patches(x, 32, seed).reconstruct)
     yield "components_16", Rival(data, reconstruct=_components(x, 16))
+    yield from enlargements(data, x)
 
 
 def _components(x, count):
@@ -103,6 +105,32 @@ def _components(x, count):
         return rows.reshape(x.shape).clip(0, 1).astype("float32")
 
     return reconstruct
+
+
+def enlargements(data, x):
+    """Pictures at twice their sides."""
+    small, size = pictures.resized(x, [side // 2 for side in data.shape[:2]]), data.shape[:2]
+    made = {
+        "repeated": lambda x: x.repeat(2, 1).repeat(2, 2),
+        "bicubic": lambda x: pictures.resized(x, size),
+        "linear": simple.Linear(small, x),
+    }
+    for name, upscale in made.items():
+        yield name, Rival(data, smaller=small.shape[1:3], upscale=upscale)
+
+
+def pairs(data, seed):
+    """Translations of pictures whose results are known."""
+    x, given = data.arrays("train")
+
+    def nearest(picture):
+        far = cdist(picture.reshape(len(picture), -1), given.reshape(len(given), -1))
+        return x[far.argmin(1)]
+
+    yield "identity", Rival(data, translate=lambda picture: picture)
+    yield "mean", Rival(data, translate=lambda picture: np.repeat(x.mean(0)[None], len(picture), 0))
+    yield "nearest", Rival(data, translate=nearest)
+    yield "linear", Rival(data, translate=simple.Linear(given, x))
 
 
 def binary(data, seed):
@@ -259,6 +287,6 @@ def textures(data, seed):
 
 MAKERS = {
     "digits": levels_17, "digits_binary": binary, "captioned_digits": digits, "digit_scenes": scenes,
-    "digits_half_contrast": contrasts, "eight_gaussians": points, "twenty_five_gaussians": points,
+    "digits_half_contrast": contrasts, "digits_edges": pairs, "eight_gaussians": points, "twenty_five_gaussians": points,
     "python_topics": words, "plucked_strings": strings, "brick_64": textures, "brick_48": textures,
 }  # fmt: skip

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import logsumexp, ndtr
 from scipy.stats import multivariate_normal
 from sklearn.cluster import KMeans
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.mixture import GaussianMixture
 
 from kerasgen.runtime import BATCH, Port, Ports
@@ -26,18 +26,19 @@ class Rival:
         data: what it stands beside.
         given: name of the input of `sample` that says what is asked for, or nothing.
         density: `log_prob` is a density of grey levels with noise.
-        **functions: sample(random, count[, said]), log_prob(x), reconstruct(x), translate(x, domain).
+        smaller: (height, width) of the pictures that `upscale` takes.
+        **functions: sample(random, count[, said]), log_prob(x), reconstruct(x), translate(x[, domain]), upscale(x).
     """
 
-    def __init__(self, data, *, given="", density=False, **functions):
+    def __init__(self, data, *, given="", density=False, smaller=(), **functions):
         top = data.levels / (data.levels - 1) if density and data.levels else data.maximum
         x = Port("x", (BATCH, *data.shape), "float32", "", data.minimum, top)
         sample = (Port("count", (), "int32", "", 0), Port("seed", (), "int32", ""))
         said = Port(given, (BATCH,), "int32", "", 0) if given else None
-        inputs = {
-            "sample": sample + (said,) * bool(given),
-            "translate": (x, Port("label", (BATCH,), "int32", "", 0)),
-        }
+        label = (Port("label", (BATCH,), "int32", "", 0),) * bool(data.num_classes)
+        picture = Port("picture", (BATCH, *(data.picture_shape or data.shape)), "float32", "")
+        small = Port("picture", (BATCH, *smaller, data.shape[-1]), "float32", "")
+        inputs = {"sample": sample + (said,) * bool(given), "translate": (picture, *label), "upscale": (small,)}
         self.ports = {name: Ports(inputs.get(name, (x,)), None) for name in functions}
         self.functions, self.levels = functions, data.levels or (256 if data.text else None)
 
@@ -50,8 +51,11 @@ class Rival:
     def reconstruct(self, x):
         return self.functions["reconstruct"](x)
 
-    def translate(self, x, label):
-        return self.functions["translate"](x, label)
+    def translate(self, x, **label):
+        return self.functions["translate"](x, **label)
+
+    def upscale(self, x):
+        return self.functions["upscale"](x)
 
 
 class Mixture:
@@ -92,6 +96,17 @@ class Mixture:
             _, mean, spread = self.parts[part]
             x[chosen == part] = random.multivariate_normal(mean, spread, (chosen == part).sum(), method="eigh")
         return x
+
+
+class Linear:
+    """Each pixel of a picture as a linear function of all pixels of another, by least squares with a squared penalty."""
+
+    def __init__(self, given, x, strength=1.0):
+        self.shape, self.fitted = x.shape[1:], Ridge(strength).fit(given.reshape(len(x), -1), x.reshape(len(x), -1))
+
+    def __call__(self, given):
+        made = self.fitted.predict(given.reshape(len(given), -1))
+        return made.reshape(-1, *self.shape).clip(0, 1).astype("float32")
 
 
 class BernoulliMixture:

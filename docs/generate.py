@@ -20,6 +20,7 @@ from rooms import ANYWHERE, ROOMS
 from sources import ROOT, as_json, find_class, parse, systems  # which puts the checkout's own package first
 
 from kerasgen.core.vocabulary import FUNCTIONS
+from kerasgen.data.asking import CHANGES
 
 SECTIONS = "Idea", "Objective", "What to look at", "Exercises"  # of a system's page, by hand
 COUNT, SEED = 64, 7  # of the samples on a system's page
@@ -109,7 +110,9 @@ def header(system) -> str:
     elif "sample" in system.serves:
         how = f"`kerasgen sample {preset} -n {COUNT} --seed {SEED} -o {system.id}.png`"
     else:
-        how = f"Pictures of the test split, and under each row what `translate` of `{preset}` makes of it."
+        becomes = next(name for name in CHANGES if name in system.serves)
+        how = f"What is given for the test split, under each row what `{becomes}` of `{preset}` makes of it, and, where"
+        how += " it is known, what it should be."
     picture = [f"![samples](../pictures/{system.id}.png)\n\n{how}"] if preset else []
     parts = [f"# {system.name}", paper, *picture, table(("", ""), *facts), about, summary, table(*rows)]
     return "\n\n".join(parts)
@@ -195,7 +198,8 @@ def pages() -> dict:
 def pictures(again=()) -> list:
     """Draw the samples that pages show: those that are missing, and those of the systems named. It takes TensorFlow."""
     import kerasgen
-    from kerasgen import pictures
+    from kerasgen import data, hub, pictures
+    from kerasgen.data import asking
 
     drawn = []
     for system in systems():
@@ -203,8 +207,11 @@ def pictures(again=()) -> list:
         if preset and (system.id in again or not path.exists()):
             model = kerasgen.load(preset)
             about = described(model, preset)
-            x = model.sample(COUNT, seed=SEED, **about) if "sample" in model.serves else translated(model, preset)
-            drawn.append(str(pictures.save(path, x, model.kind)))
+            if "sample" in model.serves:
+                drawn.append(str(pictures.save(path, model.sample(COUNT, seed=SEED, **about), model.kind)))
+            else:
+                rows = asking.versions(model, data.of(hub.read_preset(preset)), "test", COUNT // 2, SEED)
+                drawn.append(str(pictures.write(path, pictures.versions(*rows))))
     return drawn
 
 
@@ -215,19 +222,6 @@ def described(model, preset):
     asked = [name for name in model.given if name != "label"]
     told = data.of(hub.read_preset(preset)).splits["validation"][1] if asked else {}
     return {name: told[name][:COUNT] for name in asked}
-
-
-def translated(model, preset):
-    """Pictures of the test split in rows, and under each row what becomes of them in the domain after their own."""
-    import numpy as np
-
-    from kerasgen import data, hub
-
-    x, label = data.of(hub.read_preset(preset)).arrays("test")
-    x, label = x[: COUNT // 2], label[: COUNT // 2]
-    rows = (-1, round(COUNT**0.5), *x.shape[1:])
-    pairs = [x.reshape(rows), model.translate(x, label=(label + 1) % model.num_classes).reshape(rows)]
-    return np.stack(pairs, 1).reshape(-1, *x.shape[1:])
 
 
 def stale() -> list:

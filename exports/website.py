@@ -52,7 +52,7 @@ def build(out, bundles, library=LIBRARY):
         for name in ORT:
             shutil.copy(library / name, site / "ort")
         for name, bundle in zip(names, bundles, strict=True):
-            for file in ["bundle.json", *(bundle.info["functions"][f]["onnx"] for f in bundle.functions)]:
+            for file in ["bundle.json", *(bundle.info["functions"][f]["onnx"] for f in bundle.serves)]:
                 (site / "bundles" / name / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(pathlib.Path(bundle.directory, file), site / "bundles" / name / file)
         (site / "bundles" / "index.json").write_text(json.dumps(names) + "\n")

@@ -56,6 +56,48 @@ def grid(pictures, columns=None, scale=None) -> np.ndarray:
     return np.pad(canvas, ((0, GAP), (0, GAP), (0, 0)), constant_values=255)
 
 
+def versions(*several, columns=8) -> np.ndarray:
+    """Versions of the same pictures as one RGB picture: each in a row of its own, below that of the version before.
+
+    Args:
+        several: pictures (N, H, W, C) in [0, 1], of sizes of which the largest is a multiple.
+        columns: pictures in a row.
+
+    Example:
+        >>> versions(np.zeros((3, 4, 4, 1)), np.zeros((3, 8, 8, 3)), columns=2).shape
+        (166, 86, 3)
+    """
+    height = max(x.shape[1] for x in several)
+    blank = -len(several[0]) % columns
+    rows = []
+    for x in several:
+        times = height // x.shape[1]
+        x = np.broadcast_to(x.repeat(times, 1).repeat(times, 2), (len(x), height, times * x.shape[2], 3))
+        x = np.pad(x, ((0, blank), (0, 0), (0, 0), (0, 0)), constant_values=1)
+        rows.append(x.reshape(-1, columns, *x.shape[1:]))
+    together = np.stack(rows, 1)
+    return grid(together.reshape(-1, *together.shape[3:]), columns)
+
+
+def resized(x, size) -> np.ndarray:
+    """Pictures (N, H, W, C) in [0, 1] at another (height, width), by the bicubic kernel, as super-resolution has it.
+
+    Where they become smaller it is widened, so that no pixel is skipped.
+
+    Example:
+        >>> resized(np.ones((2, 8, 8, 1), "float32"), (4, 4)).shape
+        (2, 4, 4, 1)
+    """
+    from PIL import Image
+
+    def resize(plane):
+        return np.asarray(Image.fromarray(plane).resize(tuple(size)[::-1], Image.Resampling.BICUBIC))
+
+    planes = np.moveaxis(np.asarray(x, "float32"), -1, 1)
+    made = np.stack([np.stack([resize(plane) for plane in channels], -1) for channels in planes])
+    return made.clip(0, 1)
+
+
 def scatter(points, limit=None) -> np.ndarray:
     """Points of the plane as a square RGB picture.
 

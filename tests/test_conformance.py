@@ -149,7 +149,7 @@ def value(port, count):
 
 def required(model, function, count):
     """Valid values of the inputs that a function needs, and of labels and steps."""
-    ports = model.ports()[function].inputs
+    ports = model.ports[function].inputs
     chosen = [p for p in ports if p.default is None or p.name in ("label", "steps")]
     return {port.name: value(port, count) for port in chosen}
 
@@ -160,7 +160,7 @@ def run(model, function, inputs):
 
 def rows(model, function, inputs, part):
     """The inputs of some of the examples."""
-    per_example = {p.name for p in model.ports()[function].inputs if p.shape}
+    per_example = {p.name for p in model.ports[function].inputs if p.shape}
     return {name: given[part] if name in per_example else given for name, given in inputs.items()}
 
 
@@ -306,7 +306,7 @@ def test_save_and_load_restore_everything(system, tmp_path):
     slots = [v for name in model.optimizers() for v in getattr(loaded, name).variables]
     assert int(loaded.clock) == 1 and any(np.abs(v.numpy()).max() > 0 for v in slots if v.dtype == "float32")
     assert loaded.get_compile_config() == model.get_compile_config() and loaded.seed == 5
-    unseeded = (f for f, ports in model.ports().items() if "seed" not in [p.name for p in ports.inputs])
+    unseeded = (f for f, ports in model.ports.items() if "seed" not in [p.name for p in ports.inputs])
     function = next(unseeded, "sample")
     inputs = required(model, function, 2)
     one, other = (
@@ -364,8 +364,8 @@ def test_serves_what_it_has(system):
 @each_call
 def test_ports_are_complete(system, function):
     model = built(system)
-    assert list(model.ports()) == list(model.serves)
-    inputs, output = model.ports()[function]
+    assert list(model.ports) == list(model.serves)
+    inputs, output = model.ports[function]
     entry = vocabulary.FUNCTIONS[function]
     names = [port.name for port in inputs]
     for word in entry.takes:
@@ -387,11 +387,11 @@ def test_ports_are_complete(system, function):
 
 
 def law_obeys_its_port(model, function):
-    port = model.ports()[function].output
+    port = model.ports[function].output
     for count in (3, 1, 0):
         out = run(model, function, required(model, function, count))
         assert isinstance(out, np.ndarray) and out.dtype == port.dtype
-        defaults = {p.name: p.default for p in model.ports()[function].inputs}
+        defaults = {p.name: p.default for p in model.ports[function].inputs}
         assert out.shape == (count, *(defaults.get(size, size) for size in port.shape[1:]))
         check(port, out)  # finite and in range
 
@@ -444,7 +444,7 @@ def test_functions_are_deterministic_and_depend_on_the_seed(system, function):
 def test_left_out_inputs_take_their_defaults(system, function):
     model = trained(system)[0]
     inputs = required(model, function, 2)
-    given = {p.name: p.default for p in model.ports()[function].inputs if p.default is not None} | inputs
+    given = {p.name: p.default for p in model.ports[function].inputs if p.default is not None} | inputs
     np.testing.assert_array_equal(run(model, function, inputs), run(model, function, given))
 
 
@@ -527,7 +527,7 @@ def solved(system, function):
 )
 def test_eager_gradients_exist_every_time(system, function):
     model = built(system)
-    if model.ports()[function].output.dtype != "float32":
+    if model.ports[function].output.dtype != "float32":
         pytest.skip("gives whole numbers")
     law_gradients(model, function)
     if model.density and model.levels:  # without levels the density is given the caller's own tensor

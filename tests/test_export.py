@@ -144,7 +144,7 @@ def test_the_reader_refuses_nothing_that_the_schema_allows(exported, schema):
 
 def test_onnx_files(exported):
     directory, _, model = exported
-    for function, ports in model.ports().items():
+    for function, ports in model.ports.items():
         proto = onnx.load(directory / "onnx" / f"{function}.onnx")
         assert [(o.domain, o.version) for o in proto.opset_import] == [("", 18)]
         for value, port in zip((*proto.graph.input, *proto.graph.output), (*ports.inputs, ports.output), strict=True):
@@ -416,7 +416,7 @@ def test_inconvertible_is_declared(tmp_path):
     report = kerasgen.export(Declared(lambda m, x: betainc(x)), tmp_path / "b")
     assert report["functions"]["decode"]["onnx"] is None
     bundle = kerasgen.runtime.Bundle(tmp_path / "b")
-    assert bundle.functions == ()
+    assert bundle.serves == ()
     with pytest.raises(ValueError, match="decode: not in ONNX .betainc has no ONNX form.; use the SavedModel"):
         bundle.run("decode", [[1, 2, 3]])
     assert kerasgen.verify(tmp_path / "b")["functions"]["decode"]["onnx"] is None
@@ -521,7 +521,7 @@ def test_the_command_line_says_which_failure_it_is(tmp_path, monkeypatch, capsys
 @pytest.fixture
 def proto(exported):
     """(the energy function's ONNX model, its ports): to be spoiled."""
-    return onnx.load(exported[0] / "onnx" / "energy.onnx"), exported[2].ports()["energy"]
+    return onnx.load(exported[0] / "onnx" / "energy.onnx"), exported[2].ports["energy"]
 
 
 def test_gate_inputs(proto):

@@ -554,7 +554,7 @@ def test_bundles_hold_their_ports_and_levels(digits):
     """A bundle is asked through `ports`, an attribute, and `info`."""
 
     class Bundle:
-        ports, info = Fake(log_prob=None).ports(), {"levels": 17}
+        ports, info = Fake(log_prob=None).ports, {"levels": 17}
 
         def log_prob(self, x):
             return np.zeros(len(x))

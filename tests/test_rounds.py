@@ -88,7 +88,7 @@ def test_every_form_ends_after_the_same_rounds(make, whole, two, few, tmp_path):
     np.testing.assert_array_equal(x, latent + two)
     with rounds.forms(bundle) as at:
         assert at(None) is bundle and at(2) is at(2)
-        assert at(2).functions == ("decode",), "what has no loops is proved as it is"
+        assert at(2).serves == ("decode",), "what has no loops is proved as it is"
         np.testing.assert_array_equal(at(2).decode(latent), latent + two)
         np.testing.assert_array_equal(runtimes.saved_model(at(2))("decode", {"latent": latent}), latent + two)
         folder = at(2).directory

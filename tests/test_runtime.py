@@ -39,8 +39,8 @@ def copy(directory, tmp_path):
 
 def test_functions_are_methods(model, directory):
     bundle = Bundle(directory)
-    assert bundle.system == "dcgan" and bundle.functions == ("sample", "decode", "energy")
-    assert bundle.ports == {name: tuple(ports) for name, ports in model.ports().items()}
+    assert bundle.system == "dcgan" and bundle.serves == ("sample", "decode", "energy")
+    assert bundle.ports == {name: tuple(ports) for name, ports in model.ports.items()}
     assert "sample" in dir(bundle) and hasattr(bundle, "energy") and not hasattr(bundle, "log_prob")
     x = bundle.sample(5, seed=7)
     assert x.dtype == np.float32

@@ -8,6 +8,7 @@ import keras
 
 from kerasgen import pictures
 from kerasgen.core import averages
+from kerasgen.data import asking
 
 FRAMES = 200  # of the animation, at most; the last ones
 FREE = 5.0  # seconds of drawing that a run of any length may take
@@ -28,17 +29,18 @@ class SampleGrid(keras.callbacks.Callback):
         share: of the time since training began, at most, that goes into drawing; a picture that would make it more,
             and more than five seconds in all, is left out, unless it is the first. None draws them all.
         progress: a `Progress`, whose bar says so while a picture is drawn.
+        data: whose validation pictures are shown beside what becomes of them, for models that make pictures of pictures.
         **ports: further inputs of `sample`, such as `label` or `steps`.
 
     Example:
         >>> model.fit(data.train, epochs=40, callbacks=[SampleGrid("runs/dcgan/samples", every=5)])    # doctest: +SKIP
     """
 
-    def __init__(self, directory, every=1, count=None, seed=0, tensorboard=None, share=None, progress=None, **ports):
+    def __init__(self, directory, every=1, count=None, seed=0, tensorboard=None, share=None, progress=None, data=None, **ports):
         super().__init__()
         self.directory, self.every, self.tensorboard = Path(directory), every, tensorboard
         self.count, self.seed, self.ports = count, seed, ports
-        self.share, self.progress = share, progress
+        self.share, self.progress, self.data = share, progress, data
 
     def on_train_begin(self, logs=None):
         self.paths, self.epoch, self.drawn, self.writer = [], None, None, None
@@ -87,7 +89,11 @@ class SampleGrid(keras.callbacks.Callback):
         kind = self.model.kind
         count = self.count or pictures.COUNTS[kind]
         with averages.averaged(self.model):
-            picture = pictures.draw(self.model.sample(count, seed=self.seed, **self.ports), kind)
+            if "sample" in self.model.serves:
+                picture = pictures.draw(self.model.sample(count, seed=self.seed, **self.ports), kind)
+            else:
+                few = min(count, self.data.count("validation"))
+                picture = pictures.versions(*asking.versions(self.model, self.data, "validation", few, self.seed))
         self.paths.append(pictures.write(self.directory / f"epoch_{self.epoch + 1:04d}.png", picture))
         self.drawn = self.epoch
         if self.writer:

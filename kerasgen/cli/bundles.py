@@ -91,7 +91,7 @@ def _facts(model, about):
     from kerasgen.exporting.info import FACTS
 
     kept = about.get("about")
-    given = {port.name for ports in model.ports().values() for port in ports.inputs}
+    given = {port.name for ports in model.ports.values() for port in ports.inputs}
     if not kept:
         return data.of(about)
     if "picture" in given and "sample" not in model.serves:  # the card's picture shows what becomes of theirs

@@ -190,4 +190,4 @@ def _functions(id, preset, system) -> dict:
             "default": port.default,
         }
 
-    return {name: ([row(p) for p in entry.inputs], row(entry.output)) for name, entry in model.ports().items()}
+    return {name: ([row(p) for p in entry.inputs], row(entry.output)) for name, entry in model.ports.items()}

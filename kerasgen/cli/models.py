@@ -14,6 +14,7 @@ from kerasgen.cli.console import Usage, console, log, print_json, table, tensorf
 
 Source = Annotated[str, typer.Argument(help="A preset, a run folder, a bundle or a .keras file.")]
 Seed = Annotated[int, typer.Option(help="Which draw.")]
+MOST = 50_000_000  # pixels of a picture that is read
 
 
 def train(
@@ -91,6 +92,9 @@ def sample(
         str | None,
         typer.Option(help="Boxes as JSON: [[class, left, top, width, height], ...], a class by number or name."),
     ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="FILE that is to be changed, by models that translate or enlarge pictures.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Network evaluations of the sampler.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Spread of the choices.")] = None,
     top_k: Annotated[int | None, typer.Option(help="Choices among so many of the likeliest.")] = None,
@@ -100,7 +104,7 @@ def sample(
     height: Annotated[int | None, typer.Option(help="Of the samples, where any can be made.")] = None,
     width: Annotated[int | None, typer.Option(help="Of the samples, where any can be made.")] = None,
 ) -> None:
-    """Draw samples into a file. A bundle is run without TensorFlow."""
+    """Draw samples, or what becomes of a picture, into a file. A bundle is run without TensorFlow."""
     from kerasgen import pictures
 
     if out.suffix.lower() not in pictures.FORMATS:
@@ -118,11 +122,31 @@ def sample(
         model, said = open_source(source)
         if not model.class_names and any(isinstance(name, str) for name in controls.get("label", ())):
             model.class_names = _names_of_data(said)
-        about = getattr(model, "info", {})  # of a bundle
-        kind, rate = (about.get(key) or getattr(model, key, None) for key in ("kind", "sample_rate"))
-        x = model.sample(16 if count is None else count, seed=seed, **controls)
+        if picture is None:
+            x = model.sample(16 if count is None else count, seed=seed, **controls)
+        else:
+            x = _changed(model, picture, 1 if count is None else count, controls | {"seed": seed})
     with usage():
-        print(pictures.save(out, x, kind, rate))
+        print(pictures.save(out, x, model.kind, model.sample_rate))
+
+
+def _changed(model, path, count, controls):
+    """What becomes of a picture; several times where it is drawn each time anew."""
+    import numpy as np
+
+    from kerasgen.data import asking, folder
+
+    function = next((name for name in asking.CHANGES if name in model.serves), None)
+    if function is None:
+        raise Usage(f"--picture: expected a model that changes pictures, got one that serves {', '.join(model.serves)}")
+    inputs = {port.name: port for port in model.ports[function].inputs}
+    whole = folder.header(path, MOST)
+    shape = [own if isinstance(side, str) else side for side, own in zip(inputs["picture"].shape[1:], whole, strict=True)]
+    x = np.float32(folder.decode(path, shape, MOST)) / 255
+    asked = {name: value for name, value in controls.items() if name in inputs or name != "seed"}
+    if "label" in asked and not isinstance(asked["label"][0], list):
+        asked["label"] = np.resize(np.array(asked["label"], object), count).tolist()
+    return getattr(model, function)(picture=np.repeat(x[None], count, 0), **asked)
 
 
 def evaluate(
@@ -166,7 +190,7 @@ def evaluate(
     console().print(rows)
 
 
-def open_source(source: str | Path) -> tuple[Any, Mapping]:
+def open_source(source: str | Path) -> tuple[Served, Mapping]:
     """(model or bundle, what it says about itself) of a preset, run folder, bundle or `.keras` file."""
     if is_bundle(source):
         from kerasgen.runtime import Bundle

@@ -64,6 +64,7 @@ class Serving:
         sizes = {"label": self.num_classes, "text": self.text_length, "layout": self.objects}
         return tuple(name for name, size in sizes.items() if size)
 
+    @property
     def ports(self) -> dict:
         """function -> its `Ports`, derived from the arguments of the `serve_*` methods."""
         table = {}
@@ -122,7 +123,7 @@ class Serving:
 
     def graph(self, function: str):
         """What is exported: a pure function `(**ports) -> {output port: tensor}` and `{port: tf.TensorSpec}`."""
-        ports = self.ports()[function]
+        ports = self.ports[function]
         call = self.pure(function)
 
         def run(**tensors):
@@ -138,7 +139,7 @@ class Serving:
         if function not in self.serves:
             name = type(self).__name__
             raise ValueError(f"{name} does not serve {function!r}; it serves {', '.join(self.serves)}")
-        ports, output = self.ports()[function]
+        ports, output = self.ports[function]
         values = bind(function, ports, args, given, self.class_names)
         if 0 in [values.get("count"), *(len(values[port.name]) for port in ports if port.shape)]:
             # TensorFlow's convolutions of nothing have a wrong shape.
@@ -156,7 +157,7 @@ class Serving:
 
     def _compiled(self, function):
         if function not in self._compiled_functions:
-            specs = {port.name: _spec(port) for port in self.ports()[function].inputs}
+            specs = {port.name: _spec(port) for port in self.ports[function].inputs}
             if specs.pop("count", None):
                 specs["index"] = tf.TensorSpec((None,), tf.int32, "index")
             traced = tf.function(self.pure(function), autograph=False).get_concrete_function(**specs)

@@ -2,7 +2,7 @@
 
 A model serves some of these functions; the names of a function's arguments are port names. Everything that looks at a
 model from outside (SavedModel endpoints, ONNX files, parity, CLI verbs, demo widgets, metrics, docs, laws) reads this
-page and the model's `ports()`, and nothing else. A new control is one row of `WORDS`.
+page and the model's `ports`, and nothing else. A new control is one row of `WORDS`.
 """
 
 from __future__ import annotations

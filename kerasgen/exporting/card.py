@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from kerasgen import pictures
+from kerasgen.data import asking
 from kerasgen.exporting.cases import MAX_STEPS, value_of
 from kerasgen.runtime import BATCH, port_of
 
@@ -95,15 +96,12 @@ def write_picture(info, run, path, data=None):
     side = min(side, 2) if made[function].get("rounds") else side
     count = {"vector": 1000, "text": 8, "sound": 9}.get(info["kind"], side**2)
     draw = np.random.default_rng(0)
-    ports = map(port_of, made[function]["inputs"])
+    ports = list(map(port_of, made[function]["inputs"]))
     given = {port.name: value_of(port, count, 0, True, info, draw) for port in ports}
     if "steps" in given and made[function].get("rounds"):
         given["steps"] = np.minimum(given["steps"], MAX_STEPS)
-    if "picture" in given and hasattr(data, "test"):
-        batch = next(iter(data.with_batch(count).test))
-        given["picture"], *label = (part.numpy() for part in (batch if data.num_classes else (batch,)))
-        if "label" in given and label:  # the domain after their own
-            given["label"] = (label[0] + 1) % info["num_classes"]
+    if "picture" in given and function in asking.CHANGES and hasattr(data, "splits"):
+        given |= asking.inputs(data, "test", ports, count)
     x = run(function, given)
     pictures.write(path, pictures.draw(x, info["kind"]))
 

@@ -32,7 +32,7 @@ class Full:
         draw = np.random.default_rng(seed)
         return {
             port.name: self._examples(seed)[:rows]
-            if "sample" in self.bundle.functions and port.shape == self.bundle.ports["sample"].output.shape
+            if "sample" in self.bundle.serves and port.shape == self.bundle.ports["sample"].output.shape
             else value_of(port, rows, seed, True, self.bundle.info, draw)
             for port in self.bundle.ports[function].inputs
         }

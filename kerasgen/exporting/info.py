@@ -24,7 +24,7 @@ def describe(model, preset, data, opset) -> dict:
     name = type(model).__name__
     system = catalog.of(type(model))
     functions = {}
-    for function, ports in model.ports().items():
+    for function, ports in model.ports.items():
         reason = model.inconvertible.get(function)
         functions[function] = {
             "onnx": None if reason else f"onnx/{function}.onnx",

@@ -72,7 +72,7 @@ def refuse(directory, overwrite):
 def _triton(bundle, folder, name):
     """`<model>_<function>[_<variant>]/config.pbtxt` and `1/model.onnx` each."""
     models = {}
-    for function in bundle.functions:
+    for function in bundle.serves:
         entry = bundle.info["functions"][function]
         models[f"{name}_{function}"] = function, entry["onnx"]
         for variant, small in entry.get("variants", {}).items():
@@ -85,7 +85,7 @@ def _triton(bundle, folder, name):
         if weights := bundle.info["functions"][function].get("weights"):
             (folder / model / "1" / pathlib.Path(weights).name).write_bytes(bundle.read(weights))
         (folder / model / "config.pbtxt").write_text(triton_config(model, bundle.ports[function]))
-    function = next(iter(bundle.functions))
+    function = next(iter(bundle.serves))
     inputs = [
         {
             "name": port["name"],

@@ -170,7 +170,7 @@ def add(bundle, names, progress) -> dict:
         function -> variant -> what `bundle.json` says of it, or why it was not written.
     """
     full, report = Full(bundle), dict[str, dict]()
-    for function in bundle.functions:
+    for function in bundle.serves:
         entry = bundle.info["functions"][function]
         entry["measured"] = measured(bundle.read(entry["onnx"]), full, function)
         entry["variants"], report[function] = {}, {}
@@ -199,7 +199,7 @@ def verify(bundle) -> dict:
         ExportError: a file that not every runtime could load; a `ProofError` where it misses its fidelity.
     """
     full, report = Full(bundle), dict[str, dict]()
-    for function in bundle.functions:
+    for function in bundle.serves:
         for name, entry in bundle.info["functions"][function].get("variants", {}).items():
             content = bundle.read(entry["onnx"], function)
             opset = bundle.info["versions"]["opset"]

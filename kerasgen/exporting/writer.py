@@ -135,7 +135,7 @@ def _proved(bundle, reference):
     """
     with rounds.forms(bundle) as at:
         onnx = Remembered(by_rounds(onnx_runtime, at))
-        _ahead(onnx, bundle.info, bundle.functions)
+        _ahead(onnx, bundle.info, bundle.serves)
         onnx.close()
         _ahead(reference, bundle.info, bundle.info["functions"])
         return prove(bundle.info, reference, {"saved_model": by_rounds(saved_model, at), "onnx": onnx})

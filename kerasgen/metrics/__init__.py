@@ -61,7 +61,7 @@ def evaluate(model, data, *, count=1000, seed=0, functions=None, features=None, 
     """
     if count < 10:
         raise ValueError(f"count: expected at least 10, got {count}")
-    served = likelihood.ports_of(model)
+    served = model.ports
     _known("functions", functions, served)
     _known("only", only, METRICS)
     about = Evaluation(model, data, count, seed, functions, features)

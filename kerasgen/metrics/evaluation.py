@@ -6,6 +6,7 @@ import functools
 
 import numpy as np
 
+from kerasgen.data import asking
 from kerasgen.data.description import named
 from kerasgen.metrics import described, fidelity, likelihood, texture, two_dim
 from kerasgen.metrics import features as extractors
@@ -33,7 +34,7 @@ class Evaluation:
         self.model, self.data, self.seed = model, data, seed
         self.part = 1 if self.single else min(count, data.count("test"))
         self.count = min(count, texture.MOST) if self.single else count // max(self.part, 1) * self.part
-        self.ports = likelihood.ports_of(model) if model else {}
+        self.ports = model.ports if model else {}
         self.functions = {name for name in self.ports if functions is None or name in functions}
         required = {port.name for port in self._inputs("sample") if port.default is None}
         if not required <= {"count", "seed", "label", *data.given}:  # about what the data do not say
@@ -51,7 +52,7 @@ class Evaluation:
             "classifier": classifier,
             "labels": classifier and self.data.num_classes and self._takes("sample"),
             "described": self.data.name in described.READERS and self._takes("sample", self.said),
-            "truth": self.data.name in described.TRUTHS,
+            "truth": self.data.name in described.TRUTHS or self.data.picture_shape,
             "levels": self._levels and (self.data.levels == self._levels or sequence),
             "entropy": self.data.entropy is not None,
             "modes": self.data.name in two_dim.MODES,
@@ -180,15 +181,23 @@ class Evaluation:
 
     @functools.cached_property
     def translation(self):
-        """Test examples and what becomes of them in another domain: with labels, in the one after their own."""
-        x, label = self._labelled_test("translate")
-        domain = None if label is None else (label + 1) % self.data.num_classes
-        return x, likelihood.in_parts(self.model.translate, x, domain)
+        """Test examples, and what becomes of them in another domain or is made of what is given with them."""
+        return self.test[0], self._changed("translate")
+
+    @functools.cached_property
+    def upscaled(self):
+        """What is made of test examples at a smaller size."""
+        return self._changed("upscale")
 
     @functools.cached_property
     def truth(self):
-        """What test examples should become in that domain."""
-        return described.TRUTHS[self.data.name](self.test[0], self.test[1])
+        """What should become of test examples: themselves, where something else is given."""
+        x, given = self.test
+        return x if self.data.picture_shape else described.TRUTHS[self.data.name](x, given)
+
+    def _changed(self, function):
+        asked = asking.inputs(self.data, "test", self._inputs(function))
+        return likelihood.in_parts(getattr(self.model, function), *asked.values())
 
     def bits(self, nats):
         return likelihood.bits_per_dim(nats, np.prod(self.data.shape))
@@ -199,8 +208,7 @@ class Evaluation:
 
     @property
     def _levels(self):
-        """The model's grey levels; a bundle has them in its description."""
-        return getattr(self.model, "levels", None) or getattr(self.model, "info", {}).get("levels")
+        return self.model.levels if self.model else None
 
     def _mean(self, estimate, function):
         x, label = self._labelled_test(function)

@@ -25,6 +25,7 @@ DIGITS = (
     "digits",
     "digits_binary",
     "digits_half_contrast",
+    "digits_edges",
     "captioned_digits",
 )  # data of which it knows the classes
 PART = 512  # pictures per forward pass, which bounds its memory

@@ -171,11 +171,6 @@ def importance_estimate(model, x, label, data, *, particles=500, seed=0):
     return in_parts(estimate, x, label)
 
 
-def ports_of(model):
-    """function -> its ports; a model computes them, a bundle holds them."""
-    return model.ports() if callable(model.ports) else model.ports
-
-
 def in_parts(function, x, label=None):
     """The results of `function(x[, label=])` for all examples, in parts of 256, which bounds its memory."""
     parts = [slice(i, i + PART) for i in range(0, max(len(x), 1), PART)]
@@ -184,7 +179,7 @@ def in_parts(function, x, label=None):
 
 def _points(model, function, x, data, seed):
     """Examples as a likelihood takes them, with noise within the levels for a density."""
-    high = next(port.maximum for port in ports_of(model)[function].inputs if port.name == "x")
+    high = next(port.maximum for port in model.ports[function].inputs if port.name == "x")
     if high is None or high <= 1 or data.kind in ("text", "sound"):  # no grey levels
         return x
     levels = round(high / (high - 1))

@@ -69,10 +69,10 @@ def _metric(needs, better, *given, least=1):
     return register
 
 
-def _comparison(better, least):
+def _comparison(better, least, needs="sample"):
     def register(compute):
         for space in SPACES:
-            _metric("sample", better, space, least=least)(compute, f"{compute.__name__}_{space}")
+            _metric(needs, better, space, least=least)(compute, f"{compute.__name__}_{space}")
         return compute
 
     return register
@@ -259,6 +259,30 @@ def translation_agreement(e):
     """Share of translations in which the classifier finds the class that it finds in the original."""
     found = [e.found(x) for x in e.translation]
     return np.mean(found[0] == found[1])
+
+
+@_comparison("lower", 2, "upscale")
+def upscaled_frechet(e):
+    """Frechet distance between the originals and test examples made small and large again."""
+    return fidelity.frechet(*map(e.extractor.features, (e.test[0], e.upscaled)))
+
+
+@_metric("upscale", "higher")
+def upscaled_psnr(e):
+    """Mean peak signal-to-noise ratio of test examples made small and large again, in dB."""
+    return fidelity.psnr(e.test[0], e.upscaled).mean()
+
+
+@_metric("upscale", "higher")
+def upscaled_ssim(e):
+    """Mean structural similarity of them and the originals; 1 for the same."""
+    return fidelity.ssim(e.test[0], e.upscaled).mean()
+
+
+@_metric("upscale", "higher", "classifier")
+def upscaled_agreement(e):
+    """Share of them in which the classifier finds the class that it finds in the original."""
+    return np.mean(e.found(e.test[0]) == e.found(e.upscaled))
 
 
 @_metric("translate", "lower", "truth")

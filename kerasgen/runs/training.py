@@ -30,6 +30,7 @@ import numpy as np
 
 import kerasgen
 from kerasgen import files, hub
+from kerasgen.data import asking
 from kerasgen.data.description import named
 from kerasgen.runs import plans, recipes, run_folder
 from kerasgen.runs.plans import Start, begin, parse, plan  # noqa: F401  (beside what runs them)
@@ -233,13 +234,14 @@ def _run(start, data, model, checkpoint_folder, progress):
     chosen = [callbacks.CSVHistory(folder / run_folder.HISTORY), bar]
     settle = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: run_folder.settle(folder))
     fewer = _fewer_steps(model)
-    if _drawable(model):
+    if _drawable(model, data):
         shown = GRID if model.kind == "picture" else count
         options = {"count": shown, **fewer, **_about(model, data, shown), "share": DRAWING, "progress": bar}
+        options |= {} if "sample" in model.serves else {"data": data}
         options["tensorboard"] = board / "samples" if board else None
         chosen.append(callbacks.SampleGrid(folder / "samples", max(1, epochs // GRIDS), **options))
     last = model.stages[-1].players if model.stages else ()
-    if hasattr(model, "discriminator") and _drawable(model) and (not last or "discriminator" in last):
+    if hasattr(model, "discriminator") and "sample" in model.serves and _drawable(model, data) and (not last or "discriminator" in last):
         every, about = max(2, epochs // GRIDS), _about(model, data, MONITORED)
         # Its figures are logged too.
         chosen.insert(0, callbacks.CollapseMonitor(data, every, MONITORED, **about))
@@ -281,28 +283,34 @@ def _run(start, data, model, checkpoint_folder, progress):
         hub.save_preset(model, folder / run_folder.MODEL, preset=name, **kept, results=results)
     if interrupted:
         raise Interrupted(folder)
-    if _drawable(model):
+    if _drawable(model, data):
         with console.status(f"drawing {count} samples"):
-            x = model.sample(count, seed=seed, **fewer, **_about(model, data, count))
-        pictures.save(folder / "samples.png", x, model.kind)
+            if "sample" in model.serves:
+                x = model.sample(count, seed=seed, **fewer, **_about(model, data, count))
+                pictures.save(folder / "samples.png", x, model.kind)
+            else:
+                rows = asking.versions(model, data, "validation", GRID, seed)
+                pictures.write(folder / "samples.png", pictures.versions(*rows))
     run_folder.write(folder, {**record, "finished": run_folder.now()})
     if distribute.is_chief(model.distribute_strategy):
         for old in checkpoints.find(checkpoint_folder)[1:]:
             old.unlink()
 
 
-def _drawable(model):
-    """Whether samples need no input but what the data describe, and can be drawn."""
-    shape, sample = model.image_shape, model.ports().get("sample")
-    needs = {port.name for port in sample.inputs if port.default is None} if sample else {"sample"}
-    if not needs <= {"count", "seed", *model.given}:
+def _drawable(model, data):
+    """Whether what is made needs no input but what the data have, and can be drawn."""
+    shape, sample = model.image_shape, model.ports.get("sample")
+    if sample is None:
+        shown = {shape[-1], (model.picture_shape or shape)[-1]} <= {1, 3}
+        return bool(set(asking.CHANGES) & set(model.serves)) and shown and data.count("validation") > 0
+    if not {port.name for port in sample.inputs if port.default is None} <= {"count", "seed", *model.given}:
         return False
     return shape[-1] in (1, 3) if model.kind == "picture" else len(shape) == 1 and shape[0] > 1
 
 
 def _fewer_steps(model):
     """Steps of the sampler for a look at a model, where it can take fewer than its own number."""
-    inputs = model.ports()["sample"].inputs if "sample" in model.serves else ()
+    inputs = model.ports["sample"].inputs if "sample" in model.serves else ()
     own = {port.name: port.default for port in inputs}.get("steps")
     return {"steps": STEPS} if own and own > STEPS else {}
 

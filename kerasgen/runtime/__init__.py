@@ -7,9 +7,9 @@ This folder imports nothing else of kerasgen, so that it can be copied beside an
 from .bundle import Bundle
 from .description import FORMAT, VERSION
 from .onnx_file import check_graph
-from .ports import BATCH, SIZES, Port, Ports, bind, check, from_text, numbered, port_of, to_text
+from .ports import BATCH, SIZES, Port, Ports, Served, bind, check, from_text, numbered, port_of, to_text
 
 __all__ = [
-    "BATCH", "FORMAT", "SIZES", "VERSION", "Bundle", "Port", "Ports", "bind", "check", "check_graph", "from_text",
+    "BATCH", "FORMAT", "SIZES", "VERSION", "Bundle", "Port", "Ports", "Served", "bind", "check", "check_graph", "from_text",
     "numbered", "port_of", "to_text",
 ]  # fmt: skip

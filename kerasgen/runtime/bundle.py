@@ -30,7 +30,8 @@ class Bundle:
         info: `bundle.json`.
         system: id of the model's system.
         class_names: what classes are called; a name can be given wherever their numbers can.
-        functions: names of the functions that ONNX Runtime can run.
+        serves: names of the functions that ONNX Runtime can run.
+        kind, image_shape, levels, sample_rate, num_classes: of its examples, as of the model's.
         ports: function -> its `Ports`, for these.
         onnx: function -> the file that it runs, for these.
 
@@ -54,7 +55,10 @@ class Bundle:
         self.system = self.info["system"]
         self.class_names = tuple((self.info.get("data") or {}).get("class_names") or ())
         entries = {name: entry for name, entry in self.info["functions"].items() if entry["onnx"]}
-        self.functions = tuple(entries)
+        self.serves = tuple(entries)
+        self.kind, self.image_shape = self.info["kind"], tuple(self.info["image_shape"])
+        self.levels, self.num_classes = self.info["levels"], self.info["num_classes"]
+        self.sample_rate = self.info.get("sample_rate")
         self.ports = {
             name: Ports(tuple(map(port_of, entry["inputs"])), port_of(entry["output"]))
             for name, entry in entries.items()
@@ -76,7 +80,7 @@ class Bundle:
             ValueError: the bundle does not run this function, or an input is not what the port takes.
             TypeError: an input is missing, unknown or given twice.
         """
-        if function not in self.functions:
+        if function not in self.serves:
             raise ValueError(self._unknown(function))
         values = bind(function, self.ports[function].inputs, args, ports, self.class_names)
         # ONNX Runtime refuses NumPy scalars.
@@ -131,21 +135,21 @@ class Bundle:
         return {**self.__dict__, "_sessions": {}}  # which only this process can use
 
     def __getattr__(self, name):
-        if name.startswith("_") or name not in self.__dict__.get("functions", ()):
+        if name.startswith("_") or name not in self.__dict__.get("serves", ()):
             raise AttributeError(self._unknown(name) if "info" in self.__dict__ else name)
         return functools.partial(self.run, name)
 
     def __dir__(self):
-        return [*super().__dir__(), *self.functions]
+        return [*super().__dir__(), *self.serves]
 
     def __repr__(self):
-        return f"Bundle({self.info['title']!r}: {', '.join(self.functions)})"
+        return f"Bundle({self.info['title']!r}: {', '.join(self.serves)})"
 
     def _unknown(self, function):
         entry = self.info["functions"].get(function)
         if entry:
             return f"{function}: not in ONNX ({entry['reason']}); use the SavedModel"
-        return f"{self.system} does not serve {function!r}; it serves {', '.join(self.functions)}"
+        return f"{self.system} does not serve {function!r}; it serves {', '.join(self.serves)}"
 
     def session(self, function: str):
         """The session of ONNX Runtime that runs a function; it is opened once."""

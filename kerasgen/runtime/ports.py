@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -251,6 +251,30 @@ class Ports(NamedTuple):
 
     inputs: tuple
     output: Port
+
+
+class Served(Protocol):
+    """What a model and a bundle both are: functions as methods, by `serves`, and what their examples look like.
+
+    Attributes:
+        serves: names of the functions.
+        ports: function -> its `Ports`.
+        kind: of an example, "picture", "vector", "text" or "sound".
+        image_shape: of an example.
+        levels: of the data, None where they are continuous.
+        sample_rate: of sounds, values per second.
+        num_classes: 0 where examples have no label.
+        class_names: where they are known; a name can be given wherever its number can.
+    """
+
+    serves: tuple
+    ports: dict
+    kind: str
+    image_shape: tuple
+    levels: int | None
+    sample_rate: int | None
+    num_classes: int
+    class_names: tuple
 
 
 def port_of(fields: dict) -> Port:

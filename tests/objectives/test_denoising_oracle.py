@@ -432,11 +432,11 @@ def test_one_step_of_an_imperfect_network_is_not_its_error(sampler):
 def test_more_steps_than_there_are_are_all():
     model = Exact()
     model.process = denoising.Process(denoising.linear_schedule(25))
-    port = next(port for port in model.ports()["sample"].inputs if port.name == "steps")
+    port = next(port for port in model.ports["sample"].inputs if port.name == "steps")
     assert (port.minimum, port.maximum, port.default) == (1, 25, 25)
     with pytest.raises(ValueError, match="steps: expected .*25, got 26"):
         model.sample(2, steps=26)
     model.sampler = "ddim"
-    assert next(p for p in model.ports()["sample"].inputs if p.name == "steps").default == 25
+    assert next(p for p in model.ports["sample"].inputs if p.name == "steps").default == 25
     with pytest.raises(ValueError, match="spacing: expected even or quadratic or stride, got 'odd'"):
         model.spacing = "odd"

@@ -99,7 +99,7 @@ def test_samplers_are_the_published_loops(sampler, variance):
 
 def test_every_sampler_takes_steps_and_a_spacing():
     model = wild()
-    default = lambda: next(port.default for port in model.ports()["sample"].inputs if port.name == "steps")
+    default = lambda: next(port.default for port in model.ports["sample"].inputs if port.name == "steps")
     assert model.sampler == "ancestral" and default() == STEPS
     one = model.sample(3, seed=7, steps=4)
     np.testing.assert_allclose(model.sample(2, seed=7, steps=4), one[:2], atol=1e-5)

@@ -137,7 +137,7 @@ def test_more_guidance_gives_more_digits_of_the_class_and_less_variety(preset, p
 
 def test_guidance_has_a_default_of_the_model():
     model = wild(guidance=4.0)
-    port = next(port for port in model.ports()["sample"].inputs if port.name == "guidance")
+    port = next(port for port in model.ports["sample"].inputs if port.name == "guidance")
     assert port.default == 4.0
     np.testing.assert_array_equal(model.sample(2, seed=7, steps=2), model.sample(2, seed=7, steps=2, guidance=4.0))
 

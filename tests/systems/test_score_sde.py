@@ -43,10 +43,10 @@ def test_samplers_share_a_network_and_differ():
         model.sampler = name
         seen[name] = model.sample(2, seed=7)
     assert np.abs(seen["predictor_corrector"] - seen["euler_maruyama"]).max() > 1e-3
-    default = next(p.default for p in model.ports()["sample"].inputs if p.name == "steps")
+    default = next(p.default for p in model.ports["sample"].inputs if p.name == "steps")
     assert default == 4
     model.sampler = "probability_flow"
-    assert next(p.default for p in model.ports()["sample"].inputs if p.name == "steps") == score.ODE_STEPS
+    assert next(p.default for p in model.ports["sample"].inputs if p.name == "steps") == score.ODE_STEPS
 
 
 def test_vectors_learn_a_gaussian():
