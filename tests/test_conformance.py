@@ -21,6 +21,7 @@ from tiny import TINY, as_x, said
 import kerasgen
 from kerasgen import catalog
 from kerasgen.core import random, vocabulary
+from kerasgen.data.asking import CHANGES
 from kerasgen.data.description import named
 from kerasgen.objectives.autoregressive.chain_rule import Autoregressive
 from kerasgen.objectives.density.flow import Flow
@@ -307,7 +308,7 @@ def test_save_and_load_restore_everything(system, tmp_path):
     assert int(loaded.clock) == 1 and any(np.abs(v.numpy()).max() > 0 for v in slots if v.dtype == "float32")
     assert loaded.get_compile_config() == model.get_compile_config() and loaded.seed == 5
     unseeded = (f for f, ports in model.ports.items() if "seed" not in [p.name for p in ports.inputs])
-    function = next(unseeded, "sample")
+    function = next(unseeded, model.serves[0])
     inputs = required(model, function, 2)
     one, other = (
         run(each, function, inputs) if "count" in inputs else pure(each, function, **inputs) for each in (model, loaded)
@@ -352,7 +353,7 @@ def test_serves_what_it_has(system):
     model = built(system)
     methods = {name.removeprefix("serve_") for name in dir(model) if name.startswith("serve_") and getattr(model, name)}
     assert len(set(model.serves)) == len(model.serves) and set(model.serves) == methods <= set(vocabulary.FUNCTIONS)
-    assert set(model.inconvertible) <= methods and methods & {"sample", "translate"}
+    assert set(model.inconvertible) <= methods and methods & {"sample", *CHANGES}
     for function in set(vocabulary.FUNCTIONS) - methods:
         with pytest.raises(
             ValueError,

@@ -11,6 +11,7 @@ import pathlib
 import numpy as np
 
 from kerasgen import catalog
+from kerasgen.data.asking import CHANGES
 
 
 def read(path):
@@ -42,6 +43,7 @@ def examples(model, count, split="train"):
     else:
         name = "moons" if model.kind == "vector" else "digits_binary" if model.levels == 2 else "digits"
         x, label = kerasgen.data.load(name).arrays(split)
+        x = x if model.kind == "vector" else np.repeat(x, model.image_shape[-1], -1)
     return x[:count], label[:count] % model.num_classes if model.num_classes else said(model, count)
 
 
@@ -58,13 +60,17 @@ def said(model, count):
         boxes = generator.uniform(0.2, 0.4, (count, model.objects, 5)).astype("float32")
         boxes[..., 0] = np.arange(count)[:, None] % 2
         return boxes
+    if "picture" in model.given:
+        return generator.random((count, *model.picture_shape), dtype="float32")
     return None
 
 
 def made(model, count):
-    """Samples of a system, or pictures that it translates."""
+    """Samples of a system, or what becomes of pictures."""
     if "sample" in model.serves:
         about = {name: said(model, count) for name in model.given if name != "label"}
         return model.sample(count, seed=7, **about)
-    x = np.random.default_rng(7).random((count, *model.image_shape)).astype("float32")
-    return model.translate(x, **({"label": np.arange(count) % model.num_classes} if model.num_classes else {}))
+    function = next(name for name in CHANGES if name in model.serves)
+    x = np.random.default_rng(7).random((count, *(model.picture_shape or model.image_shape)), "float32")
+    label = {"label": np.arange(count) % model.num_classes} if model.num_classes else {}
+    return getattr(model, function)(x, **label)

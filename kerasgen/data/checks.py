@@ -237,12 +237,16 @@ def check_match(data, model):
         if name not in data.given:
             got = ", ".join(data.given) or "nothing"
             raise ValueError(f"data: expected a {name} with each example, got {got} from {data.name}")
-        if name != "label":
-            argument = {"text": "text_length", "layout": "objects", "picture": "picture_shape"}[name]
-            size = data.picture_shape if name == "picture" else data.splits["train"][1][name].shape[1]
-            own = getattr(model, argument) or model.image_shape
+        if name in ("text", "layout"):
+            argument = {"text": "text_length", "layout": "objects"}[name]
+            size, own = data.splits["train"][1][name].shape[1], getattr(model, argument)
             if size != own:
                 raise Mismatch(argument, size, data.name, own)
+        if name == "picture" and data.picture_shape[:2] != model.picture_shape[:2]:
+            expected = f"pictures of {model.picture_shape[:2]} with each example"
+            raise ValueError(f"data: expected {expected}, got {data.picture_shape[:2]} from {data.name}")
+        if name == "picture" and data.picture_shape != model.picture_shape:
+            raise Mismatch("picture_channels", data.picture_shape[2], data.name, model.picture_shape[2])
     if data.levels and model.levels and data.levels != model.levels:
         raise Mismatch("levels", data.levels, data.name, model.levels)
     if data.sample_rate and model.sample_rate and data.sample_rate != model.sample_rate:

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -34,6 +35,23 @@ def scales(size, ratio: float, coarsest: int) -> list:
     of = {steps: (shorter / coarsest) ** (1 / steps) for steps in (fewer, fewer + 1)}
     steps = min(of, key=lambda steps: abs(of[steps] - ratio))
     return [tuple(round(side / of[steps] ** n) for side in size) for n in range(steps, -1, -1)]
+
+
+def bicubic(own: int, wanted: int):
+    """What resizing does to one side: weights (wanted, own) of the pixels that each new one is made of.
+
+    By the cubic kernel with a = -1/2 (Keys, 1981), widened where the side becomes smaller, so that no pixel is skipped.
+
+    Example:
+        >>> bicubic(8, 4).shape
+        (4, 8)
+    """
+    wide = max(own / wanted, 1.0)
+    middle = (np.arange(wanted)[:, None] + 0.5) * own / wanted - 0.5
+    far = np.abs(np.arange(own) - middle) / wide
+    near, rest = 1.5 * far**3 - 2.5 * far**2 + 1.0, -0.5 * far**3 + 2.5 * far**2 - 4.0 * far + 2.0
+    weights = np.where(far < 1.0, near, np.where(far < 2.0, rest, 0.0))
+    return (weights / weights.sum(1, keepdims=True)).astype("float32")
 
 
 def at_scale(size, scale, whole, least: int = 1) -> list:

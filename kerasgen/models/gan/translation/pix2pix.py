@@ -41,7 +41,7 @@ class Pix2Pix(paired.Paired):
 
     Args:
         image_shape: (height, width, channels) of what is made; the sides divide by 2 ** len(widths).
-        picture_shape: of what is given, with the same sides; left out, as `image_shape`.
+        picture_channels: of what is given, whose sides are the same.
         widths: feature maps of the generator's down-convolutions; the paper halves until the sides are 1.
         discriminator_widths: feature maps of the discriminator's convolutions.
         distance: weight of E |x - G|, lambda.
@@ -49,29 +49,26 @@ class Pix2Pix(paired.Paired):
         mirrored: share of the pairs that are mirrored.
 
     Raises:
-        ValueError: the sides do not divide, or those of what is given are others.
+        ValueError: the sides do not divide.
 
     Example:
         >>> import kerasgen, numpy as np
         >>> model = kerasgen.models.Pix2Pix(
-        ...     image_shape=(8, 8, 3), picture_shape=(8, 8, 1), widths=(8, 16, 16), discriminator_widths=(8, 16))
+        ...     image_shape=(8, 8, 3), picture_channels=1, widths=(8, 16, 16), discriminator_widths=(8, 16))
         >>> model.translate(np.zeros((2, 8, 8, 1)), seed=7).shape
         (2, 8, 8, 3)
     """
 
     def __init__(
-        self, image_shape=(256, 256, 3), picture_shape=None, widths=(64, 128, 256, 512, 512, 512, 512, 512),
+        self, image_shape=(256, 256, 3), picture_channels=3, widths=(64, 128, 256, 512, 512, 512, 512, 512),
         discriminator_widths=(64, 128, 256, 512), distance=100.0, jitter=30, mirrored=0.5, **kwargs,
     ):  # fmt: skip
         super().__init__(**kwargs)
         self.image_shape = tuple(image_shape)
-        self.picture_shape = tuple(picture_shape or image_shape)
-        if self.picture_shape[:2] != self.image_shape[:2]:
-            expected = f"the sides of image_shape, {self.image_shape[:2]}"
-            raise ValueError(f"picture_shape: expected {expected}, got {self.picture_shape[:2]}")
+        self.picture_shape = (*self.image_shape[:2], picture_channels)
         self.distance, self.jitter, self.mirrored = distance, jitter, mirrored
         self.generator = _generator(self.picture_shape, self.image_shape, widths)
-        both = (*self.image_shape[:2], self.picture_shape[2] + self.image_shape[2])
+        both = (*self.image_shape[:2], picture_channels + self.image_shape[2])
         self.discriminator = patch_discriminator.discriminator(both, discriminator_widths)
 
     def optimizers(self):
