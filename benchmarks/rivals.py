@@ -287,6 +287,7 @@ def textures(data, seed):
 
 MAKERS = {
     "digits": levels_17, "digits_binary": binary, "captioned_digits": digits, "digit_scenes": scenes,
-    "digits_half_contrast": contrasts, "digits_edges": pairs, "eight_gaussians": points, "twenty_five_gaussians": points,
-    "python_topics": words, "plucked_strings": strings, "brick_64": textures, "brick_48": textures,
+    "digits_half_contrast": contrasts, "digits_edges": pairs,
+    "eight_gaussians": points, "twenty_five_gaussians": points, "python_topics": words, "plucked_strings": strings,
+    "brick_64": textures, "brick_48": textures,
 }  # fmt: skip

@@ -99,7 +99,7 @@ class Mixture:
 
 
 class Linear:
-    """Each pixel of a picture as a linear function of all pixels of another, by least squares with a squared penalty."""
+    """Each pixel as a linear function of all pixels of another picture, by least squares with a squared penalty."""
 
     def __init__(self, given, x, strength=1.0):
         self.shape, self.fitted = x.shape[1:], Ridge(strength).fit(given.reshape(len(x), -1), x.reshape(len(x), -1))

@@ -65,7 +65,7 @@ def versions(*several, columns=8) -> np.ndarray:
 
     Example:
         >>> versions(np.zeros((3, 4, 4, 1)), np.zeros((3, 8, 8, 3)), columns=2).shape
-        (166, 86, 3)
+        (266, 134, 3)
     """
     height = max(x.shape[1] for x in several)
     blank = -len(several[0]) % columns

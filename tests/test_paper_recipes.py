@@ -61,6 +61,12 @@ RATES = [
     # Zhu et al., 2017, section 4: 100 epochs, then linearly to nothing in 100 more.
     ("cyclegan_256", "generator", {0: 2e-4, 99_999: 2e-4, 100_000: 2e-4 * 100 / 101, 150_000: 2e-4 * 50 / 101}),
     ("cyclegan_256", "discriminator", {199_999: 2e-4 / 101}),
+    # Isola et al., 2016, section 3.3.
+    ("pix2pix_256", "generator", {0: 2e-4, 79_999: 2e-4}),
+    ("pix2pix_256", "discriminator", {0: 2e-4}),
+    # Ledig et al., 2016, section 3.2: a million steps on pixels, 100,000 at each of two rates in the game.
+    ("srgan_96", "generator", {0: 1e-4, 1_099_999: 1e-4, 1_100_000: 1e-5, 1_199_999: 1e-5}),
+    ("srgan_96", "discriminator", {0: 1e-4, 99_999: 1e-4, 100_000: 1e-5}),
     # Reed et al., 2016, `main_cls.lua`: halved as epochs 100, 200, ... begin, counted from 1.
     ("gan_cls_64", "generator", {99 * 138 - 1: 2e-4, 99 * 138: 1e-4, 199 * 138: 5e-5, 599 * 138: 2e-4 / 64}),
     # Zhao et al., 2018, `train.py`.
@@ -125,6 +131,10 @@ def test_batches_steps_and_averages_are_those_of_the_papers():
     assert average("progan_1024", "generator") == 0.999 and average("biggan_128", "generator") == 0.9999
     assert batch("biggan_128") == 2048 and steps("biggan_128") == 150_000
     assert (batch("layout2im_64"), steps("layout2im_64")) == (8, 300_000)
+    # Isola et al., 2016, section 6.2, facades: 400 pairs, one at a time. Ledig et al., 2016, section 3.2.
+    assert (batch("pix2pix_256"), steps("pix2pix_256")) == (1, 200 * 400)
+    assert (batch("srgan_96"), steps("srgan_96")) == (16, 1_200_000)
+    assert preset("srgan_96")["arguments"]["epochs"] == [1000, 200]
     assert batch("pixel_cnn_pp_cifar10") == 16 * 8 and average("pixel_cnn_pp_cifar10", None) == 0.9995
     assert steps("dall_e_256", 300) == 3_000_000 and steps("dall_e_256", 43) == 430_000
     assert preset("dall_e_256")["arguments"]["epochs"] == [300, 43]
@@ -179,7 +189,11 @@ def test_other_numbers_are_those_of_the_papers():
     assert inspect.signature(biggan.BigGAN).parameters["discriminator_steps"].default == 2
 
 
-STAGES = {"dall_e_256": {"autoencoder": 0, "prior": 1}, "gan_cls_64": {"discriminator": 1, "generator": 1}}
+STAGES = {
+    "srgan_96": {"discriminator": 1},
+    "dall_e_256": {"autoencoder": 0, "prior": 1},
+    "gan_cls_64": {"discriminator": 1, "generator": 1},
+}
 
 
 @pytest.mark.parametrize("name", [n for n in of_families() if preset(n)["recipe"].get("steps_per_epoch")])

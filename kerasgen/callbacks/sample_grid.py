@@ -29,14 +29,16 @@ class SampleGrid(keras.callbacks.Callback):
         share: of the time since training began, at most, that goes into drawing; a picture that would make it more,
             and more than five seconds in all, is left out, unless it is the first. None draws them all.
         progress: a `Progress`, whose bar says so while a picture is drawn.
-        data: whose validation pictures are shown beside what becomes of them, for models that make pictures of pictures.
+        data: whose validation pictures are shown beside what becomes of them, where a model changes pictures.
         **ports: further inputs of `sample`, such as `label` or `steps`.
 
     Example:
         >>> model.fit(data.train, epochs=40, callbacks=[SampleGrid("runs/dcgan/samples", every=5)])    # doctest: +SKIP
     """
 
-    def __init__(self, directory, every=1, count=None, seed=0, tensorboard=None, share=None, progress=None, data=None, **ports):
+    def __init__(
+        self, directory, every=1, count=None, seed=0, tensorboard=None, share=None, progress=None, data=None, **ports
+    ):
         super().__init__()
         self.directory, self.every, self.tensorboard = Path(directory), every, tensorboard
         self.count, self.seed, self.ports = count, seed, ports

@@ -11,6 +11,7 @@ import typer
 
 from kerasgen import hub
 from kerasgen.cli.console import Usage, console, log, print_json, table, tensorflow, usage
+from kerasgen.runtime import Served
 
 Source = Annotated[str, typer.Argument(help="A preset, a run folder, a bundle or a .keras file.")]
 Seed = Annotated[int, typer.Option(help="Which draw.")]
@@ -141,7 +142,9 @@ def _changed(model, path, count, controls):
         raise Usage(f"--picture: expected a model that changes pictures, got one that serves {', '.join(model.serves)}")
     inputs = {port.name: port for port in model.ports[function].inputs}
     whole = folder.header(path, MOST)
-    shape = [own if isinstance(side, str) else side for side, own in zip(inputs["picture"].shape[1:], whole, strict=True)]
+    shape = [
+        own if isinstance(side, str) else side for side, own in zip(inputs["picture"].shape[1:], whole, strict=True)
+    ]
     x = np.float32(folder.decode(path, shape, MOST)) / 255
     asked = {name: value for name, value in controls.items() if name in inputs or name != "seed"}
     if "label" in asked and not isinstance(asked["label"][0], list):

@@ -9,7 +9,7 @@ CHANGES = ("translate", "upscale", "colorize", "refine")  # what becomes of a pi
 
 
 def inputs(data, split, ports, count=None) -> dict:
-    """What fills the ports `picture` and `label` of a function that changes pictures, for the first examples of a split.
+    """What fills the ports `picture` and `label` of a function that changes pictures, for examples of a split.
 
     A picture is the one that is given with an example, else the example itself, made smaller where the port is. Where
     a label is asked for, it is the domain after the example's own.

@@ -32,17 +32,22 @@ def from_pairs(source, seed, image_shape, max_pixels):
             sides.setdefault(parts[at], {})[tuple(parts[:at] + parts[at + 1 :])] = file
     found = sorted(sides, key=natural)
     if len(found) != 2:
-        raise ValueError(f"source: expected two sub-folders of pictures in {source!r}, got {', '.join(found) or 'none'}")
+        raise ValueError(
+            f"source: expected two sub-folders of pictures in {source!r}, got {', '.join(found) or 'none'}"
+        )
     given, made = (sides[name] for name in found)
     alone = sorted(given.keys() ^ made.keys())
     if alone:
         side, other = found if alone[0] in given else found[::-1]
         lonely = os.path.join(*alone[0])
-        raise ValueError(f"source: expected pairs, got {lonely!r} in {side!r} alone, of {len(alone)} not in {other!r} too")
+        raise ValueError(
+            f"source: expected pairs, got {lonely!r} in {side!r} alone, of {len(alone)} not in {other!r} too"
+        )
 
     def read(side, name):
         listed = [side[place] for place in sorted(side)]
-        above = root if all(place[0].lower() in paths.SPLITS for place in side) else os.path.join(root, name)
+        own = os.path.join(root, name)  # where splits, if there are any, lie in the sides
+        above = own if all(file.startswith(own + os.sep) for file in listed) else root
         return folder.from_folder(name, above, listed, seed, image_shape, False, "raise", max_pixels)
 
     picture, x = read(given, found[0]), read(made, found[1])

@@ -3,8 +3,8 @@
     d(x, y) = sum over layers of mean over places of |f(x) / |f(x)| - f(y) / |f(y)||^2
 
 f are the activations of a layer at one place. LPIPS is this with VGG-16 and a learned weight for every channel, which
-no library has; here the channels weigh alike. The weights of "vgg16" and "vgg19" are those of `keras.applications`, which downloads
-them; "digits" is the project's own classifier of 8x8 digits, and needs no download.
+no library has; here the channels weigh alike. The weights of "vgg16" and "vgg19" are those of `keras.applications`,
+which downloads them; "digits" is the project's own classifier of 8x8 digits, and needs no download.
 
 Reference: Zhang, Isola, Efros, Shechtman, Wang, 2018, The Unreasonable Effectiveness of Deep Features as a Perceptual
 Metric, arXiv:1801.03924.

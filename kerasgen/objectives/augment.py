@@ -43,9 +43,9 @@ def mirror(x, share: float, seed, index):
 
 
 def jitter(x, reach: int, seed, index):
-    """Pictures (B, H, W, C), enlarged by `reach` pixels a side and cut to their size again, anywhere: drawn for `index`.
+    """Pictures (B, H, W, C), enlarged by `reach` pixels a side and cut to their size again, anywhere.
 
-    Between pixels it is linear.
+    Where is drawn for the examples at `index`. Between pixels it is linear.
     """
     if not reach:
         return x
@@ -53,7 +53,9 @@ def jitter(x, reach: int, seed, index):
     for axis in (1, 2):
         size = x.shape[axis]
         place = tf.cast(tf.range(size)[None, :] + start[:, axis - 1 : axis], tf.float32) + 0.5
-        place = tf.clip_by_value(place * size / (size + reach) - 0.5, 0.0, size - 1.0)  # (B, size): where each comes from
+        place = tf.clip_by_value(
+            place * size / (size + reach) - 0.5, 0.0, size - 1.0
+        )  # (B, size): where each comes from
         weights = tf.nn.relu(1.0 - tf.abs(place[..., None] - tf.range(size, dtype=tf.float32)))  # (B, to, from)
         x = tf.einsum("bth,bhwc->btwc" if axis == 1 else "btw,bhwc->bhtc", weights, x)
     return x

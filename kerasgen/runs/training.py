@@ -241,7 +241,12 @@ def _run(start, data, model, checkpoint_folder, progress):
         options["tensorboard"] = board / "samples" if board else None
         chosen.append(callbacks.SampleGrid(folder / "samples", max(1, epochs // GRIDS), **options))
     last = model.stages[-1].players if model.stages else ()
-    if hasattr(model, "discriminator") and "sample" in model.serves and _drawable(model, data) and (not last or "discriminator" in last):
+    if (
+        hasattr(model, "discriminator")
+        and "sample" in model.serves
+        and _drawable(model, data)
+        and (not last or "discriminator" in last)
+    ):
         every, about = max(2, epochs // GRIDS), _about(model, data, MONITORED)
         # Its figures are logged too.
         chosen.insert(0, callbacks.CollapseMonitor(data, every, MONITORED, **about))

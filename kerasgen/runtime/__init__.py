@@ -10,6 +10,6 @@ from .onnx_file import check_graph
 from .ports import BATCH, SIZES, Port, Ports, Served, bind, check, from_text, numbered, port_of, to_text
 
 __all__ = [
-    "BATCH", "FORMAT", "SIZES", "VERSION", "Bundle", "Port", "Ports", "Served", "bind", "check", "check_graph", "from_text",
-    "numbered", "port_of", "to_text",
+    "BATCH", "FORMAT", "SIZES", "VERSION", "Bundle", "Port", "Ports", "Served", "bind", "check", "check_graph",
+    "from_text", "numbered", "port_of", "to_text",
 ]  # fmt: skip

@@ -34,7 +34,9 @@ def test_a_score_sees_seventy_pixels():
 
 def test_noise_is_which_maps_are_dropped():
     """Half of the values stay, twice as large; another seed drops others, and nothing else is drawn."""
-    model = kerasgen.build("pix2pix", image_shape=(16, 16, 1), picture_channels=1, widths=(8, 8, 64, 64), discriminator_widths=(8, 8))
+    model = kerasgen.build(
+        "pix2pix", image_shape=(16, 16, 1), picture_channels=1, widths=(8, 8, 64, 64), discriminator_widths=(8, 8)
+    )
     masks = model.prior(7, random.DROPOUT, tf.range(32))
     assert [mask.shape[1:] for mask in masks] == [(2, 2, 64), (4, 4, 8), (8, 8, 8)]
     for mask in masks:
@@ -48,7 +50,9 @@ def test_noise_is_which_maps_are_dropped():
 
 def test_small_things_pass_beside_the_innermost_map():
     """What goes in reaches what comes out at its own place, though nothing passes the bottleneck."""
-    model = kerasgen.build("pix2pix", image_shape=(16, 16, 1), picture_channels=1, widths=(8, 8, 8), discriminator_widths=(8, 8))
+    model = kerasgen.build(
+        "pix2pix", image_shape=(16, 16, 1), picture_channels=1, widths=(8, 8, 8), discriminator_widths=(8, 8)
+    )
     innermost = [layer for layer in model.generator.layers if isinstance(layer, keras.layers.Conv2D)][2]
     innermost.kernel.assign(tf.zeros_like(innermost.kernel))
     x = np.random.default_rng(0).random((1, 16, 16, 1), "float32")
@@ -71,7 +75,9 @@ def test_terms_of_both_players():
     real, fake = score(2 * x - 1), score(made)
     soft = lambda x: np.log1p(np.exp(np.asarray(x, "float64")))  # noqa: E731
     distance = 3.0 * np.abs(2 * x - 1 - made).mean()
-    assert float(values["discriminator_loss"]) == pytest.approx(0.5 * (soft(-real).mean() + soft(fake).mean()), rel=1e-5)
+    assert float(values["discriminator_loss"]) == pytest.approx(
+        0.5 * (soft(-real).mean() + soft(fake).mean()), rel=1e-5
+    )
     assert float(values["distance"]) == pytest.approx(distance, rel=1e-5)
     assert float(values["generator_loss"]) == pytest.approx(soft(-fake).mean() + distance, rel=1e-5)
 

@@ -76,8 +76,12 @@ def test_the_first_stage_leaves_the_discriminator_alone():
     model.enter_stage(0, 0, 2)
     moved = [v.numpy() for v in model.generator.trainable_variables]
     model.train_step(tf.constant(x))
-    assert all(np.array_equal(a, b.numpy()) for a, b in zip(before, model.discriminator.trainable_variables, strict=True))
-    assert not all(np.array_equal(a, b.numpy()) for a, b in zip(moved, model.generator.trainable_variables, strict=True))
+    assert all(
+        np.array_equal(a, b.numpy()) for a, b in zip(before, model.discriminator.trainable_variables, strict=True)
+    )
+    assert not all(
+        np.array_equal(a, b.numpy()) for a, b in zip(moved, model.generator.trainable_variables, strict=True)
+    )
 
 
 def test_content_is_the_last_layer_by_itself():

@@ -1,12 +1,12 @@
 """SRGAN.  Ledig, Theis, Huszar, Caballero, et al., 2016, arXiv:1609.04802.
 
 A picture has many originals of four times its size, and what minimises the squared error is their blurred mean. SRGAN
-learns that first (SRResNet, its first stage), then trades the error for what looks like an original: its features, in a
-frozen classifier, are to be those of the original, and a discriminator is to take it for one.
+learns that first (SRResNet, its first stage), then trades the error for what looks like an original: its features, in
+a frozen classifier, are to be those of the original, and a discriminator is to take it for one.
 
-Differs from the paper: the classifier is named by the preset; that of the paper is VGG-19, whose weights are downloaded.
-Data need hold the originals alone: the small pictures are made of them in the training step, by the paper's bicubic
-kernel, and not rounded to levels.
+Differs from the paper: the classifier is an argument; the paper's is VGG-19, whose weights are downloaded. Data need
+hold the originals alone: the small pictures are made of them in the training step, by the paper's bicubic kernel, and
+not rounded to levels. Convolutions before a normalisation have no bias, which it would take away.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class SRGAN(paired.Paired):
 
         G: convolution, [residual block] x blocks, [convolution, pixel shuffle] x doublings, convolution
         stage "pixels":       L_G = E |x - G(p)|^2
-        stage "adversarial":  L_G = content E |f(x) - f(G(p))|^2 - 1e-3 E log D(G(p)),  f a classifier's last convolution
+        stage "adversarial":  L_G = content E |f(x) - f(G(p))|^2 - 1e-3 E log D(G(p))
+        f: the last convolution of a frozen classifier
 
     Args:
         image_shape: (height, width, channels) of what is made; the sides divide by 2 ** len(discriminator_widths).
