@@ -10,9 +10,11 @@ import h5py
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
+from tiny import TINY
 
 import kerasgen
 from kerasgen import catalog, hub
+from kerasgen.hub import places
 
 ARGUMENTS = dict(image_shape=(8, 8, 1), latent_dim=4, widths=(8, 4), kernel_size=3)
 
@@ -169,7 +171,36 @@ def test_another_system_is_refused(saved):
 def test_names_of_weights_do_not_depend_on_what_was_built_before(model):
     names = list(hub.named_weights(model))
     assert names == list(hub.named_weights(kerasgen.build("dcgan", **ARGUMENTS)))
-    assert names[:2] == ["0000/dense/kernel", "0001/batch_normalization/gamma"]
+    assert names[:2] == ["generator/dense/kernel", "generator/batch_normalization/gamma"]
+    assert "generator/conv2d_transpose_1/kernel" in names and "discriminator/conv2d_1/kernel" in names
+
+
+def test_files_with_the_names_of_version_0_1_are_read(model, folder):
+    """Names by number: the same weights, and the same refusal of what does not fit."""
+    numbered = {name: v.numpy() for name, v in places.numbered_weights(model).items()}
+    assert list(numbered)[:2] == ["0000/dense/kernel", "0001/batch_normalization/gamma"]
+    save_file(numbered, folder / hub.WEIGHTS)
+    hub.seal(folder)
+    assert equal(weights(hub.load(folder)), weights(model))
+    del numbered["0000/dense/kernel"]
+    save_file(numbered, folder / hub.WEIGHTS)
+    hub.seal(folder)
+    with pytest.raises(hub.Damaged, match="expected '0000/dense/kernel', which is missing"):
+        hub.load(folder)
+
+
+@pytest.mark.parametrize("system", TINY)
+def test_every_weight_has_a_place(system):
+    """As many names as weights, the same in another process's order of building."""
+    one, other = (hub.named_weights(kerasgen.build(system, **TINY[system])) for _ in range(2))
+    assert list(one) == list(other) and len(one) == len({id(v) for v in one.values()})
+
+
+def test_shipped_weights_are_named_by_place():
+    for name in hub.list_presets():
+        path = hub.find_preset(name) / hub.WEIGHTS
+        if path.exists():
+            assert not [key for key in load_file(path) if key[:4].isdigit()], name
 
 
 def test_the_card_is_a_model_card(saved):
@@ -289,7 +320,7 @@ def cut(folder):
     hub.seal(folder)
 
 
-FIRST = "0000/dense/kernel"
+FIRST = "generator/dense/kernel"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import typer
 
 from kerasgen import hub
 from kerasgen.cli.console import Usage, console, log, print_json, table, tensorflow, usage
+from kerasgen.cli.controls import with_controls
 from kerasgen.runtime import Served
 
 Source = Annotated[str, typer.Argument(help="A preset, a run folder, a bundle or a .keras file.")]
@@ -80,6 +81,7 @@ def train(
     log(f"{seen}next: kerasgen export {shlex.quote(str(folder))} --out {shlex.quote(str(folder / 'bundle'))}")
 
 
+@with_controls
 def sample(
     source: Source,
     out: Annotated[Path, typer.Option("--out", "-o", help="FILE.png, .gif, .npy, .txt (texts) or .wav (sounds).")],
@@ -91,28 +93,19 @@ def sample(
     ] = None,
     layout: Annotated[
         str | None,
-        typer.Option(help="Boxes as JSON: [[class, left, top, width, height], ...], a class by number or name."),
+        typer.Option(help="Boxes as JSON, \\[[class, left, top, width, height], ...], a class by number or name."),
     ] = None,
     picture: Annotated[
         Path | None, typer.Option(help="FILE that is to be changed, by models that translate or enlarge pictures.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Network evaluations of the sampler.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Spread of the choices.")] = None,
-    top_k: Annotated[int | None, typer.Option(help="Choices among so many of the likeliest.")] = None,
-    top_p: Annotated[float | None, typer.Option(help="Choices among the likeliest with this share.")] = None,
-    guidance: Annotated[float | None, typer.Option(help="Weight of the condition.")] = None,
-    truncation: Annotated[float | None, typer.Option(help="Share of the latent's spread kept.")] = None,
-    height: Annotated[int | None, typer.Option(help="Of the samples, where any can be made.")] = None,
-    width: Annotated[int | None, typer.Option(help="Of the samples, where any can be made.")] = None,
+    **controls: Any,
 ) -> None:
     """Draw samples, or what becomes of a picture, into a file. A bundle is run without TensorFlow."""
     from kerasgen import pictures
 
     if out.suffix.lower() not in pictures.FORMATS:
         raise Usage(f"{out}: expected a name that ends in {', '.join(pictures.FORMATS)}")
-    controls: dict[str, Any] = {"text": text, "steps": steps, "temperature": temperature, "guidance": guidance}
-    controls |= {"truncation": truncation, "height": height, "width": width, "top_k": top_k, "top_p": top_p}
-    controls = {name: value for name, value in controls.items() if value is not None}
+    controls = {name: value for name, value in {"text": text, **controls}.items() if value is not None}
     with usage():
         if label is not None:
             labels = [int(part) if part.lstrip("-").isdecimal() else part for part in label.split(",")]

@@ -66,7 +66,10 @@ LARGEST = 4  # times the size of an example is the largest that is made, by mode
 
 
 class Word(NamedTuple):
-    """What there is to say of a port; a field may be a function of the model that has it."""
+    """What there is to say of a port; a field may be a function of the model that has it.
+
+    The command line asks for controls by their names, with the meaning as help; pages draw a slider from the range.
+    """
 
     meaning: str | Callable
     shape: tuple | Callable = ()
@@ -75,6 +78,7 @@ class Word(NamedTuple):
     maximum: float | Callable | None = None
     default: float | Callable | None = None
     text: bool = False
+    span: float | None = None
 
     def port(self, name: str, model) -> Port:
         """The port of a model."""
@@ -133,10 +137,10 @@ WORDS = {
     ),
     # how it is made
     "truncation": Word("share of the latent's spread kept", (), "float32", 0.0, 1.0, 1.0),
-    "guidance": Word("weight of the condition; 1 follows it plainly", (), "float32", 0.0, 100.0, 1.0),
-    "steps": Word("network evaluations of the sampler", (), "int32", 1, None, 50),
-    "temperature": Word("spread of the choices; 1 is the model's own", (), "float32", 0.0, 10.0, 1.0),
-    "top_k": Word("choices are among so many of the likeliest; 0 is all", (), "int32", 0, None, 0),
+    "guidance": Word("weight of the condition; 1 follows it plainly", (), "float32", 0.0, 100.0, 1.0, span=10),
+    "steps": Word("network evaluations of the sampler", (), "int32", 1, None, 50, span=250),
+    "temperature": Word("spread of the choices; 1 is the model's own", (), "float32", 0.0, 10.0, 1.0, span=2),
+    "top_k": Word("choices are among so many of the likeliest; 0 is all", (), "int32", 0, None, 0, span=100),
     "top_p": Word("choices are among the likeliest that have this share together", (), "float32", 0.0, 1.0, 1.0),
     "strength": Word("how much may change: 0 nothing, 1 everything", (), "float32", 0.0, 1.0, 0.5),
     "height": _size(0),

@@ -10,7 +10,6 @@ from kerasgen import runtime
 MOST_PICTURES, MOST_POINTS = 64, 1024  # examples in one request
 OPEN = 4  # bundles in memory; the one used longest ago makes room
 DIMENSIONS = 8  # sliders of a latent
-SPANS = {"steps": 250, "guidance": 10, "temperature": 2}  # where these end, if their port goes further
 SEEDS = 2**31 - 1
 FAR = 10  # how far from the prior's mean a latent may lie
 WALK = 12  # pictures from one point to another

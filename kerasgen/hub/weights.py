@@ -8,21 +8,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from kerasgen.hub import manifest
+from kerasgen.hub import manifest, places
 from kerasgen.hub.folder import PRESET, WEIGHTS
 from kerasgen.hub.manifest import Damaged
 
-
-def named_weights(model: Any) -> dict[str, Any]:
-    """The model's weights, batch statistics included, by names that do not depend on Keras' numbering of layers.
-
-    A name is the position and the end of Keras' path without its counters: `0005/batch_normalization/gamma`. States of
-    metrics, optimisers and seed generators are not weights.
-    """
-    return {
-        f"{i:04d}/{'/'.join(re.sub(r'_[0-9]+$', '', part) for part in variable.path.split('/')[-2:])}": variable
-        for i, variable in enumerate(model.weights)
-    }
+OLD = re.compile(r"\d{4}/")  # how names of weights begin in files of version 0.1
 
 
 def load_weights(model: Any, folder: str | os.PathLike) -> None:
@@ -35,7 +25,7 @@ def load_weights(model: Any, folder: str | os.PathLike) -> None:
     from safetensors.numpy import load as parse
 
     folder = Path(folder)
-    variables = named_weights(model)
+    variables = places.named_weights(model)
     size = (folder / WEIGHTS).stat().st_size
     most = sum(8 * math.prod(variable.shape) for variable in variables.values()) + 2**20
     if size > most:
@@ -46,6 +36,8 @@ def load_weights(model: Any, folder: str | os.PathLike) -> None:
         arrays = parse(content[WEIGHTS])
     except SafetensorError as error:
         raise Damaged(f"{WEIGHTS}: expected safetensors, got {error}") from None
+    if arrays and all(OLD.match(name) for name in arrays):
+        variables = places.numbered_weights(model)
     for name in [*variables, *arrays]:
         if name not in arrays:
             raise Damaged(f"{WEIGHTS}: expected {name!r}, which is missing")
@@ -72,7 +64,7 @@ def dump(model: Any, half: bool = False) -> bytes:
     import numpy as np
     from safetensors.numpy import save
 
-    stored = {name: (v, _halved(_stored(v)) if half else _stored(v)) for name, v in named_weights(model).items()}
+    stored = {name: (v, _halved(_stored(v)) if half else _stored(v)) for name, v in places.named_weights(model).items()}
     with np.errstate(over="ignore"):  # what does not fit is infinite, and refused
         arrays = {name: np.asarray(v.numpy(), kind) for name, (v, (_, kind)) in stored.items()}
     _check_finite(arrays)

@@ -30,6 +30,7 @@ _PORT = {
     "maximum?": _NUMBER,
     "default?": _NUMBER,
     "text?": bool,
+    "span?": _NUMBER,
 }
 _FUNCTION = {
     "onnx": (_PATH, None),

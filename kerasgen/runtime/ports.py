@@ -29,6 +29,7 @@ class Port:
         minimum, maximum: the allowed range, None where there is no bound.
         default: the value an optional input takes when it is left out; None where the input is required.
         text: each row is a text: its UTF-8 bytes, 0 after its end. A string is taken for these bytes.
+        span: where a slider for it ends, if its range goes further; None where the range says it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Port:
     maximum: float | None = None
     default: float | None = None
     text: bool = False
+    span: float | None = None
 
     def describe(self) -> str:
         """Shape, type and range, as error lines say them."""

@@ -7,7 +7,6 @@
 import { boxes } from "./boxes.js";
 
 const DIMENSIONS = 8; // sliders of a latent; the others stay where the seed puts them
-const SPANS = { steps: 250, guidance: 10, temperature: 2 }; // where these sliders end, if their port goes further
 const FUNCTIONS = {
   sample: "New examples",
   decode: "Latent space",
@@ -211,7 +210,7 @@ function makeFields(info, name) {
       input = element("select", { id: "label" }, ...options);
       [meaning, shows] = ["", false];
     } else {
-      const span = Math.max(SPANS[port.name] ?? (["height", "width"].includes(port.name) ? port.maximum : 1), port.default ?? 0);
+      const span = Math.max(port.span ?? port.maximum ?? 1, port.default ?? 0);
       const step = port.dtype === "int32" ? 1 : 0.05;
       input = slider(port.name, port.minimum ?? -span, Math.min(span, port.maximum ?? span), step, port.default ?? 0);
     }
@@ -327,13 +326,11 @@ export function start(seed, size, low, high) {
 /** Whether a form can ask for this function, and the page show what it gives. */
 function offered(info, name) {
   const entry = info.functions[name];
-  const numbers = ["seed", "count", "label", "steps", "temperature", "top_k", "top_p", "guidance", "truncation",
-    "strength", "height", "width"];
-  const known = [...numbers, "latent", "text", "layout", ...ROWS, ...(pictured(info.image_shape) ? EXAMPLES : [])];
+  const known = ["label", "latent", "text", "layout", ...ROWS, ...(pictured(info.image_shape) ? EXAMPLES : [])];
   const { shape } = entry?.output ?? {};
   const heard = shape?.length === 2 && ["text", "sound"].includes(info.kind);
   const drawn = heard || pictured(shape?.slice(1)) || (shape?.length === 2 && shape[1] === 2);
-  return Boolean(entry?.onnx && drawn && entry.inputs.every((port) => known.includes(port.name)));
+  return Boolean(entry?.onnx && drawn && entry.inputs.every((port) => !port.shape.length || known.includes(port.name)));
 }
 
 const pictured = (shape) => shape?.length === 3 && [1, 3].includes(shape[2]);
