@@ -93,7 +93,7 @@ def sample(
     ] = None,
     layout: Annotated[
         str | None,
-        typer.Option(help="Boxes as JSON, \\[[class, left, top, width, height], ...], a class by number or name."),
+        typer.Option(help="Boxes as JSON, [\\[class, left, top, width, height], ...], a class by number or name."),
     ] = None,
     picture: Annotated[
         Path | None, typer.Option(help="FILE that is to be changed, by models that translate or enlarge pictures.")

@@ -18,8 +18,8 @@ nothing in it is run. Importing this package imports neither TensorFlow nor Kera
 from kerasgen.hub.folder import CARD, MANIFEST, PRESET, SHIPPED, WEIGHTS, dumps
 from kerasgen.hub.manifest import Damaged, seal, versions
 from kerasgen.hub.models import load, save_preset
-from kerasgen.hub.presets import NotPreset, Preset, class_names, find_preset, list_presets, read_preset, small_presets
 from kerasgen.hub.places import named_weights
+from kerasgen.hub.presets import NotPreset, Preset, class_names, find_preset, list_presets, read_preset, small_presets
 from kerasgen.hub.weights import load_weights
 
 __all__ = [
