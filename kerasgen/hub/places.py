@@ -7,8 +7,9 @@ architecture alone, and not on what else was built before in the same process or
 
 from __future__ import annotations
 
+import collections
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 
@@ -45,8 +46,9 @@ def _walk(layer: Any, above: str, seen: set) -> Iterator[tuple[str, Any]]:
     if id(layer) in seen:
         return
     seen.add(id(layer))
-    for variable in [*layer._trainable_variables, *layer._non_trainable_variables]:
-        yield above + _uncounted(variable.name), variable
+    own = [*layer._trainable_variables, *layer._non_trainable_variables]
+    for name, variable in zip(_counted(_uncounted(variable.name) for variable in own), own, strict=True):
+        yield above + name, variable
     for name, inner in _parts(layer):
         yield from _walk(inner, f"{above}{name}/", seen)
 
@@ -56,14 +58,12 @@ def _parts(layer: Any) -> Iterator[tuple[str, Any]]:
     import keras
 
     if isinstance(layer, keras.Model) and hasattr(layer, "operations"):  # a network of layers, not a system
-        counts: dict[str, int] = {}
-        for inner in layer.layers:
-            kind = _snake(type(inner).__name__)
-            if re.fullmatch(rf"{kind}(_\d+)?", inner.name):  # Keras' own name, which counts all that it ever made
-                count = counts[kind] = counts.get(kind, -1) + 1
-                yield f"{kind}_{count}" if count else kind, inner
-            else:
-                yield inner.name, inner
+        kinds = [_snake(type(inner).__name__) for inner in layer.layers]
+        # Keras' own names count all that it ever made.
+        named = [re.fullmatch(rf"{kind}(_\d+)?", x.name) is None for kind, x in zip(kinds, layer.layers, strict=True)]
+        rows = zip(layer.layers, named, kinds, strict=True)
+        names = _counted(inner.name if own else kind for inner, own, kind in rows)
+        yield from zip(names, layer.layers, strict=True)
         return
     for attribute, value in sorted(vars(layer).items(), key=lambda item: item[0].startswith("_")):
         if attribute != "_layers":  # Keras' own list of them all
@@ -79,6 +79,16 @@ def _listed(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list | tuple | dict):
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _listed(f"{name}_{key}", inner)
+
+
+def _counted(names: Iterable[str]) -> list[str]:
+    """Names that are told apart: the second of a name is name_1."""
+    counts: collections.Counter[str] = collections.Counter()
+    found = []
+    for name in names:
+        found.append(f"{name}_{counts[name]}" if counts[name] else name)
+        counts[name] += 1
+    return found
 
 
 def _uncounted(name: str) -> str:
