@@ -154,6 +154,7 @@ def bind(function: str, ports, args: tuple, given: dict, class_names=()) -> dict
             if port.default is None:
                 raise TypeError(f"{function}: expected {takes}, {port.name} is missing")
             value = "" if port.text else port.default
+            value = np.full(port.shape[1:], value) if len(port.shape) > 1 and not port.text else value  # of one row
         if port.name in ("label", "layout"):
             value = numbered(value, class_names, port.name)
         if port.name == "layout":
