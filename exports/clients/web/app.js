@@ -211,7 +211,7 @@ function makeFields(info, name) {
       input = element("select", { id: "label" }, ...options);
       [meaning, shows] = ["", false];
     } else {
-      const span = Math.max(SPANS[port.name] ?? (["height", "width"].includes(port.name) ? port.maximum : 1), port.default ?? 0);
+      const span = Math.max(SPANS[port.name] ?? (["height", "width", "code"].includes(port.name) ? port.maximum : 1), port.default ?? 0);
       const step = port.dtype === "int32" ? 1 : 0.05;
       input = slider(port.name, port.minimum ?? -span, Math.min(span, port.maximum ?? span), step, port.default ?? 0);
     }

@@ -4,7 +4,8 @@ Information Maximizing Generative Adversarial Nets, arXiv:1606.03657.
 Beside noise the generator gets codes, and both players are paid for what the discriminator's second output Q reads of
 them, a lower bound of the mutual information of codes and pictures. Nobody says what a code is to mean: the data's
 strongest discrete variation, such as which digit is written, is what the generator can say most plainly with a
-categorical code, slant and width with continuous ones. Read from a picture, the code is its class, learned without labels.
+categorical code, slant and width with continuous ones. Read from a picture, the code is its class, learned without a
+label.
 
 Differs from the paper: pictures are in [-1, 1], so the generator ends with tanh where the authors' code for MNIST has a
 sigmoid. Convolutions and dense layers in front of batch normalisation have no biases, which would have no effect. Leaky
@@ -33,9 +34,12 @@ PAPER = Paper(
 class InfoGAN(information.Informed):
     """GAN that learns codes of what it makes, without labels.
 
-        G: z, c -> dense, batch norm, ReLU, twice -> [up-convolution, batch norm, ReLU] x (n - 1) -> up-convolution, tanh
+        L_D = -E log D(x) - E log(1 - D(G(z, c))) - weight L_I,   L_G = -E log D(G(z, c)) - weight L_I
+        L_I = E log Q(c|G(z, c)) + H(c)
+
+        G: z, c -> [dense, batch norm, ReLU] x 2 -> [up-convolution, batch norm, ReLU] x (n - 1) -> up-convolution, tanh
         D: [down-convolution, batch norm, leaky ReLU] x n -> dense, batch norm, leaky ReLU -> score
-        Q:                               the same network -> dense, batch norm, leaky ReLU -> logits, means
+        Q: the same up to its dense layer                 -> dense, batch norm, leaky ReLU -> logits, means
 
     Args:
         image_shape: (height, width, channels); height and width divide by 2 ** len(widths).
