@@ -383,7 +383,7 @@ def test_ports_are_complete(system, function):
         )
         if port.default is not None:
             assert port.name in entry.may_take
-            check(port, np.broadcast_to(port.default, [1] * len(port.shape)))  # or it raises
+            check(port, np.full([1 if size == BATCH else size for size in port.shape], port.default))  # or it raises
     graph_specs = model.graph(function)[1]
     assert list(graph_specs) == names
 
