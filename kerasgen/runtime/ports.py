@@ -154,11 +154,12 @@ def bind(function: str, ports, args: tuple, given: dict, class_names=()) -> dict
             if port.default is None:
                 raise TypeError(f"{function}: expected {takes}, {port.name} is missing")
             value = "" if port.text else port.default
-            value = np.full(port.shape[1:], value) if len(port.shape) > 1 and not port.text else value  # of one row
         if port.name in ("label", "layout"):
             value = numbered(value, class_names, port.name)
         if port.name == "layout":
             value = _padded(port, value)
+        if port.default is not None and len(port.shape) > 1 and isinstance(value, int | float | np.number):
+            value = np.full(port.shape[1:], value)  # one number stands for all of a row
         if rows is not None and _is_one(port, value):
             value = np.repeat(np.asarray(value)[None], rows, 0)
         result[port.name] = check(port, value)

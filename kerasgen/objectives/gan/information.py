@@ -120,10 +120,10 @@ def categorical_information(logits, code):
     """
     size, values = logits.shape[1:]
     read = ops.sum(ops.log_softmax(logits) * ops.one_hot(code, values), axis=(1, 2))
-    return ops.mean(read) + size * math.log(values)
+    return ops.mean(read + size * math.log(values))  # added before the mean, for the two nearly cancel at first
 
 
 def continuous_information(means, factors):
     """E log N(c; mean(x), 1) + H(c) of codes (B, n) that are uniform on (-1, 1); at most n (log 2 - log(2 pi) / 2)."""
     read = -0.5 * ops.square(factors - means) - 0.5 * math.log(2.0 * math.pi)
-    return ops.mean(ops.sum(read, axis=1)) + factors.shape[1] * math.log(2.0)
+    return ops.mean(ops.sum(read + math.log(2.0), axis=1))
