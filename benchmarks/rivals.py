@@ -91,8 +91,16 @@ def levels_17(data, seed):
 
     yield "logistic", logistic
     yield "patches_80_bits", lambda: Rival(data, reconstruct=simple.Patches(x, 32, seed).reconstruct)
+    yield "k_means_10", Rival(data, encode=_groups(x, 10, seed))
     yield "components_16", Rival(data, reconstruct=_components(x, 16))
     yield from enlargements(data, x)
+
+
+def _groups(x, count, seed):
+    from sklearn.cluster import KMeans
+
+    found = KMeans(count, n_init=10, random_state=seed).fit(x.reshape(len(x), -1))
+    return lambda x: found.predict(x.reshape(len(x), -1))
 
 
 def _components(x, count):

@@ -27,7 +27,8 @@ class Rival:
         given: name of the input of `sample` that says what is asked for, or nothing.
         density: `log_prob` is a density of grey levels with noise.
         smaller: (height, width) of the pictures that `upscale` takes.
-        **functions: sample(random, count[, said]), log_prob(x), reconstruct(x), translate(x[, domain]), upscale(x).
+        **functions: sample(random, count[, said]), log_prob(x), reconstruct(x), translate(x[, domain]), upscale(x),
+            encode(x) -> groups (N,).
     """
 
     def __init__(self, data, *, given="", density=False, smaller=(), **functions):
@@ -39,7 +40,8 @@ class Rival:
         picture = Port("picture", (BATCH, *(data.picture_shape or data.shape)), "float32", "")
         small = Port("picture", (BATCH, *smaller, data.shape[-1]), "float32", "")
         inputs = {"sample": sample + (said,) * bool(given), "translate": (picture, *label), "upscale": (small,)}
-        self.ports = {name: Ports(inputs.get(name, (x,)), None) for name in functions}
+        code = Port("code", (BATCH, 1), "int32", "")
+        self.ports = {name: Ports(inputs.get(name, (x,)), code if name == "encode" else None) for name in functions}
         self.functions, self.levels = functions, data.levels or (256 if data.text else None)
 
     def sample(self, count, *, seed, **said):
@@ -56,6 +58,9 @@ class Rival:
 
     def upscale(self, x):
         return self.functions["upscale"](x)
+
+    def encode(self, x):
+        return self.functions["encode"](x)[:, None]
 
 
 class Mixture:

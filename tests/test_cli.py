@@ -685,7 +685,7 @@ def test_samples_are_the_same_from_preset_run_and_bundle(run, trained, bundle, t
     assert run("sample", trained, "-n", 3, "-o", tmp_path / "new" / "x.gif")[0] == 0
 
 
-def test_labels_are_taken_in_turn(run, preset, tmp_path, monkeypatch):
+def test_labels_and_codes_are_taken_in_turn(run, preset, tmp_path, monkeypatch):
     asked = {}
     model = type(
         "Model",
@@ -699,6 +699,10 @@ def test_labels_are_taken_in_turn(run, preset, tmp_path, monkeypatch):
     for argv, count, label in (("3", 16, [3] * 16), ("0,1,2", 3, [0, 1, 2]), ("0,1 -n 3", 3, [0, 1, 0])):
         assert run("sample", "x", "-o", tmp_path / "x.png", "--label", *argv.split())[0] == 0
         assert (asked["n"], asked["label"]) == (count, label)
+        assert run("sample", "x", "-o", tmp_path / "x.png", "--code", *argv.split())[0] == 0
+        assert (asked["n"], asked["code"]) == (count, [[number] for number in label])
+    line = "error: code: expected whole numbers such as 3 or 0,1,2, got '0,a'\n"
+    assert run("sample", "x", "-o", tmp_path / "x.png", "--code", "0,a") == (2, "", line)
 
 
 def test_evaluate(run, trained, bundle):

@@ -230,8 +230,8 @@ def test_history_keys(system):
     history = seen["history"]
     told = {key.removeprefix("val_") for key in history if key.startswith("val_")}
     assert {key for key in history if not key.startswith("val_")} == set(model.reports)
-    paid = {penalty.figure for penalty in getattr(model, "penalties", ())}
-    assert told == set(model.reports) - paid  # what is paid beside the game is paid in training only
+    alone = {penalty.figure for penalty in getattr(model, "penalties", ())} | {*getattr(model, "remembers", ())}
+    assert told == set(model.reports) - alone  # what is paid beside the game, or remembered, is so in training only
     assert np.isfinite(np.concatenate(list(history.values()))).all()
     losses = {f"{player}_loss" if player else "loss" for player in model.players}
     assert losses <= set(model.reports) or (model.stages and "loss" in model.reports)
@@ -370,7 +370,8 @@ def test_ports_are_complete(system, function):
     entry = vocabulary.FUNCTIONS[function]
     names = [port.name for port in inputs]
     for word in entry.takes:
-        assert len(set(word.split("|")) & set(names)) == 1
+        chosen = set(word.split("|")) & set(names)
+        assert len(chosen) == 1 or chosen - set(entry.may_take) < chosen  # a latent, and a code beside it
     allowed = {name for word in entry.takes + entry.may_take for name in word.split("|")}
     assert set(names) <= allowed and len(set(names)) == len(names) and output.name not in names
     assert ("label" in names) <= bool(model.num_classes) and output.name in entry.gives.split("|")
@@ -382,7 +383,7 @@ def test_ports_are_complete(system, function):
         )
         if port.default is not None:
             assert port.name in entry.may_take
-            check(port, np.broadcast_to(port.default, [1] * len(port.shape)))  # or it raises
+            check(port, np.full([1 if size == BATCH else size for size in port.shape], port.default))  # or it raises
     graph_specs = model.graph(function)[1]
     assert list(graph_specs) == names
 

@@ -3,6 +3,7 @@
 import dataclasses
 import doctest
 import importlib
+import itertools
 import math
 import re
 import subprocess
@@ -524,6 +525,24 @@ def test_likelihood_bound_and_reconstruction(digits):
     assert list(evaluate(model, digits, functions=("bound",))) == ["bound_nats", "bound_bits_per_dim"]
     model.levels = None  # nats of something else than the levels: no bits per dimension
     assert "bits_per_dim" not in evaluate(model, digits)
+
+
+def test_codes_are_matched_to_classes_one_to_one(digits):
+    """As the best of all matchings, by enumeration; and classes themselves under other numbers agree wholly."""
+    draw = np.random.default_rng(0)
+    code, label = draw.integers(5, size=60), draw.integers(5, size=60)
+    best = max(np.mean(np.take(order, code) == label) for order in itertools.permutations(range(5)))
+    assert fidelity.matched(code, label) == pytest.approx(best) and best < 0.5
+    known = {x.tobytes(): (7 * c + 3) % 10 for x, c in zip(*digits.arrays("test"), strict=True)}
+    model = Fake(encode=lambda x: np.array([[known[one.tobytes()]] for one in x]))
+    assert evaluate(model, digits) == {}  # it gives what is no code
+    model.table["encode"] = model.table["encode"]._replace(output=Port("code", (BATCH, 1), "int32", ""))
+    assert evaluate(model, digits)["code_agreement"] == 1
+    model.encode = lambda x: np.zeros((len(x), 1), int)
+    shares = np.bincount(digits.arrays("test")[1]) / digits.count("test")
+    assert evaluate(model, digits)["code_agreement"] == pytest.approx(shares.max())
+    model.table["encode"] = model.table["encode"]._replace(output=Port("code", (BATCH, 2), "int32", ""))
+    assert evaluate(model, digits) == {}  # two codes are no class
 
 
 @pytest.mark.parametrize(("name", "modes"), [("eight_gaussians", 8), ("twenty_five_gaussians", 25)])

@@ -58,6 +58,12 @@ RATES = [
     ("dcgan_64", "generator", {0: 2e-4}),
     ("dcgan_lsun_64", "generator", {0: 2e-4}),
     ("dcgan_lsun_64", "discriminator", {0: 2e-4}),
+    # Berthelot et al., 2017, section 4; halved at the steps of carpedm20/BEGAN-tensorflow, `config.py`.
+    ("began_64", "generator", {0: 1e-4, 99_999: 1e-4, 100_000: 5e-5, 499_999: 1e-4 / 16}),
+    ("began_128", "discriminator", {0: 1e-4, 200_000: 2.5e-5}),
+    # Chen et al., 2016, appendix C; openai/InfoGAN, `launchers/run_mnist_exp.py`.
+    ("info_gan_mnist", "generator", {0: 1e-3, 4_999: 1e-3}),
+    ("info_gan_mnist", "discriminator", {0: 2e-4}),
     # Zhu et al., 2017, section 4: 100 epochs, then linearly to nothing in 100 more.
     ("cyclegan_256", "generator", {0: 2e-4, 99_999: 2e-4, 100_000: 2e-4 * 100 / 101, 150_000: 2e-4 * 50 / 101}),
     ("cyclegan_256", "discriminator", {199_999: 2e-4 / 101}),
@@ -135,6 +141,9 @@ def test_batches_steps_and_averages_are_those_of_the_papers():
     assert (batch("pix2pix_256"), steps("pix2pix_256")) == (1, 200 * 400)
     assert (batch("srgan_96"), steps("srgan_96")) == (16, 1_200_000)
     assert preset("srgan_96")["arguments"]["epochs"] == [1000, 200]
+    # Berthelot et al., 2017, section 4; carpedm20/BEGAN-tensorflow, `config.py`. openai/InfoGAN, `run_mnist_exp.py`.
+    assert (batch("began_64"), steps("began_64")) == (batch("began_128"), steps("began_128")) == (16, 500_000)
+    assert (batch("info_gan_mnist"), steps("info_gan_mnist")) == (128, 50 * 100)
     assert batch("pixel_cnn_pp_cifar10") == 16 * 8 and average("pixel_cnn_pp_cifar10", None) == 0.9995
     assert steps("dall_e_256", 300) == 3_000_000 and steps("dall_e_256", 43) == 430_000
     assert preset("dall_e_256")["arguments"]["epochs"] == [300, 43]

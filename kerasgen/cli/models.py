@@ -85,9 +85,10 @@ def train(
 def sample(
     source: Source,
     out: Annotated[Path, typer.Option("--out", "-o", help="FILE.png, .gif, .npy, .txt (texts) or .wav (sounds).")],
-    count: Annotated[int | None, typer.Option("-n", "--count", help="How many; 16, or one per label.")] = None,
+    count: Annotated[int | None, typer.Option("-n", "--count", help="How many; 16, or one per label or code.")] = None,
     seed: Seed = 0,
     label: Annotated[str | None, typer.Option(help="Class, or classes in turn: 3, 0,1,2 or cat,dog.")] = None,
+    code: Annotated[str | None, typer.Option(help="Code, or codes in turn, of models with one: 3 or 0,1,2.")] = None,
     text: Annotated[
         str | None, typer.Option(help="What the samples are about, of models of described pictures.")
     ] = None,
@@ -111,6 +112,12 @@ def sample(
             labels = [int(part) if part.lstrip("-").isdecimal() else part for part in label.split(",")]
             count = count or max(16 if len(labels) == 1 else len(labels), 1)
             controls["label"] = [labels[i % len(labels)] for i in range(count)]
+        if code is not None:
+            if not all(part.lstrip("-").isdecimal() for part in code.split(",")):
+                raise Usage(f"code: expected whole numbers such as 3 or 0,1,2, got {code!r}")
+            codes = [int(part) for part in code.split(",")]
+            count = count or max(16 if len(codes) == 1 else len(codes), 1)
+            controls["code"] = [[codes[i % len(codes)]] for i in range(count)]
         if layout is not None:
             controls["layout"] = _rows(layout)
         model, said = open_source(source)

@@ -33,6 +33,7 @@ class Serving:
         objects: objects in the layouts that examples are described by, 0 for none.
         picture_shape: (height, width, channels) of the pictures that examples are made of; () where they are as those.
         latent_dim: size of a latent; models without one leave it at 0.
+        codes: values that an element of a code can have; models without codes leave it at 0.
         parts: examples that one call of a sampler makes at most; larger counts are made in parts.
         density: its likelihoods are densities: for data with levels, per grey level of x plus u ~ U[0, 1) levels.
         smallest: height and width that can be made, by models that make any.
@@ -50,6 +51,7 @@ class Serving:
     objects: int = 0
     picture_shape: tuple = ()
     latent_dim: int = 0
+    codes: int = 0
     parts: int = 256
     density: bool = False
     smallest: int = 1
@@ -78,7 +80,7 @@ class Serving:
                 inputs.append(port)
             inputs.sort(key=lambda port: port.name != "count")  # sample(count, ...)
             gives = FUNCTIONS[function].gives
-            gives = ("latent" if self.latent_dim else "code") if gives == "latent|code" else gives
+            gives = ("code" if self.codes else "latent") if gives == "latent|code" else gives
             output = self.port(gives, function if gives != "x" else "")
             if set(SIZES) <= {port.name for port in inputs}:
                 output = dataclasses.replace(output, shape=(BATCH, *SIZES, *output.shape[3:]))

@@ -25,14 +25,14 @@ class Function(NamedTuple):
     meaning: str
 
 
-CONTROLS = ("truncation", "guidance", "steps", "temperature", "top_k", "top_p", "height", "width")
+CONTROLS = ("truncation", "guidance", "steps", "temperature", "top_k", "top_p", "height", "width", "code")
 GIVEN = ("label", "text", "layout", "picture")  # what data say of an example; a model may be given several
 
 # An output is named after what it is. It never shares a name with an input of the same function, since one ONNX graph
 # cannot use a name twice.
 FUNCTIONS = {
     "sample": Function(("count", "seed"), GIVEN + CONTROLS, "x", "new examples"),
-    "decode": Function(("latent|code",), ("label",), "x", "the example that a latent or code stands for"),
+    "decode": Function(("latent|code",), ("label", "code"), "x", "the example that a latent or code stands for"),
     "encode": Function(("x",), ("label",), "latent|code", "the latent or code of an example"),
     "reconstruct": Function(("x",), ("label",), "reconstruction", "an example after encoding and decoding"),
     "log_prob": Function(("x",), GIVEN, "log_prob", "exact log-likelihood, nats per example"),
@@ -61,7 +61,7 @@ KINDS = {
     "sound": ("length",),
 }
 
-ANY_LABEL = -1  # in `sample`: draw the class from the seed
+ANY_LABEL = -1  # in `sample`: draw the class, or the code, from the seed
 LARGEST = 4  # times the size of an example is the largest that is made, by models that make any
 
 
@@ -165,6 +165,11 @@ def _any_class(model):
     return dict(meaning=meaning, minimum=ANY_LABEL, default=ANY_LABEL)
 
 
+def _any_code(model):
+    meaning = f"codes, 0 to {model.codes - 1}; -1 draws one from the seed"
+    return dict(meaning=meaning, minimum=ANY_LABEL, default=ANY_LABEL)
+
+
 def _unbounded(model):
     """These take noisy pictures."""
     return {} if model.kind == "text" else dict(minimum=None, maximum=None)
@@ -178,6 +183,7 @@ def _dequantized(model):
 # What is otherwise in a function: (function, port) -> function of the model that gives the fields.
 IN_FUNCTION = {
     ("sample", "label"): _any_class,
+    ("sample", "code"): _any_code,
     **{(function, port): _unbounded for function in ("denoise", "score", "energy") for port in ("x", "denoised")},
     **{(function, "x"): _dequantized for function in ("log_prob", "bound")},
 }

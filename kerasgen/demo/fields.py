@@ -35,6 +35,8 @@ class Tab:
         given = {name: value for name, value in {**given, **more}.items() if name in taken}
         if isinstance(given.get("layout"), str):
             given["layout"] = _layout(given["layout"])
+        if isinstance(given.get("code"), int):  # of every row
+            given["code"] = [given["code"]]
         return self.shelf.run(self.key, function, given)
 
     def live(self, handler, widgets: dict, outputs, on=None, progress="minimal"):
@@ -112,25 +114,26 @@ class Tab:
         return gr.Slider(low, high, 0, step=0.01, interactive=True, **names)
 
     def conditions(self, *functions) -> dict:
-        """Widgets for what examples can be asked to be, name -> widget: a choice of classes, a text, boxes.
+        """Widgets for what examples can be asked to be, name -> widget: a choice of classes or codes, a text, boxes.
 
         "any" is a class if all of the functions that take one can draw it.
         """
         ports = [port for function in functions for port in self.entry.ports.get(function, ())]
-        makers = {"label": self.choice, "text": self.text, "layout": self.boxes}
+        ports = [port for port in ports if port.name != "code" or port.shape[1:] == (1,)]
+        makers = {"label": self.choice, "code": self.choice, "text": self.text, "layout": self.boxes}
         found = {name: [port for port in ports if port.name == name] for name in makers}
         return {name: makers[name](ports) for name, ports in found.items() if ports}
 
     def choice(self, ports):
-        """A choice of classes."""
+        """A choice of classes, or of the values of a code."""
         import gradio as gr
 
-        choices = [("any", -1)] * all(port.minimum < 0 for port in ports)
-        names = self.entry.said("class_names") or range(int(ports[0].maximum) + 1)
-        choices += [(str(name), i) for i, name in enumerate(names)]
+        choices, name = [("any", -1)] * all(port.minimum < 0 for port in ports), ports[0].name
+        names = name == "label" and self.entry.said("class_names") or range(int(ports[0].maximum) + 1)
+        choices += [(str(each), i) for i, each in enumerate(names)]
         # Pictures that are translated are mostly of the first domain: it shows nothing to lead them there.
         first = min(1, len(choices) - 1) if self.name == "Translate" else 0
-        names = dict(label="label", elem_id=self.id("label"))
+        names = dict(label=name, elem_id=self.id(name))
         return gr.Dropdown(choices, value=choices[first][1], interactive=True, **names)
 
     def text(self, ports):

@@ -171,6 +171,8 @@ class Entry:
     def offers(self, function: str, *given: str) -> bool:
         """Whether the function can be called with these inputs, a label where it needs one, and defaults."""
         known = {*given, "seed", "count", "label", "text", "layout"}
+        beside = self.port(function, "latent") and self.port(function, "code")
+        known |= {"code"} if beside and beside.shape[1:] == (1,) else set()
         return function in self.ports and all(
             port.name in known or port.default is not None for port in self.ports[function]
         )

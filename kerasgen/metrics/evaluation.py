@@ -10,6 +10,7 @@ from kerasgen.data import asking
 from kerasgen.data.description import named
 from kerasgen.metrics import described, fidelity, likelihood, texture, two_dim
 from kerasgen.metrics import features as extractors
+from kerasgen.runtime import BATCH
 
 
 def some(count, total):
@@ -52,6 +53,7 @@ class Evaluation:
             "classifier": classifier,
             "labels": classifier and self.data.num_classes and self._takes("sample"),
             "described": self.data.name in described.READERS and self._takes("sample", self.said),
+            "one_code": self.data.num_classes and self._outputs("encode") == ("code", (BATCH, 1)),
             "truth": self.data.name in described.TRUTHS or self.data.picture_shape,
             "levels": self._levels and (self.data.levels == self._levels or sequence),
             "entropy": self.data.entropy is not None,
@@ -180,6 +182,12 @@ class Evaluation:
         return x, likelihood.in_parts(self.model.reconstruct, x, label)
 
     @functools.cached_property
+    def coded(self):
+        """The codes of test examples, and their classes."""
+        x, label = self.test
+        return likelihood.in_parts(self.model.encode, x)[:, 0], label
+
+    @functools.cached_property
     def translation(self):
         """Test examples, and what becomes of them in another domain or is made of what is given with them."""
         return self.test[0], self._changed("translate")
@@ -229,6 +237,11 @@ class Evaluation:
 
     def _inputs(self, function):
         return self.ports[function].inputs if function in self.ports else ()
+
+    def _outputs(self, function):
+        """Name and shape of what a function gives."""
+        port = self.ports[function].output if function in self.ports else None
+        return port and (port.name, tuple(port.shape))
 
 
 class Floor(Evaluation):

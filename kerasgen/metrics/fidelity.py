@@ -224,6 +224,25 @@ def conditional_accuracy(probabilities, label):
     return float((np.argmax(probabilities, -1) == np.asarray(label)).mean())
 
 
+def matched(code, label):
+    """Share of examples whose code is that of their class, where codes stand for classes one to one, as fits best.
+
+    Args:
+        code: (N,) numbers of groups, found without labels.
+        label: (N,) classes.
+
+    Example:
+        >>> matched([2, 2, 0, 1], [0, 0, 1, 1])
+        0.75
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    code, label = np.asarray(code), np.asarray(label)
+    together = np.zeros((code.max() + 1, label.max() + 1), int)
+    np.add.at(together, (code, label), 1)
+    return float(together[linear_sum_assignment(together, maximize=True)].sum() / len(label))
+
+
 def confidence(probabilities):
     """Mean probability that a classifier gives to the class it finds: 1 / K for no idea, 1 for certainty.
 

@@ -11,6 +11,7 @@ A metric is computed where the model serves the function in `needs` and the fact
     entropy                        that of the data is known
     modes, vectors                 the data have known modes; they are plain vectors
     single, several                all data are one picture; they are many pictures or vectors
+    one_code                       an example is encoded as one code, and the data have classes
     truth                          what a translation should be is known
     log_weight                     the Keras model gives importance weights
     log_partition                  the Keras model estimates the partition function of its energy
@@ -252,6 +253,12 @@ def reconstruction_agreement(e):
     """Share of reconstructions in which the classifier finds the class that it finds in the original."""
     found = [e.found(x) for x in e.reconstruction]
     return np.mean(found[0] == found[1])
+
+
+@_metric("encode", "higher", "one_code")
+def code_agreement(e):
+    """Share of test examples whose code is that of their class, codes matched to classes one to one."""
+    return fidelity.matched(*e.coded)
 
 
 @_metric("translate", "higher", "classifier")

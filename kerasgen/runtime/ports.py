@@ -160,6 +160,8 @@ def bind(function: str, ports, args: tuple, given: dict, class_names=()) -> dict
             value = numbered(value, class_names, port.name)
         if port.name == "layout":
             value = _padded(port, value)
+        if port.default is not None and len(port.shape) > 1 and isinstance(value, int | float | np.number):
+            value = np.full(port.shape[1:], value)  # one number stands for all of a row
         if rows is not None and _is_one(port, value):
             value = np.repeat(np.asarray(value)[None], rows, 0)
         result[port.name] = check(port, value)

@@ -330,7 +330,8 @@ function offered(info, name) {
   const { shape } = entry?.output ?? {};
   const heard = shape?.length === 2 && ["text", "sound"].includes(info.kind);
   const drawn = heard || pictured(shape?.slice(1)) || (shape?.length === 2 && shape[1] === 2);
-  return Boolean(entry?.onnx && drawn && entry.inputs.every((port) => !port.shape.length || known.includes(port.name)));
+  const asked = ({ name, shape }) => !shape.length || known.includes(name) || (name === "code" && shape[1] === 1);
+  return Boolean(entry?.onnx && drawn && entry.inputs.every(asked));
 }
 
 const pictured = (shape) => shape?.length === 3 && [1, 3].includes(shape[2]);

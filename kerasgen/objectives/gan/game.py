@@ -77,7 +77,10 @@ class Game(GenerativeModel):
         penalties: values of `penalties`, each paid by one of the players.
         critic_steps: of the discriminator in a training step, each on a batch of its own.
         augmentations: names in `kerasgen.objectives.augment`, through which the discriminator sees all pictures.
-        figures: of `terms`, which are reported beside the players' losses; those of penalties are reported too.
+        together: the players learn from one turn, each from its own loss on the same forward pass.
+        figures: of `terms` and `measures`, which are reported beside the players' losses; those of penalties are
+            reported too.
+        remembers: figures of `after`, in training only, as those of penalties.
     """
 
     players = ("generator", "discriminator")
@@ -86,12 +89,14 @@ class Game(GenerativeModel):
     penalties: tuple = ()
     critic_steps: int = 1
     augmentations: tuple = ()
+    together: bool = False
     figures: tuple = ()
+    remembers: tuple = ()
 
     @property
     def reports(self):
         paid = (penalty.figure for penalty in self.penalties)
-        return (*(f"{player}_loss" for player in self.players), *self.figures, *paid)
+        return (*(f"{player}_loss" for player in self.players), *self.figures, *self.remembers, *paid)
 
     @property
     def rest(self):
@@ -140,8 +145,13 @@ class Game(GenerativeModel):
         else:
             yield None, self.adversarial_loss.generator(play.fake)
 
-    def after(self, play: Play, player: str):
-        """Move what a game remembers from turn to turn, after a player's terms and before its step."""
+    def measures(self, play: Play) -> dict:
+        """{figure: scalar} of a turn that no player descends as such."""
+        return {}
+
+    def after(self, play: Play, player: str) -> dict:
+        """Move what a game remembers from turn to turn, after a player's terms and before its step; its figures."""
+        return {}
 
     def values(self, batch, step: int, players, training: bool) -> dict:
         """The losses of players who learn from the same turn, and the figures in them."""
@@ -150,17 +160,19 @@ class Game(GenerativeModel):
             terms = list(self.terms(play, player))
             if training:
                 terms += [(each.figure, each(self, play)) for each in self.penalties if each.player == player]
-                self.after(play, player)
+                values |= self.after(play, player)
             values |= {figure: scalar for figure, scalar in terms if figure}
             values[f"{player}_loss"] = sum(scalar for _, scalar in terms)
-        return values
+        return values | self.measures(play)
 
-    def turn(self, batch, step: int, player: str) -> dict:
-        """A step of descent of one player."""
-        return self.descend(batch, player, lambda: self.values(batch, step, (player,), training=True))
+    def turn(self, batch, step: int, *players: str) -> dict:
+        """A step of descent of one player, or of several on the same forward pass."""
+        return self.descend(batch, players, lambda: self.values(batch, step, players, training=True))
 
     def train_step(self, data):
         batch, values = self.batch(data), {}
+        if self.together:
+            return self.report(batch, self.turn(batch, 0, *self.players))
         for step in range(self.critic_steps):
             part = batch.part(step, self.critic_steps)
             if "discriminator" in self.learners:
