@@ -97,7 +97,7 @@ def test_losses_are_sums_over_scenes_and_their_objects(batch):
     model = build()
     found = {name: float(value) for name, value in model.losses(batch, training=False).items()}
     x, layout = 2 * batch.x - 1, batch.given["layout"]
-    z, eps = (model.draw(batch.seed, step, batch.index).numpy() for step in (0, 1))
+    z, eps = (model.latents(batch.seed, step, batch.index).numpy() for step in (0, 1))
     crops = boxes.crops(x, layout, model.crop_size)
     there, label = layout[..., 0].numpy() >= 0, np.maximum(layout[..., 0].numpy(), 0).astype("int32")
 
@@ -216,7 +216,7 @@ def test_two_seeds_give_two_scenes_of_a_layout():
 def test_latents_are_found_again():
     """In the crops of what they made; a guess of 0 is 0.8 from them."""
     model, layout = shipped(), tf.constant(scenes()[1][:256])
-    z, there = model.draw(7, 0, tf.range(256)), layout[..., 0].numpy() >= 0
+    z, there = model.latents(7, 0, tf.range(256)), layout[..., 0].numpy() >= 0
     crops = model.crops(model.paint(layout, z), layout)
     mean = model.crop_encoder([crops, tf.reshape(model.classes_of(layout), (-1,))])[0]
     gaps = np.abs(tf.reshape(mean, z.shape) - z)[there]

@@ -172,7 +172,7 @@ class Game(GenerativeModel):
     def train_step(self, data):
         batch, values = self.batch(data), {}
         if self.together:
-            return self.report(batch, self.turn(batch, 0, *self.players))
+            return self.report(batch, self.turn(batch, 0, *self.learners))
         for step in range(self.critic_steps):
             part = batch.part(step, self.critic_steps)
             if "discriminator" in self.learners:

@@ -61,14 +61,20 @@ def critic_generator(fake):
     return -ops.mean(fake)
 
 
-def least_squares(scores, target):
-    """E (D - target)^2: 1 for what is to look real and 0 for what is to look made, also far on the right side."""
-    return ops.mean((scores - target) ** 2)
+def least_squares_discriminator(real, fake):
+    """E (D(x) - 1)^2 + E D(G(z))^2: examples far on the right side are drawn back too (Mao et al., 2016)."""
+    return ops.mean((real - 1.0) ** 2) + ops.mean(fake**2)
+
+
+def least_squares_generator(fake):
+    """E (D(G(z)) - 1)^2."""
+    return ops.mean((fake - 1.0) ** 2)
 
 
 NON_SATURATING = Loss(non_saturating_discriminator, non_saturating_generator, rest=0.0)
 MINIMAX = Loss(non_saturating_discriminator, minimax_generator, rest=0.0)
 HINGE = Loss(hinge_discriminator, critic_generator, rest=0.0)
+LEAST_SQUARES = Loss(least_squares_discriminator, least_squares_generator, rest=0.5)
 WASSERSTEIN = Loss(wasserstein_discriminator, critic_generator, rest=None)
 
 

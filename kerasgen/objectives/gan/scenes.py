@@ -19,12 +19,105 @@ import tensorflow as tf
 from keras import ops
 
 from kerasgen.core import random
-from kerasgen.core.model import GenerativeModel
+from kerasgen.core.once import once
 from kerasgen.core.ranges import shown, to_signed
 from kerasgen.nets import boxes
+from kerasgen.objectives.gan import game
 
 
-class Scenes(GenerativeModel):
+class Scene(game.Play):
+    """A turn in which the scenes of a batch are painted twice: with latents of their objects, and with drawn ones."""
+
+    @once
+    def x(self):
+        return to_signed(self.batch.x)
+
+    @property
+    def layout(self):
+        return self.batch.given["layout"]
+
+    @once
+    def there(self):
+        """1 for rows of a layout that are objects, (B, objects)."""
+        return boxes.present(self.layout)
+
+    @once
+    def label(self):
+        """The classes of all objects, in a row."""
+        return tf.reshape(self.game.classes_of(self.layout), (-1,))
+
+    @once
+    def true(self):
+        """What is in the boxes of the data's pictures."""
+        return self.game.crops(self.x, self.layout)
+
+    @once
+    def q(self):
+        """Mean and log-variance of the latents of the data's objects, (B, objects, latent_dim)."""
+        return self.encoded(self.true)
+
+    @once
+    def drawn(self):
+        """Latents from the prior."""
+        return self.game.latents(self.batch.seed, 0, self.batch.index)
+
+    @once
+    def scenes(self):
+        """The scenes painted back, and others of the same layouts."""
+        mean, log_variance = self.q
+        own = mean + ops.exp(0.5 * log_variance) * self.game.latents(self.batch.seed, 1, self.batch.index)
+        return [self.game.paint(self.layout, z, self.training) for z in (own, self.drawn)]
+
+    @once
+    def objects(self):
+        """What is in their boxes."""
+        return [self.game.crops(scene, self.layout) for scene in self.scenes]
+
+    @once
+    def divergence(self):
+        """KL(q || N(0, I)), summed over the objects of a scene."""
+        mean, log_variance = self.q
+        each = 0.5 * ops.sum(mean**2 + ops.exp(log_variance) - 1.0 - log_variance, axis=-1)
+        return ops.mean(ops.sum(each * self.there, axis=1))
+
+    @once
+    def difference(self):
+        """mean |y - x| of scenes painted back."""
+        return ops.mean(ops.abs(self.scenes[0] - self.x))
+
+    @once
+    def latent(self):
+        """How far the latents found in drawn objects are from those drawn."""
+        return self.over(ops.mean(ops.abs(self.encoded(self.objects[1])[0] - self.drawn), axis=-1))
+
+    @once
+    def known(self):
+        """Scores and classes of the data's objects."""
+        return self.game.object_discriminator(self.true, training=self.training)
+
+    @once
+    def found(self):
+        """Scores and classes of painted objects, of both scenes."""
+        return [self.game.object_discriminator(crops, training=self.training) for crops in self.objects]
+
+    @once
+    def real(self):
+        return self.game.image_discriminator(self.x, training=self.training)
+
+    @once
+    def fake(self):
+        """Scores of both painted scenes."""
+        return [self.game.image_discriminator(scene, training=self.training) for scene in self.scenes]
+
+    def encoded(self, crops):
+        size = (-1, self.game.objects, self.game.latent_dim)
+        return [tf.reshape(part, size) for part in self.game.crop_encoder([crops, self.label], training=self.training)]
+
+    def over(self, rows):
+        return per_scene(rows, self.there)
+
+
+class Scenes(game.Game):
     """A generator with its encoder of crops, against discriminators of pictures and of objects.
 
     A model builds the attributes below. Inside, pictures are in [-1, 1]; crops of all objects of a batch lie one after
@@ -43,8 +136,10 @@ class Scenes(GenerativeModel):
     """
 
     players = ("generator", "discriminator")
-    reports = ("generator_loss", "discriminator_loss", "reconstruction", "kl", "latent", "object_accuracy")
+    figures = ("reconstruction", "kl", "latent", "object_accuracy")
     serves = ("sample",)
+    serve_decode = serve_energy = None  # pictures are made of layouts
+    together = True
     crop_size: int = 32
     weights_of: tuple = (0.08, 1.0, 10.0)
 
@@ -53,7 +148,7 @@ class Scenes(GenerativeModel):
         discriminator = self.image_discriminator, self.object_discriminator
         return {"generator": generator, "discriminator": discriminator}[player]
 
-    def draw(self, seed, step, index):
+    def latents(self, seed, step, index):
         """z for every row of a layout, (B, objects, latent_dim)."""
         return random.normal(seed, random.LATENT + step, index, (self.objects, self.latent_dim))
 
@@ -72,51 +167,35 @@ class Scenes(GenerativeModel):
         found = boxes.crops(x, boxes.filled(layout), self.crop_size)
         return tf.reshape(found, (-1, self.crop_size, self.crop_size, self.image_shape[-1]))
 
-    def losses(self, batch, training):
-        x, layout = to_signed(batch.x), batch.given["layout"]
-        there, label = boxes.present(layout), tf.reshape(self.classes_of(layout), (-1,))
-        size = (-1, self.objects, self.latent_dim)
+    def play(self, batch, step, training):
+        return Scene(self, batch, step, training)
 
-        def encoded(crops):
-            return [tf.reshape(part, size) for part in self.crop_encoder([crops, label], training=training)]
+    def terms(self, play, player):
+        """Both halves of what is judged, painted back and drawn, count as one; so do pictures and their objects."""
+        if player == "generator":
+            measured = play.divergence, play.difference, play.latent
+            yield None, sum(weight * each for weight, each in zip(self.weights_of, measured, strict=True))
+            for score, (objects, guesses) in zip(play.fake, play.found, strict=True):
+                yield None, 0.5 * ops.mean(ops.softplus(-score))
+                yield None, 0.5 * (play.over(ops.softplus(-objects)) + play.over(surprise(guesses, play.label)))
+        else:
+            objects, guesses = play.known
+            yield None, ops.mean(ops.softplus(-play.real))
+            yield None, play.over(ops.softplus(-objects)) + play.over(surprise(guesses, play.label))
+            for score, (objects, _) in zip(play.fake, play.found, strict=True):
+                yield None, 0.5 * (ops.mean(ops.softplus(score)) + play.over(ops.softplus(objects)))
 
-        def judged(crops):
-            return self.object_discriminator(crops, training=training)
-
-        def over(rows):
-            return per_scene(rows, there)
-
-        real = self.crops(x, layout)
-        mean, log_variance = encoded(real)
-        eps, z = (self.draw(batch.seed, step, batch.index) for step in (1, 0))
-        scenes = [self.paint(layout, given, training) for given in (mean + ops.exp(0.5 * log_variance) * eps, z)]
-        again, other = (self.crops(scene, layout) for scene in scenes)
-        kl = 0.5 * ops.sum(mean**2 + ops.exp(log_variance) - 1.0 - log_variance, axis=-1)
-        values = {
-            "reconstruction": ops.mean(ops.abs(scenes[0] - x)),
-            "kl": ops.mean(ops.sum(kl * there, axis=1)),
-            "latent": over(ops.mean(ops.abs(encoded(other)[0] - z), axis=-1)),
-        }
-
-        true, class_of_true = judged(real)
-        scores, guesses = zip(*(judged(crops) for crops in (again, other)), strict=True)
-        score = self.image_discriminator(x, training=training)
-        made = [self.image_discriminator(scene, training=training) for scene in scenes]
-        generator = sum(over(ops.softplus(-s)) + over(surprise(g, label)) for s, g in zip(scores, guesses, strict=True))
-        generator += sum(ops.mean(ops.softplus(-s)) for s in made)
-        discriminator = sum(over(ops.softplus(s)) for s in scores) + sum(ops.mean(ops.softplus(s)) for s in made)
-        right = ops.mean(ops.softplus(-score)) + over(ops.softplus(-true)) + over(surprise(class_of_true, label))
-        terms = zip(self.weights_of, ("kl", "reconstruction", "latent"), strict=True)
-        found = tf.argmax(guesses[1], axis=-1, output_type=tf.int32)
+    def measures(self, play):
+        found = tf.argmax(play.found[1][1], axis=-1, output_type=tf.int32)
         return {
-            "generator_loss": sum(weight * values[name] for weight, name in terms) + 0.5 * generator,
-            "discriminator_loss": right + 0.5 * discriminator,
-            "object_accuracy": over(tf.cast(found == label, tf.float32)),
-            **values,
+            "reconstruction": play.difference,
+            "kl": play.divergence,
+            "latent": play.latent,
+            "object_accuracy": play.over(tf.cast(found == play.label, tf.float32)),
         }
 
     def serve_sample(self, seed, index, layout):
-        return shown(self.paint(layout, self.draw(seed, 0, index)))
+        return shown(self.paint(layout, self.latents(seed, 0, index)))
 
 
 def per_scene(rows, there):

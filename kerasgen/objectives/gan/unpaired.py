@@ -19,12 +19,56 @@ from __future__ import annotations
 import tensorflow as tf
 from keras import ops
 
-from kerasgen.core.model import GenerativeModel
+from kerasgen.core.once import once
 from kerasgen.core.ranges import from_signed, to_signed
-from kerasgen.objectives.gan.losses import least_squares
+from kerasgen.objectives.gan import game, losses
 
 
-class Unpaired(GenerativeModel):
+class Domains(game.Play):
+    """A turn in which each example is led to the other domain and back."""
+
+    @property
+    def own(self):
+        """The domain of each example, 0 or 1, (B,)."""
+        return self.batch.label
+
+    @once
+    def x(self):
+        return to_signed(self.batch.x)
+
+    @once
+    def made(self):
+        """The examples in the other domain."""
+        return self.led(1 - self.own, self.x)
+
+    @once
+    def back(self):
+        """How far the way there and back ends from where it began, a mean over pixels."""
+        return ops.mean(ops.abs(self.led(self.own, self.made) - self.x))
+
+    @once
+    def real(self):
+        return self.judged(self.own, self.x)
+
+    @once
+    def fake(self):
+        return self.judged(1 - self.own, self.made)
+
+    @once
+    def remembered(self):
+        """Scores of pictures made in this step and before; in evaluation, of these."""
+        if not self.training:
+            return self.fake
+        return self.judged(1 - self.own, self.game.pool.exchange(self.batch, 1 - self.own, self.made))
+
+    def led(self, domain, x):
+        return by_domain(self.game.generators, domain, x, self.training)
+
+    def judged(self, domain, x):
+        return by_domain(self.game.discriminators, domain, x, self.training)
+
+
+class Unpaired(game.Game):
     """Two generators, two discriminators.
 
     A model builds the attributes below. Inside, pictures are in [-1, 1].
@@ -37,9 +81,11 @@ class Unpaired(GenerativeModel):
         identity: weight, beside that, of leaving a picture that is in its domain already as it is; 0 for none.
     """
 
-    players = ("generator", "discriminator")
-    reports = ("generator_loss", "discriminator_loss", "cycle")
     serves = ("translate", "reconstruct")
+    serve_sample = serve_decode = serve_energy = None  # all that is made is made of a picture
+    adversarial_loss = losses.LEAST_SQUARES
+    together = True
+    figures = ("cycle",)
     num_classes = 2
     cycle: float = 10.0
     identity: float = 0.0
@@ -47,27 +93,22 @@ class Unpaired(GenerativeModel):
     def player_networks(self, player):
         return {"generator": self.generators, "discriminator": self.discriminators}[player]
 
-    def losses(self, batch, training):
-        x, own, other = to_signed(batch.x), batch.label, 1 - batch.label
+    def play(self, batch, step, training):
+        return Domains(self, batch, step, training)
 
-        def made(domain, x):
-            return by_domain(self.generators, domain, x, training)
-
-        def scored(domain, x):
-            return by_domain(self.discriminators, domain, x, training)
-
-        fake = made(other, x)
-        cycle = distance(made(own, fake), x)
-        generator = least_squares(scored(other, fake), 1.0) + self.cycle * cycle
+    def terms(self, play, player):
+        """Twice what the batch's mean is, for two domains; the discriminators learn at half the speed."""
+        if player == "discriminator":
+            yield None, 2.0 * 0.5 * self.adversarial_loss.discriminator(play.real, play.remembered)
+            return
+        yield None, 2.0 * self.adversarial_loss.generator(play.fake)
+        yield None, 2.0 * self.cycle * play.back
         if self.identity:
-            generator += self.cycle * self.identity * distance(made(own, x), x)
-        seen = self.pool.exchange(batch, other, fake) if training else fake
-        real, fake = least_squares(scored(own, x), 1.0), least_squares(scored(other, seen), 0.0)
-        return {
-            "generator_loss": 2.0 * generator,
-            "discriminator_loss": 2.0 * 0.5 * (real + fake),
-            "cycle": cycle,
-        }
+            left = ops.mean(ops.abs(play.led(play.own, play.x) - play.x))
+            yield None, 2.0 * self.cycle * self.identity * left
+
+    def measures(self, play):
+        return {"cycle": play.back}
 
     @property
     def changes(self):
@@ -86,8 +127,3 @@ def by_domain(networks, domain, x, training: bool = False):
     """What the network of its domain, 0 or 1, makes of each example; both see all, so that shapes are fixed."""
     first, second = (network(x, training=training) for network in networks)
     return tf.where(domain[:, None, None, None] == 0, first, second)
-
-
-def distance(a, b):
-    """mean |a - b|."""
-    return ops.mean(ops.abs(a - b))

@@ -16,13 +16,61 @@ from keras import ops
 from tensorflow_probability import distributions as tfd
 
 from kerasgen.core import random
-from kerasgen.core.model import GenerativeModel
+from kerasgen.core.once import once
 from kerasgen.core.ranges import from_signed, to_signed
-from kerasgen.objectives.gan import losses
+from kerasgen.objectives.gan import game
 from kerasgen.objectives.vae import elbo
 
 
-class LearnedSimilarity(GenerativeModel):
+class Likeness(game.Play):
+    """A turn in which pictures are rebuilt from their latents, and others made from the prior."""
+
+    @once
+    def x(self):
+        return to_signed(self.batch.x)
+
+    @once
+    def q(self):
+        """The latents that a picture may come from."""
+        return elbo.diagonal_normal(*self.game.encoder(self.x, training=self.training))
+
+    @once
+    def rebuilt(self):
+        """Features and scores of rebuilt pictures."""
+        z = elbo.reparameterise(self.q, self.game.prior(self.batch.seed, random.LATENT, self.batch.index))
+        return self._seen(self.game.decoder(z, training=self.training))
+
+    @once
+    def made(self):
+        """Features and scores of pictures from the prior."""
+        z = self.game.prior(self.batch.seed, random.LATENT + 1, self.batch.index)
+        return self._seen(self.game.decoder(z, training=self.training))
+
+    @once
+    def judged(self):
+        """Features and scores of pictures of the data."""
+        return self._seen(self.x)
+
+    @property
+    def real(self):
+        return self.judged[1]
+
+    @once
+    def fake(self):
+        """Scores of rebuilt pictures, then of those from the prior, (2 B, 1)."""
+        return tf.concat([self.rebuilt[1], self.made[1]], axis=0)
+
+    @once
+    def reconstruction(self):
+        """-log N(f(x); f(x~), I), a mean over the batch."""
+        seen = tfd.Independent(tfd.Normal(self.rebuilt[0], 1.0), 3)
+        return -ops.mean(seen.log_prob(self.judged[0]))
+
+    def _seen(self, x):
+        return self.game.discriminator(x, training=self.training)
+
+
+class LearnedSimilarity(game.Game):
     """Encoder, decoder and discriminator, each with a loss of its own on one forward pass.
 
     A model builds `self.encoder` (x -> mean, log-variance), `self.decoder` (latent -> x in [-1, 1]) and
@@ -31,40 +79,29 @@ class LearnedSimilarity(GenerativeModel):
     """
 
     players = ("encoder", "decoder", "discriminator")
-    reports = ("encoder_loss", "decoder_loss", "discriminator_loss", "reconstruction", "kl")
+    figures = ("reconstruction", "kl")
     serves = ("sample", "decode", "encode", "reconstruct")
+    serve_energy = None
+    together = True
 
-    def losses(self, batch, training):
-        x = to_signed(batch.x)
-        q = elbo.diagonal_normal(*self.encoder(x, training=training))
-        eps = random.normal(batch.seed, random.LATENT, batch.index, (self.latent_dim,))
-        prior = random.normal(batch.seed, random.LATENT + 1, batch.index, (self.latent_dim,))
-        rebuilt = self.decoder(elbo.reparameterise(q, eps), training=training)
-        made = self.decoder(prior, training=training)
-        real_features, real = self.discriminator(x, training=training)
-        rebuilt_features, rebuilt = self.discriminator(rebuilt, training=training)
-        _, made = self.discriminator(made, training=training)
+    def play(self, batch, step, training):
+        return Likeness(self, batch, step, training)
 
-        seen = tfd.Independent(tfd.Normal(rebuilt_features, 1.0), 3)
-        reconstruction = -ops.mean(seen.log_prob(real_features))
-        kl = ops.mean(tfd.kl_divergence(q, elbo.standard_normal(self.latent_dim)))
-        fake = tf.concat([rebuilt, made], axis=0)
-        return {
-            "encoder_loss": kl + reconstruction,
-            "decoder_loss": self.gamma * reconstruction + 2.0 * losses.non_saturating_generator(fake),
-            "discriminator_loss": ops.mean(ops.softplus(-real)) + 2.0 * ops.mean(ops.softplus(fake)),
-            "reconstruction": reconstruction,
-            "kl": kl,
-        }
+    def terms(self, play, player):
+        if player == "encoder":
+            yield "kl", ops.mean(tfd.kl_divergence(play.q, elbo.standard_normal(self.latent_dim)))
+            yield "reconstruction", play.reconstruction
+        elif player == "decoder":
+            yield None, self.gamma * play.reconstruction
+            yield None, 2.0 * self.adversarial_loss.generator(play.fake)
+        else:  # what is made is twice as much as the data
+            yield None, ops.mean(ops.softplus(-play.real)) + 2.0 * ops.mean(ops.softplus(play.fake))
 
-    def serve_sample(self, seed, index):
-        return self.serve_decode(random.normal(seed, random.LATENT, index, (self.latent_dim,)))
-
-    def serve_decode(self, latent):
-        return from_signed(self.decoder(latent, training=False))
+    def picture(self, latent, given, training=False):
+        return self.decoder(latent, training=training)
 
     def serve_encode(self, x):
         return self.encoder(to_signed(x), training=False)[0]
 
     def serve_reconstruct(self, x):
-        return self.serve_decode(self.serve_encode(x))
+        return from_signed(self.decoder(self.serve_encode(x), training=False))
