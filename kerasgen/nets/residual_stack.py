@@ -13,7 +13,7 @@ def contract(x, halvings, width, blocks, units):
     """Halve the sides so many times, then a convolution and residual blocks; the first halvings have half the width."""
     for i in reversed(range(halvings)):
         x = layers.Conv2D(width // 2 if i else width, 4, 2, "same", activation="relu")(x)
-    return residual(layers.Conv2D(width, 3, padding="same")(x), blocks, units)
+    return residual_blocks(layers.Conv2D(width, 3, padding="same")(x), blocks, units)
 
 
 def expand(x, doublings, width, channels):
@@ -23,7 +23,7 @@ def expand(x, doublings, width, channels):
     return x
 
 
-def residual(x, blocks, units):
+def residual_blocks(x, blocks, units):
     """x + conv1x1(relu(conv3x3(relu(x)))), so many times."""
     for _ in range(blocks):
         y = layers.Conv2D(units, 3, padding="same", activation="relu")(layers.ReLU()(x))

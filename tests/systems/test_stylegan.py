@@ -1,4 +1,4 @@
-"""StyleGAN: normalisation by style against its definition, mixing, truncation, and growing that changes nothing at once."""
+"""StyleGAN: normalisation by style against its definition, mixing, truncation, growing that changes nothing at once."""
 
 import keras
 import numpy as np
@@ -7,6 +7,7 @@ import tensorflow as tf
 from scipy import signal
 
 import kerasgen
+from kerasgen import hub
 from kerasgen.core import random
 from kerasgen.models.gan.architecture.stylegan import AdaptiveNorm, _smaller
 from kerasgen.nets.gan import styles
@@ -49,7 +50,8 @@ def test_weights_of_the_papers_networks():
     assert size(model.generator.mapping.trainable_variables) == 8 * (512 * 512 + 512)
     widths = (512, 512, 512, 512, 256, 128, 64, 32, 16)
     conv = lambda size, inputs, outputs: size * inputs * outputs + outputs  # noqa: E731
-    halvings = sum(conv(9, wide, wide) + conv(9, wide, narrow) for narrow, wide in zip(widths, widths[1:], strict=False))
+    pairs = zip(widths, widths[1:], strict=False)
+    halvings = sum(conv(9, wide, wide) + conv(9, wide, narrow) for narrow, wide in pairs)
     last = conv(9, 513, 512) + conv(1, 16 * 512, 512) + conv(1, 512, 1)
     colours = sum(conv(1, 3, width) for width in widths[1:])
     assert size(model.player_variables("discriminator")) == halvings + last + colours == 23_085_201
@@ -198,3 +200,14 @@ def test_noise_of_a_layer_is_its_own(model):
         assert np.array_equal(x, y) == (level < 2)
 
 
+def test_the_recipe_is_that_of_the_authors():
+    """NVlabs/stylegan, `train.py` and `training/training_loop.py`."""
+    preset = hub.read_preset("stylegan_ffhq_1024")
+    recipe, batch = preset["recipe"], preset["data"]["batch_size"]
+    pictures = recipe["epochs"] * recipe["steps_per_epoch"] * batch
+    adam = recipe["optimizers"]["generator_optimizer"]["config"]
+    assert (batch, pictures) == (32, 25_000_000)
+    assert pictures * preset["arguments"]["epochs"][0] / recipe["epochs"] == 600_000  # of each stage but the last
+    assert adam["ema_momentum"] ** (10_000 / batch) == pytest.approx(0.5, rel=1e-3)
+    assert (adam["beta_1"], adam["beta_2"], adam["epsilon"], adam["learning_rate"]) == (0.0, 0.99, 1e-8, 2e-3)
+    assert (preset["arguments"]["gamma"], preset["arguments"]["mixing"]) == (10.0, 0.9)

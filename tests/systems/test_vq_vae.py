@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import kerasgen
+from kerasgen import hub
 from kerasgen.core.batch import Batch
 from kerasgen.metrics.features import DigitsClassifier
 from kerasgen.nets.codebook import perplexity
@@ -61,11 +62,21 @@ def autoencoder(width, residual, latents=1):
     ],
 )
 def test_weights_of_the_papers_networks(preset, expected, grid):
-    """google-deepmind/sonnet, `examples/vqvae_example.ipynb`, says the 128 and 32 of ImageNet: 695,491 as built there."""
+    """google-deepmind/sonnet, `examples/vqvae_example.ipynb`, which says the 128 and 32 of ImageNet, has 695,491."""
     assert autoencoder(128, 32) == 695_491
     model = kerasgen.load(preset, weights=False)
     assert sum(v.shape.num_elements() for v in model.player_variables("autoencoder")) == expected
     assert model.grids == [grid] and (model.codes, model.commitment) == (512, 0.25)
+
+
+@pytest.mark.parametrize("name", ["vq_vae_cifar10", "vq_vae_imagenet_128"])
+def test_the_recipe_is_that_of_the_paper(name):
+    """Section 4.1: 250,000 steps of 128 pictures, Adam at 0.0002."""
+    preset = hub.read_preset(name)
+    assert preset["arguments"]["epochs"][0] * preset["recipe"]["steps_per_epoch"] == 250_000
+    assert preset["data"]["batch_size"] == 128
+    adam = preset["recipe"]["optimizers"]["autoencoder_optimizer"]
+    assert (adam["class_name"], adam["config"]["learning_rate"]) == ("Adam", 2e-4)
 
 
 # --- the quantiser ----------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from kerasgen.core.stages import Stage
 from kerasgen.nets.causal.gated_pixelcnn import Stack
 from kerasgen.nets.codebook import Codebook
 from kerasgen.nets.network import network
-from kerasgen.nets.residual_stack import contract, expand, residual as stacked
+from kerasgen.nets.residual_stack import contract, expand, residual_blocks
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.vq import quantization
 
@@ -103,7 +103,7 @@ class VQVAE2(quantization.Quantized):
         self.bottom = Stack((*bottom, 1), codes, condition=prior_width, **options)
         self.bottom_prior = self.bottom.network("bottom_prior")
         known = keras.Input((*top, codes))
-        y = stacked(layers.Conv2D(prior_width, 1)(known), condition_blocks, prior_width)
+        y = residual_blocks(layers.Conv2D(prior_width, 1)(known), condition_blocks, prior_width)
         self.conditioner = network(known, layers.Conv2DTranspose(prior_width, 4, 2, "same")(y), name="conditioner")
         self.in_stages(Stage("codes", epochs[0], ("autoencoder",)), Stage("priors", epochs[1], ("prior",)))
 

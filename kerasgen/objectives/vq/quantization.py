@@ -74,7 +74,8 @@ class Quantized(GenerativeModel):
         y = self.picture([level.quantized for level in levels], training)
         reconstruction = ops.mean((x - y) ** 2) / self.variance
         committed = sum(commitment(level.z, level.quantized) for level in levels)
-        learned = sum(book.learn(batch, *level[:2], training) for book, level in zip(self.codebooks, levels, strict=True))
+        pairs = zip(self.codebooks, levels, strict=True)
+        learned = sum(book.learn(batch, level.z, level.codes, training) for book, level in pairs)
         loss = reconstruction + learned + self.commitment * committed
         return {
             "autoencoder_loss": loss,

@@ -121,4 +121,3 @@ def _smaller(x, width, narrow):
 def _normalised(x):
     """Features of every pixel divided by the root of their mean square."""
     return x * ops.rsqrt(ops.mean(ops.square(x), axis=-1, keepdims=True) + 1e-8)
-

@@ -43,7 +43,8 @@ PAPER = Paper(
 class StyleGAN(Growing):
     """Growing style-based GAN with the non-saturating loss.
 
-        w = mapping(z),  x = synthesis(w_1 .. w_L, noise),  after each layer:  x_c <- (1 + s_c(w)) (x_c - m_c) / d_c + b_c(w)
+        w = mapping(z),  x = synthesis(w_1 .. w_L, noise)
+        after each layer:  x_c <- (1 + s_c) (x_c - mean of x_c) / deviation of x_c + b_c,   (s, b) = A w
         L_D = E sp(-D(x)) + E sp(D(G(z))) + gamma / 2 E |dD(x)/dx|^2,   L_G = E sp(-D(G(z)))
 
     Args:
@@ -67,7 +68,7 @@ class StyleGAN(Growing):
         ['8x8', 'fade in 16x16', '16x16']
         >>> model.sample(2, seed=7, truncation=0.7).shape
         (2, 16, 16, 1)
-    """  # noqa: E501
+    """
 
     def __init__(
         self, image_shape=(1024, 1024, 3), latent_dim=512, widths=(512, 512, 512, 512, 256, 128, 64, 32, 16),
@@ -165,7 +166,7 @@ class Generator(growing.Generator):
 class AdaptiveNorm(layers.Layer):
     """Adaptive instance normalisation: every feature map of every example is given the style's mean and deviation.
 
-        y_c = (1 + s_c) (x_c - mean of x_c) / deviation of x_c + b_c,   (s, b) = A w
+    y_c = (1 + s_c) (x_c - mean of x_c) / deviation of x_c + b_c,   (s, b) = A w
     """
 
     def build(self, x_shape, style_shape):

@@ -79,7 +79,9 @@ class StyleGAN2(game.Game):
             tuple(augmentations),
         )
         self.penalties, self.mixing = (penalties.R1(gamma, r1_every), PathLength(path_weight, path_every)), mixing
-        self.generator = _generator(styles.mapping(latent_dim, mapping), _synthesis(self.image_shape, latent_dim, widths))
+        self.generator = _generator(
+            styles.mapping(latent_dim, mapping), _synthesis(self.image_shape, latent_dim, widths)
+        )
         self.discriminator = _discriminator(self.image_shape, widths[::-1])
         self.mean_style = self.add_weight(shape=(latent_dim,), initializer="zeros", trainable=False, name="mean_style")
         self.mean_length = self.add_weight(shape=(), initializer="zeros", trainable=False, name="mean_length")
