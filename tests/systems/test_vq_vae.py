@@ -14,8 +14,8 @@ from kerasgen.metrics.features import DigitsClassifier
 from kerasgen.nets.codebook import perplexity
 
 TINY = dict(
-    image_shape=(8, 8, 1), num_classes=10, halvings=2, latents=2, codes=6, code_dim=3, width=8, blocks=1, residual=4,
-    prior_width=8, prior_layers=3, kernel_size=3, epochs=(1, 1),
+    image_shape=(8, 8, 1), num_classes=10, halvings=2, latents=2, codes=8, code_dim=3, width=8, blocks=1, residual=4,
+    prior_width=16, prior_layers=3, kernel_size=3, epochs=(1, 1),
 )  # fmt: skip
 
 
