@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 import tensorflow as tf
-from keras import layers
+from keras import layers, ops
 
 from kerasgen.core import distribute, random
 
@@ -14,6 +14,17 @@ UNUSED = 0.05  # share of the mean use below which a code is begun anew
 
 class Vectors(layers.Layer):
     """K vectors e (K, dim), `self.vectors`, of which the nearest is chosen."""
+
+    def learn(self, batch, z, codes, training):
+        """Hook: go nearer to the z that chose them; what is to be descended for it, 0 where an update does it.
+
+        Args:
+            batch: the `Batch` that z was made from.
+            z: (B, ..., dim).
+            codes: (B, ...) int32, their nearest.
+            training: whether anything may move.
+        """
+        raise NotImplementedError
 
     def nearest(self, z):
         """The code of the nearest vector: z (..., dim) -> (...) int32."""
@@ -28,7 +39,7 @@ class Vectors(layers.Layer):
 
 
 class LearnedCodebook(Vectors):
-    """Vectors that are moved as all other weights are, by the gradient of a loss; see `quantization.commitment`.
+    """Vectors that are moved as all other weights are, by the gradient of |sg z - e|^2.
 
     Args:
         codes: K.
@@ -42,6 +53,9 @@ class LearnedCodebook(Vectors):
         start = keras.initializers.RandomUniform(-spread, spread)
         self.vectors = self.add_weight(shape=(codes, dim), initializer=start, name="vectors")
         self.built = True
+
+    def learn(self, batch, z, codes, training):
+        return ops.mean((tf.stop_gradient(z) - self.lookup(codes)) ** 2)
 
 
 class Codebook(Vectors):
@@ -76,6 +90,11 @@ class Codebook(Vectors):
         everything = tf.reduce_sum(count)
         count = (count + EPSILON) / (everything + self.codes * EPSILON) * everything
         return self.total / count[:, None]
+
+    def learn(self, batch, z, codes, training):
+        if training:
+            self.update(batch, z, codes)
+        return 0.0
 
     def update(self, batch, z, codes):
         """Move the averages by one batch.

@@ -22,6 +22,7 @@ from kerasgen.core.stages import Stage
 from kerasgen.nets.causal.gated_pixelcnn import Stack
 from kerasgen.nets.codebook import Codebook
 from kerasgen.nets.network import network
+from kerasgen.nets.residual_stack import contract, expand, residual_blocks
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.vq import quantization
 
@@ -77,9 +78,7 @@ class VQVAE2(quantization.Quantized):
         self.codebooks = [Codebook(codes, code_dim, name=name) for name in ("top", "bottom")]
 
         def convolve(x, halvings):
-            for i in reversed(range(halvings)):
-                x = layers.Conv2D(width // 2 if i else width, 4, 2, "same", activation="relu")(x)
-            return _residual(layers.Conv2D(width, 3, padding="same")(x), blocks, residual)
+            return contract(x, halvings, width, blocks, residual)
 
         x = keras.Input(self.image_shape)
         fine = convolve(x, halvings)
@@ -92,9 +91,7 @@ class VQVAE2(quantization.Quantized):
 
         above, below = keras.Input((*top, code_dim)), keras.Input((*bottom, code_dim))
         coarse = layers.Conv2DTranspose(code_dim, 4, 2, "same")(above)
-        y = convolve(layers.Concatenate()([coarse, below]), 0)
-        for i in reversed(range(halvings)):
-            y = layers.Conv2DTranspose(width // 2 if i else image_shape[-1], 4, 2, "same")(layers.ReLU()(y))
+        y = expand(convolve(layers.Concatenate()([coarse, below]), 0), halvings, width, image_shape[-1])
         self.decoder = network([above, below], y, name="decoder")
 
         options = dict(
@@ -106,7 +103,7 @@ class VQVAE2(quantization.Quantized):
         self.bottom = Stack((*bottom, 1), codes, condition=prior_width, **options)
         self.bottom_prior = self.bottom.network("bottom_prior")
         known = keras.Input((*top, codes))
-        y = _residual(layers.Conv2D(prior_width, 1)(known), condition_blocks, prior_width)
+        y = residual_blocks(layers.Conv2D(prior_width, 1)(known), condition_blocks, prior_width)
         self.conditioner = network(known, layers.Conv2DTranspose(prior_width, 4, 2, "same")(y), name="conditioner")
         self.in_stages(Stage("codes", epochs[0], ("autoencoder",)), Stage("priors", epochs[1], ("prior",)))
 
@@ -145,15 +142,3 @@ class VQVAE2(quantization.Quantized):
         top = samplers.naive(top_logits, choose(0), count, self.grids[0])
         condition = self.conditioner(self.seen(top[..., None]))
         return [top, self.bottom.fill(choose(1), count, self.seen, given.get("label"), condition)[..., 0]]
-
-    def seen(self, codes):
-        """What a prior sees of codes (..., 1): one of K channels is 1."""
-        return tf.one_hot(codes[..., 0], self.codes)
-
-
-def _residual(x, blocks, units):
-    """x + conv1x1(relu(conv3x3(relu(x)))), so many times."""
-    for _ in range(blocks):
-        y = layers.Conv2D(units, 3, padding="same", activation="relu")(layers.ReLU()(x))
-        x = x + layers.Conv2D(x.shape[-1], 1)(y)
-    return layers.ReLU()(x)

@@ -139,7 +139,7 @@ class VQGAN(quantization.Quantized):
                 score = self.discriminator(y, training=training)
                 values["generator_loss"] = losses.critic_generator(score)
         values["commitment"] = quantization.commitment(level.z, vector)
-        learned = quantization.commitment(vector, level.z)
+        learned = self.codebooks[0].learn(batch, level.z, level.codes, training)
         values["loss"] = values["autoencoder_loss"] = rebuilt + learned + self.commitment * values["commitment"]
         if game:
             if training:

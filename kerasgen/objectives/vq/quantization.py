@@ -4,7 +4,7 @@ learns which codes go together.
     k = argmin_j |z - e_j|,  q = e_k;     stage 1: -log p(x | q) + beta |z - sg q|^2;     stage 2: -log P(k_1 .. k_n)
 
 The gradient of the reconstruction with respect to q goes to z as it is (straight through); the codebook follows z by
-moving averages. sg stops gradients.
+moving averages, or descends |sg z - q|^2. sg stops gradients.
 
 Reference: van den Oord, Vinyals, Kavukcuoglu, 2017, Neural Discrete Representation Learning, arXiv:1711.00937.
 """
@@ -69,15 +69,14 @@ class Quantized(GenerativeModel):
 
     def code_losses(self, batch, x, training: bool) -> dict:
         """Hook: what the autoencoder descends, and figures, for x in [-1, 1]; if a model says nothing, squared errors,
-        with codebooks that follow by moving averages."""
+        with codebooks that learn as each of them does."""
         levels = self.levels_of(x, training)
         y = self.picture([level.quantized for level in levels], training)
         reconstruction = ops.mean((x - y) ** 2) / self.variance
         committed = sum(commitment(level.z, level.quantized) for level in levels)
-        if training:
-            for codebook, level in zip(self.codebooks, levels, strict=True):
-                codebook.update(batch, level.z, level.codes)
-        loss = reconstruction + self.commitment * committed
+        pairs = zip(self.codebooks, levels, strict=True)
+        learned = sum(book.learn(batch, level.z, level.codes, training) for book, level in pairs)
+        loss = reconstruction + learned + self.commitment * committed
         return {
             "autoencoder_loss": loss,
             "loss": loss,
@@ -106,6 +105,14 @@ class Quantized(GenerativeModel):
         logits = self.prior_logits(codes, given, training)
         each = [-tf.nn.sparse_softmax_cross_entropy_with_logits(k, l) for k, l in zip(codes, logits, strict=True)]
         return sum(tf.reduce_sum(log_p, (1, 2)) for log_p in each)
+
+    def seen(self, codes):
+        """What a convolutional prior sees of codes (..., C), C at a place: for each of them one of K channels is 1.
+
+        Channel i is of code i % C, as the masks of `kerasgen.nets.causal.gated_pixelcnn` have it.
+        """
+        x = tf.one_hot(codes, self.codes, axis=len(codes.shape) - 1)  # (..., K, C)
+        return tf.reshape(x, tf.concat([tf.shape(codes)[:-1], [self.codes * codes.shape[-1]]], 0))
 
     @property
     def size(self) -> int:

@@ -22,6 +22,7 @@ from keras import layers, ops
 from kerasgen.core import distribute, random
 from kerasgen.core.paper import Paper
 from kerasgen.core.ranges import shown
+from kerasgen.nets.gan import styles
 from kerasgen.nets.layers.equalized import Bias, Conv, Dense, leaky
 from kerasgen.nets.layers.low_pass import double
 from kerasgen.nets.layers.minibatch_deviation import BatchDeviation
@@ -78,7 +79,9 @@ class StyleGAN2(game.Game):
             tuple(augmentations),
         )
         self.penalties, self.mixing = (penalties.R1(gamma, r1_every), PathLength(path_weight, path_every)), mixing
-        self.generator = _generator(_mapping(latent_dim, mapping), _synthesis(self.image_shape, latent_dim, widths))
+        self.generator = _generator(
+            styles.mapping(latent_dim, mapping), _synthesis(self.image_shape, latent_dim, widths)
+        )
         self.discriminator = _discriminator(self.image_shape, widths[::-1])
         self.mean_style = self.add_weight(shape=(latent_dim,), initializer="zeros", trainable=False, name="mean_style")
         self.mean_length = self.add_weight(shape=(), initializer="zeros", trainable=False, name="mean_length")
@@ -92,38 +95,29 @@ class StyleGAN2(game.Game):
 
     def style(self, seed, stream, index):
         """w (B, latent_dim) of fresh latents."""
-        return self.generator.get_layer("mapping")(random.normal(seed, stream, index, (self.latent_dim,)))
+        return styles.drawn(self.generator.get_layer("mapping"), seed, stream, index)
 
     def styles(self, seed, step, index, training):
         """One w per layer (B, L, latent_dim); in training some pictures have a second one from a random layer on."""
-        synthesis = self.generator.get_layer("synthesis")
+        mapping, synthesis = map(self.generator.get_layer, ("mapping", "synthesis"))
         depth = synthesis.input_shape[0][1]
-        w = self.style(seed, random.LATENT + 2 * step, index)
-        if not training:
-            return tf.stack([w] * depth, axis=1)  # XLA has no second derivative of `repeat`
-        fine = self.style(seed, random.LATENT + 2 * step + 1, index)
-        u = random.uniform(seed, random.CHOICE + step, index, (2,))
-        border = tf.where(u[:, 0] < self.mixing, 1.0 + tf.floor(u[:, 1] * (depth - 1.0)), float(depth))
-        return tf.where((tf.range(float(depth)) < border[:, None])[..., None], w[:, None], fine[:, None])
+        if training:
+            return styles.mixed(mapping, seed, step, index, depth, self.mixing)
+        return styles.one_each(self.style(seed, random.LATENT + 2 * step, index), depth)
 
-    def synthesise(self, seed, step, index, styles):
+    def synthesise(self, seed, step, index, w):
         synthesis = self.generator.get_layer("synthesis")
-        return synthesis([styles, random.normal(seed, random.NOISE + step, index, synthesis.input_shape[1][1:])])
+        return synthesis([w, random.normal(seed, random.NOISE + step, index, synthesis.input_shape[1][1:])])
 
     def draw(self, seed, step, index, given, training=False):
-        styles = self.styles(seed, step, index, training)
+        w = self.styles(seed, step, index, training)
         if training:
-            self.follow(styles[:, 0])
-        return self.synthesise(seed, step, index, styles)
-
-    def follow(self, w):
-        """Move the mean of the styles, which truncation pulls to, by one batch."""
-        total, count = distribute.total([tf.reduce_sum(w, axis=0), tf.cast(tf.shape(w)[0], w.dtype)])
-        self.mean_style.assign(0.995 * self.mean_style + 0.005 * tf.stop_gradient(total / count))
+            styles.follow(self.mean_style, w[:, 0])
+        return self.synthesise(seed, step, index, w)
 
     def serve_sample(self, seed, index, truncation=1.0):
-        styles, mean = self.styles(seed, 0, index, training=False), tf.convert_to_tensor(self.mean_style)
-        x = self.synthesise(seed, 0, index, mean + truncation * (styles - mean))
+        w, mean = self.styles(seed, 0, index, training=False), tf.convert_to_tensor(self.mean_style)
+        x = self.synthesise(seed, 0, index, mean + truncation * (w - mean))
         return shown(x)
 
 
@@ -151,35 +145,27 @@ class PathLength(penalties.Penalty):
         return self.every * self.weight * spread
 
 
-def _mapping(latent_dim, depth):
-    z = keras.Input((latent_dim,))
-    x = z * ops.rsqrt(ops.mean(ops.square(z), axis=1, keepdims=True) + 1e-8)
-    for _ in range(depth):
-        x = leaky(Dense(latent_dim, rate=0.01)(x))
-    return network(z, x, name="mapping")
-
-
 def _synthesis(image_shape, latent_dim, widths):
     """Styles (B, L, D) and noise (B, N), one number per place of every layer, to pictures."""
     height, width = stages_of(image_shape, len(widths) - 1)
     sizes = [height * width] + [height * width * 4**i for i in range(1, len(widths)) for _ in "ab"]
-    styles, noise = keras.Input((len(sizes) + 1, latent_dim)), keras.Input((sum(sizes),))
-    w = [styles[:, i] for i in range(len(sizes) + 1)]
+    given, noise = keras.Input((len(sizes) + 1, latent_dim)), keras.Input((sum(sizes),))
+    w = [given[:, i] for i in range(len(sizes) + 1)]
     parts = iter(ops.split(noise, [sum(sizes[: i + 1]) for i in range(len(sizes) - 1)], axis=1))
 
     def layer(x, i, channels, up=False):
         x = Modulated(channels, 3, up)(x, w[i])
-        x = Noise()(x, layers.Reshape((*x.shape[1:3], 1))(next(parts)))
+        x = styles.Noise()(x, layers.Reshape((*x.shape[1:3], 1))(next(parts)))
         return leaky(Bias()(x))
 
-    x = Constant((height, width, widths[0]))(styles)
+    x = styles.Constant((height, width, widths[0]))(given)
     x, i = layer(x, 0, widths[0]), 1
     picture = Bias()(Modulated(image_shape[-1], 1, demodulate=False)(x, w[i]))
     for channels in widths[1:]:
         x = layer(layer(x, i, channels, up=True), i + 1, channels)
         i += 2
         picture = double(picture) + Bias()(Modulated(image_shape[-1], 1, demodulate=False)(x, w[i]))
-    return network([styles, noise], picture, name="synthesis")
+    return network([given, noise], picture, name="synthesis")
 
 
 def _generator(mapping, synthesis):
@@ -190,31 +176,6 @@ def _generator(mapping, synthesis):
     quiet = ops.zeros_like(ops.repeat(w[:, :1], places, axis=1))
     x = synthesis([layers.RepeatVector(depth)(w), quiet])
     return network(z, ops.clip(x, -1.0, 1.0), name="generator")
-
-
-class Constant(layers.Layer):
-    """A learned picture, the same for every example of the batch."""
-
-    def __init__(self, size, **kwargs):
-        super().__init__(**kwargs)
-        self.size = size
-
-    def build(self, shape):
-        normal = keras.initializers.RandomNormal(stddev=1.0)
-        self.picture = self.add_weight(shape=self.size, initializer=normal, name="picture")
-
-    def call(self, styles):
-        return self.picture + ops.zeros_like(styles[:, :1, :1, None])
-
-
-class Noise(layers.Layer):
-    """Noise (B, H, W, 1) of one learned strength, 0 at first, added to all channels."""
-
-    def build(self, x_shape, noise_shape):
-        self.strength = self.add_weight(shape=(), initializer="zeros", name="strength")
-
-    def call(self, x, noise):
-        return x + self.strength * noise
 
 
 def _discriminator(image_shape, widths):
