@@ -12,11 +12,14 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
+import collections  # noqa: E402
+import itertools  # noqa: E402
 import pathlib  # noqa: E402
 import random  # noqa: E402
 import shutil  # noqa: E402
 import sys  # noqa: E402
 
+import choice  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
@@ -64,10 +67,55 @@ def tiny_bundle(tmp_path_factory):
     return folder, report, model
 
 
+def pytest_addoption(parser):
+    group = parser.getgroup("kerasgen")
+    group.addoption(
+        "--share", help="unless tests are named, leave out systems as tests/choice.py says: a number, or today"
+    )
+    group.addoption("--since", help="the commit that tells which systems a change touches, in the place of main's")
+
+
+def pytest_configure(config):
+    """The choice is made once, and workers are given it, so that all of them know the same tests."""
+    named = config.args_source is not pytest.Config.ArgsSource.TESTPATHS or config.option.keyword
+    if hasattr(config, "workerinput"):
+        pass
+    elif named:
+        config.option.share = None
+    elif config.option.share:
+        try:
+            config.option.share = tuple(choice.choose(config.option.share, config.option.since))
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from None
+    config.chosen = choice.Choice(*config.option.share) if config.option.share else None
+
+
+def pytest_report_header(config):
+    return config.chosen.lines() if config.chosen else None
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.chosen:
+        spent = collections.defaultdict(float)
+        for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+            if hasattr(report, "user_properties") and hasattr(report, "duration"):
+                spent[dict(report.user_properties).get("system")] += report.duration
+        for line in choice.arithmetic(spent):
+            terminalreporter.write_line(line)
+
+
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items):
-    """What shares a trained model, or a module's fixtures, runs in one worker, so that each is made once."""
+def pytest_collection_modifyitems(config, items):
+    """Leave out what is not chosen; what shares a trained model, or a module's fixtures, runs in one worker.
+
+    So each is made once.
+    """
+    if config.chosen:
+        items[:], left_out = choice.split(items, config.chosen.systems)
+        config.hook.pytest_deselected(items=left_out)
     for item in items:
+        if system := choice.system_of(item):
+            item.user_properties.append(("system", system))
         system = item.callspec.params.get("system") if hasattr(item, "callspec") else None
         system = getattr(system, "id", system)  # a row of the catalogue, or its id
         alone = item.get_closest_marker("xdist_group") or not (system or item.path.parent.name == "systems")

@@ -1,0 +1,173 @@
+"""What `make test` leaves out today it runs on another day; what a change touches it always runs."""
+
+import collections
+import datetime
+import os
+import re
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import choice
+import pytest
+
+from kerasgen import catalog
+
+
+def item(path="tests/test_conformance.py", **parameters):
+    found = SimpleNamespace(path=choice.ROOT / path)
+    if parameters:
+        found.callspec = SimpleNamespace(params=parameters)
+    return found
+
+
+def chosen(share, touched=()):
+    return choice.Choice(share, "abc", tuple(touched)).systems
+
+
+SHARES = range(1, len(choice.shares()) + 1)
+
+
+@pytest.mark.parametrize("count", [0, 1, 6, 7, 13, 120])
+def test_shares_are_a_partition(count):
+    """At any size of the catalogue: every system in one share, and no share larger than is said."""
+    systems = [f"system_{i}" for i in range(count)]
+    dealt = collections.Counter(id for share in choice.shares(systems, 6) for id in share)
+    assert dealt == dict.fromkeys(systems, 1)
+    assert all(len(share) <= 6 for share in choice.shares(systems, 6)) and len(choice.shares(systems, 6)) >= 1
+
+
+def test_every_system_runs_in_some_share_or_always():
+    runs = collections.Counter(id for share in SHARES for id in chosen(share))
+    assert set(runs) == set(catalog.SYSTEMS)
+    always = set(choice.representatives())
+    assert all(times == (len(SHARES) if id in always else 1) for id, times in runs.items())
+    assert {catalog.SYSTEMS[id].objective for id in always} == {row.objective for row in catalog.SYSTEMS.values()}
+
+
+def test_days_take_turns():
+    days = [datetime.date(2026, 12, 30) + datetime.timedelta(i) for i in range(len(SHARES))]
+    assert sorted(map(choice.share_of, days)) == list(SHARES)
+
+
+@pytest.mark.parametrize("share", ["0", "1000", "tomorrow", "-1"])
+def test_an_unknown_share_is_refused(share):
+    with pytest.raises(ValueError, match=f"share: expected today or a number from 1 to {len(SHARES)}, got '{share}'"):
+        choice.choose(share)
+
+
+@pytest.mark.parametrize(
+    "test, system",
+    [
+        (item("tests/systems/test_glow.py"), "glow"),
+        (item("tests/systems/test_glow.py", system="vae"), "glow"),
+        (item(system="vae"), "vae"),
+        (item(system="vae", function="sample"), "vae"),
+        (item(system=catalog.SYSTEMS["ddpm"]), "ddpm"),
+        (item("tests/test_docs.py", id="rbm"), "rbm"),
+        (item("tests/test_hub.py", name="vae_gan_digits_quick"), "vae_gan"),  # not of vae
+        (item("tests/test_cli.py", id="vq_vae_2_digits"), "vq_vae_2"),
+        (item("tests/test_hub.py", name="vae_of_nobody"), None),
+        (item("tests/test_data.py", name="digits"), None),
+        (item("tests/test_metrics.py", k=3), None),
+        (item("tests/test_rooms.py"), None),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_test_is_of_one_system_or_of_the_core(test, system):
+    assert choice.system_of(test) == system
+
+
+def test_a_run_leaves_out_other_systems_alone():
+    out = next(id for id in catalog.SYSTEMS if id not in chosen(1))
+    tests = [item(), item(system=out), item(system=choice.representatives()[0]), item(system=choice.shares()[0][0])]
+    assert choice.split(tests, chosen(1)) == ([tests[0], *tests[2:]], [tests[1]])
+    assert choice.split(tests, chosen(1, [out])) == (tests, [])
+
+
+def test_what_a_change_touches():
+    some = {
+        "kerasgen/models/flow/glow.py": {"glow"},
+        "kerasgen/presets/vae_gan_digits_quick/model.safetensors": {"vae_gan"},
+        "tests/systems/test_made.py": {"made"},
+        "docs/systems/gpnn.md": {"gpnn"},
+        "kerasgen/nets/gan/image_pool.py": {"cyclegan"},
+        "kerasgen/core/training.py": set(),  # the core's tests and representatives run anyway
+        "docs/guides/training.md": set(),
+        "README.md": set(),
+        "tests/systems/test_of_nobody.py": set(),
+    }
+    for file, systems in some.items():
+        assert set(choice.touched([file])) == systems, file
+    assert set(choice.touched(some)) == set().union(*some.values())
+
+
+def test_a_shared_file_touches_one_system_of_each_objective_that_uses_it():
+    found = choice.touched(["kerasgen/nets/__init__.py"])
+    rows = [catalog.SYSTEMS[id].objective for id in found]
+    assert len(rows) == len(set(rows)) > 5
+    flow = choice.touched(["kerasgen/objectives/density/flow.py"])
+    assert [catalog.SYSTEMS[id].objective.rpartition(".")[2] for id in flow] == ["Flow"]
+    assert "kerasgen.nets.gan.image_pool" in choice.imports(catalog.SYSTEMS["cyclegan"].path)
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A repository with a commit on main, and a function that runs git in it."""
+
+    def git(*words):
+        who = {f"GIT_{role}_{what}": "x" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        return subprocess.check_output(["git", *words], cwd=tmp_path, env={**os.environ, **who}, text=True).strip()
+
+    monkeypatch.setattr(choice, "ROOT", tmp_path)
+    git("init", "-q", "-b", "main")
+    for name in ("first", "second"):
+        (tmp_path / name).write_text(name)
+        git("add", name)
+        git("commit", "-q", "-m", name)
+    return tmp_path, git
+
+
+def test_a_branch_is_compared_with_where_it_left_main(checkout):
+    folder, git = checkout
+    assert choice.changed()[1] == ["second"]  # main's last commit
+    start = git("rev-parse", "HEAD")
+    git("checkout", "-q", "-b", "branch")
+    (folder / "third").write_text("3")
+    git("add", "third")
+    git("commit", "-q", "-m", "third")
+    (folder / "first").write_text("changed")
+    (folder / "new").write_text("not added")
+    assert (choice.changed()[0], sorted(choice.changed()[1])) == (start[:12], ["first", "new", "third"])
+    assert "second" in choice.changed("HEAD~2")[1]
+
+
+def test_without_git_nothing_is_touched(tmp_path, monkeypatch):
+    monkeypatch.setattr(choice, "ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert choice.changed() == ("", [])
+
+
+def test_the_arithmetic():
+    seconds = {None: 100.0} | {id: 5.0 for id in catalog.SYSTEMS}
+    run = len(choice.representatives()) + choice.SHARE
+    assert f"100 + {run} x 5.0 = {100 + 5 * run} s" in choice.arithmetic(seconds)[1]
+    assert choice.arithmetic({None: 3.0, "vae": 2.0}) == []  # too few to speak of
+
+
+def collected(root, *options):
+    """Ids of the tests that pytest would run."""
+    words = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *options]
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return re.findall(r"^tests/\S*::.*$", done.stdout, re.M)
+
+
+@pytest.mark.slow
+def test_all_shares_together_run_every_test(root):
+    files = ["tests/test_conformance.py", "tests/test_catalog.py", "tests/test_hub.py", "tests/systems"]
+    every = collected(root, *files)
+    shares = [collected(root, *files, f"--share={share}", "--since=HEAD") for share in SHARES]
+    assert set().union(*shares) == set(every) and all(len(share) < len(every) for share in shares)
+    one = ["tests/systems/test_glow.py"]
+    assert len(collected(root, *one)) > 3  # what is named runs
