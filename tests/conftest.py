@@ -13,6 +13,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import collections  # noqa: E402
+import gc  # noqa: E402
 import itertools  # noqa: E402
 import pathlib  # noqa: E402
 import random  # noqa: E402
@@ -94,12 +95,38 @@ def pytest_report_header(config):
     return config.chosen.lines() if config.chosen else None
 
 
+def pytest_runtest_logstart():
+    _processor.since()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """A report says which system it is of, and what it took of the processor; workers send it on."""
+    report = yield
+    report.system, report.seconds = choice.system_of(item), _processor.since()
+    return report
+
+
+class _Processor:
+    """Seconds of the processor, of this process and of those that ended in it: the same on a busy machine."""
+
+    last = 0.0
+
+    def since(self):
+        now = sum(os.times()[:4])
+        spent, self.last = now - self.last, now
+        return spent
+
+
+_processor = _Processor()
+
+
 def pytest_terminal_summary(terminalreporter, config):
     if config.chosen:
         spent = collections.defaultdict(float)
         for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
-            if hasattr(report, "user_properties") and hasattr(report, "duration"):
-                spent[dict(report.user_properties).get("system")] += report.duration
+            if hasattr(report, "seconds"):
+                spent[report.system] += report.seconds
         for line in choice.arithmetic(spent):
             terminalreporter.write_line(line)
 
@@ -114,13 +141,27 @@ def pytest_collection_modifyitems(config, items):
         items[:], left_out = choice.split(items, config.chosen.systems)
         config.hook.pytest_deselected(items=left_out)
     for item in items:
-        if system := choice.system_of(item):
-            item.user_properties.append(("system", system))
         system = item.callspec.params.get("system") if hasattr(item, "callspec") else None
         system = getattr(system, "id", system)  # a row of the catalogue, or its id
         alone = item.get_closest_marker("xdist_group") or not (system or item.path.parent.name == "systems")
         if not alone:
             item.add_marker(pytest.mark.xdist_group("-".join(filter(None, (item.path.stem, system)))))
+
+
+@pytest.hookimpl(trylast=True)  # after the fixtures
+def pytest_runtest_teardown(item, nextitem):
+    """Let the collector of garbage forget what outlives a file, or a system's laws.
+
+    An export has all garbage collected several times. In a worker that holds the graphs of hundreds of models every
+    time would take seconds.
+    """
+    if nextitem is None or _group(item) != _group(nextitem):
+        gc.collect()
+        gc.freeze()
+
+
+def _group(item):
+    return item.path, [marker.args for marker in item.iter_markers("xdist_group")]
 
 
 def pytest_runtest_setup(item):
