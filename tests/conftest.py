@@ -78,17 +78,21 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     """The choice is made once, and workers are given it, so that all of them know the same tests."""
-    named = config.args_source is not pytest.Config.ArgsSource.TESTPATHS or config.option.keyword
     if hasattr(config, "workerinput"):
-        pass
-    elif named:
-        config.option.share = None
-    elif config.option.share:
-        try:
-            config.option.share = tuple(choice.choose(config.option.share, config.option.since))
-        except ValueError as error:
-            raise pytest.UsageError(str(error)) from None
-    config.chosen = choice.Choice(*config.option.share) if config.option.share else None
+        given = config.workerinput["chosen"]
+        config.chosen = choice.Choice(*given) if given else None
+        return
+    named = config.args_source is not pytest.Config.ArgsSource.TESTPATHS or config.option.keyword
+    share = None if named else config.option.share
+    try:
+        config.chosen = choice.choose(share, config.option.since) if share else None
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+@pytest.hookimpl(optionalhook=True)  # of xdist
+def pytest_configure_node(node):
+    node.workerinput["chosen"] = tuple(node.config.chosen) if node.config.chosen else None
 
 
 def pytest_report_header(config):
