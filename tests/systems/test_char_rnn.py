@@ -75,7 +75,7 @@ def test_every_layer_sees_the_symbol():
     model = kerasgen.build("char_rnn", image_shape=(4,), symbols=5, width=6, depth=3)
     for below in model.below:
         below.kernel.assign(tf.zeros_like(below.kernel))
-    kernel = np.array(model.head.kernel)
+    kernel = model.head.kernel.numpy()
     for layer in range(3):
         alone = np.zeros_like(kernel)
         alone[6 * layer : 6 * layer + 6] = kernel[6 * layer : 6 * layer + 6]
