@@ -15,6 +15,7 @@ The choice is made when `--share` is given, which the Makefile does; else pytest
 import ast
 import datetime
 import functools
+import os
 import pathlib
 import subprocess
 from typing import NamedTuple
@@ -42,9 +43,19 @@ def shares(systems=None, size=SHARE) -> list[list[str]]:
     return [others[i::count] for i in range(count)]
 
 
-def share_of(day: datetime.date) -> int:
+def today() -> int:
+    """The number of the day; `KERASGEN_DAY` names another."""
+    return int(os.environ.get("KERASGEN_DAY", datetime.datetime.now(datetime.UTC).toordinal()))
+
+
+def share_of(day: int) -> int:
     """The share of a day, counted from 1."""
-    return day.toordinal() % len(shares()) + 1
+    return day % len(shares()) + 1
+
+
+def turn_of(day: int, turns: int) -> int:
+    """Which of so many turns the shares take on a day: a test that every so-many-th turn has meets all shares."""
+    return day // len(shares()) % turns
 
 
 def system_named(value) -> str | None:
@@ -177,8 +188,7 @@ def choose(share: str, since: str | None = None) -> Choice:
         ValueError: there is no such share.
     """
     count = len(shares())
-    day = datetime.datetime.now(datetime.UTC).date()
-    number = share_of(day) if share == "today" else int(share) if share.isdecimal() else 0
+    number = share_of(today()) if share == "today" else int(share) if share.isdecimal() else 0
     if not 1 <= number <= count:
         raise ValueError(f"share: expected today or a number from 1 to {count}, got {share!r}")
     base, files = changed(since)

@@ -82,6 +82,7 @@ def pytest_configure(config):
         given = config.workerinput["chosen"]
         config.chosen = choice.Choice(*given) if given else None
         return
+    os.environ.setdefault("KERASGEN_DAY", str(choice.today()))  # also after midnight
     named = config.args_source is not pytest.Config.ArgsSource.TESTPATHS or config.option.keyword
     share = None if named else config.option.share
     try:

@@ -1,7 +1,6 @@
 """What `make test` leaves out today it runs on another day; what a change touches it always runs."""
 
 import collections
-import datetime
 import os
 import re
 import subprocess
@@ -45,9 +44,12 @@ def test_every_system_runs_in_some_share_or_always():
     assert {catalog.SYSTEMS[id].objective for id in always} == {row.objective for row in catalog.SYSTEMS.values()}
 
 
-def test_days_take_turns():
-    days = [datetime.date(2026, 12, 30) + datetime.timedelta(i) for i in range(len(SHARES))]
-    assert sorted(map(choice.share_of, days)) == list(SHARES)
+def test_days_take_turns(monkeypatch):
+    days = range(100, 100 + 8 * len(SHARES))
+    assert sorted(map(choice.share_of, days[: len(SHARES)])) == list(SHARES)
+    assert len({(choice.share_of(day), choice.turn_of(day, 8)) for day in days}) == len(days)
+    monkeypatch.setenv("KERASGEN_DAY", "101")
+    assert choice.today() == 101 and choice.choose("today").share == choice.share_of(101)
 
 
 @pytest.mark.parametrize("share", ["0", "1000", "tomorrow", "-1"])
@@ -165,9 +167,17 @@ def collected(root, *options):
 
 @pytest.mark.slow
 def test_all_shares_together_run_every_test(root):
-    files = ["tests/test_conformance.py", "tests/test_catalog.py", "tests/test_hub.py", "tests/systems"]
-    every = collected(root, *files)
-    shares = [collected(root, *files, f"--share={share}", "--since=HEAD") for share in SHARES]
+    every = collected(root)
+    shares = [collected(root, f"--share={share}", "--since=HEAD") for share in SHARES]
+    assert len(every) == len(set(every)) > 4000
     assert set().union(*shares) == set(every) and all(len(share) < len(every) for share in shares)
-    one = ["tests/systems/test_glow.py"]
-    assert len(collected(root, *one)) > 3  # what is named runs
+    core = set.intersection(*map(set, shares))
+    assert len(every) - len(core) == sum(len(set(share) - core) for share in shares)  # the rest is in one share alone
+
+
+@pytest.mark.slow
+def test_what_is_named_runs_whatever_the_share(root):
+    id = next(id for id in catalog.SYSTEMS if id not in chosen(1))
+    file = f"tests/systems/test_{id}.py"
+    assert collected(root, file, "--share=1", "--since=HEAD") == collected(root, file)
+    assert any(f"[{id}]" in test for test in collected(root, "-k", f"conformance and {id}", "--share=1"))
