@@ -1,15 +1,15 @@
 """Which tests `make test` runs, so that it takes minutes whatever the catalogue's size; `make test-all` runs them all.
 
-    core             every test that is of no one system
-    representatives  the first system of each objective
-    touched          the systems whose files differ from what the branch started from
-    a share          some of the other systems, others from day to day
+    core        every test that is of no one system
+    laws        of the first system of each objective: its tests that do not lie in `tests/systems`
+    touched     every test of the systems whose files differ from what the branch started from
+    a share     every test of some systems, others from day to day
 
 A test is of one system if its file is `tests/systems/test_<id>.py`, or if it is parametrised by the system or by a
-preset of it. Every test of a system that is chosen runs, but for slow ones. The shares are a partition of the systems
-that represent nobody, so that all of them together leave out no test.
+preset of it. Shares are a partition of the systems, so that all of them together leave out no test. Tests that are slow
+are left out besides.
 
-The choice is made when `--share` is given, which the Makefile does; else pytest runs what it is asked for.
+The choice is made when `--share` is given, which the Makefile does, and no test is named by path or `-k`.
 """
 
 import ast
@@ -23,7 +23,7 @@ from typing import NamedTuple
 from kerasgen import catalog
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-SHARE = 6  # systems in a share, at most
+SHARE = 5  # systems in a share, at most
 NAMES = ("system", "id", "name")  # parameters of tests that may say a system
 SHARED = ("objectives", "nets", "samplers")  # rooms of the package whose files several systems use
 
@@ -37,10 +37,10 @@ def representatives() -> list[str]:
 
 
 def shares(systems=None, size=SHARE) -> list[list[str]]:
-    """The systems that represent nobody, dealt into shares of at most so many."""
-    others = [id for id in catalog.SYSTEMS if id not in representatives()] if systems is None else list(systems)
-    count = max(1, -(-len(others) // size))
-    return [others[i::count] for i in range(count)]
+    """The systems, dealt into shares of at most so many."""
+    systems = list(catalog.SYSTEMS if systems is None else systems)
+    count = max(1, -(-len(systems) // size))
+    return [systems[i::count] for i in range(count)]
 
 
 def today() -> int:
@@ -78,6 +78,11 @@ def system_of(item) -> str | None:
         return id
     said = item.callspec.params if hasattr(item, "callspec") else {}
     return next(filter(None, (system_named(said[name]) for name in NAMES if name in said)), None)
+
+
+def of_its_own(item) -> bool:
+    """Whether a test of a system lies where its own tests lie, and is no law."""
+    return pathlib.Path(item.path).parent.name == "systems"
 
 
 # ----------------------------------------------------------------------------------------- what a change touches
@@ -157,16 +162,11 @@ def imported(module: str) -> list[str]:
 
 
 class Choice(NamedTuple):
-    """What a run of `make test` runs beside the core."""
+    """What a run of `make test` runs beside the core and the laws of representatives."""
 
     share: int  # counted from 1
     since: str  # what the change was compared with
     touched: tuple[str, ...]
-
-    @property
-    def systems(self) -> list[str]:
-        known = {*representatives(), *self.touched, *shares()[self.share - 1]}
-        return [id for id in catalog.SYSTEMS if id in known]
 
     def lines(self) -> list[str]:
         """For the head of a run."""
@@ -176,9 +176,19 @@ class Choice(NamedTuple):
             touched = "no git, so nothing is known of the change"
         share = f"share {self.share} of {len(shares())}: {', '.join(shares()[self.share - 1])}"
         return [
-            f"tests: the core; {len(representatives())} systems that represent their objectives; {touched};",
+            f"tests: the core; the laws of {len(representatives())} systems, one of each objective; {touched};",
             f"  {share}; the same again: make test SHARE={self.share}",
         ]
+
+    def split(self, items) -> tuple[list, list]:
+        """Tests that run and tests that are left out."""
+        whole, laws = {None, *self.touched, *shares()[self.share - 1]}, set(representatives())
+        runs, left_out = [], []
+        for item in items:
+            system = system_of(item)
+            chosen = system in whole or (system in laws and not of_its_own(item))
+            (runs if chosen else left_out).append(item)
+        return runs, left_out
 
 
 def choose(share: str, since: str | None = None) -> Choice:
@@ -195,23 +205,19 @@ def choose(share: str, since: str | None = None) -> Choice:
     return Choice(number, base, tuple(touched(files)))
 
 
-def split(items, systems) -> tuple[list, list]:
-    """Tests that run and tests that are left out."""
-    runs = {None, *systems}
-    return [item for item in items if system_of(item) in runs], [item for item in items if system_of(item) not in runs]
-
-
-def arithmetic(seconds: dict[str | None, float]) -> list[str]:
-    """Where the processor's time went, by system and None for the core, and what that makes at other sizes."""
-    systems = sorted(value for name, value in seconds.items() if name)
-    if len(systems) < len(representatives()):
+def arithmetic(seconds: dict[tuple[str | None, bool], float]) -> list[str]:
+    """Where the processor's time went, by (system or None for the core, of its own), and what a run takes of it."""
+    laws, own = (
+        {name: value for (name, its_own), value in seconds.items() if name and its_own == kind}
+        for kind in (False, True)
+    )
+    if len(laws) < len(representatives()) or not own:
         return []
-    core, each = seconds.get(None, 0.0), sum(systems) / len(systems)
-    run = len(representatives()) + SHARE
-    slowest = sorted(((value, name) for name, value in seconds.items() if name), reverse=True)[:3]
+    core = seconds.get((None, False), 0.0)
+    law, tests, count = sum(laws.values()) / len(laws), sum(own.values()) / len(own), len(representatives())
+    whole = core + count * law + SHARE * (law + tests)
     return [
-        f"core {core:.0f} s; {len(systems)} systems {sum(systems):.0f} s, {each:.1f} s each "
-        f"({', '.join(f'{name} {value:.0f}' for value, name in slowest)})",
-        f"a run of {run} systems: {core:.0f} + {run} x {each:.1f} = {core + run * each:.0f} s of one core, "
-        f"{(core + run * each) / 120:.1f} minutes on two",
+        f"seconds of the processor: core {core:.0f}; laws {law:.1f} a system, tests of its own {tests:.1f}",
+        f"a run: {core:.0f} + {count} x {law:.1f} + {SHARE} x {law + tests:.1f} = {whole:.0f} s, "
+        f"{whole / 120:.1f} minutes on two cores",
     ]

@@ -108,7 +108,9 @@ def pytest_runtest_logstart():
 def pytest_runtest_makereport(item):
     """A report says which system it is of, and what it took of the processor; workers send it on."""
     report = yield
-    report.system, report.seconds = choice.system_of(item), _processor.since()
+    system = choice.system_of(item)
+    report.system, report.own = system, bool(system) and choice.of_its_own(item)
+    report.seconds = _processor.since()
     return report
 
 
@@ -131,7 +133,7 @@ def pytest_terminal_summary(terminalreporter, config):
         spent = collections.defaultdict(float)
         for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
             if hasattr(report, "seconds"):
-                spent[report.system] += report.seconds
+                spent[report.system, report.own] += report.seconds
         for line in choice.arithmetic(spent):
             terminalreporter.write_line(line)
 
@@ -143,7 +145,7 @@ def pytest_collection_modifyitems(config, items):
     So each is made once.
     """
     if config.chosen:
-        items[:], left_out = choice.split(items, config.chosen.systems)
+        items[:], left_out = config.chosen.split(items)
         config.hook.pytest_deselected(items=left_out)
     for item in items:
         system = item.callspec.params.get("system") if hasattr(item, "callspec") else None

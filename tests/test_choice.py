@@ -20,28 +20,38 @@ def item(path="tests/test_conformance.py", **parameters):
     return found
 
 
-def chosen(share, touched=()):
-    return choice.Choice(share, "abc", tuple(touched)).systems
+def runs(share, touched=()):
+    """(systems whose own tests run, systems whose laws run)."""
+    one = choice.Choice(share, "abc", tuple(touched))
+    own = [item(f"tests/systems/test_{id}.py") for id in catalog.SYSTEMS]
+    laws = [item(system=id) for id in catalog.SYSTEMS]
+    return [{choice.system_of(test) for test in one.split(tests)[0]} for tests in (own, laws)]
 
 
 SHARES = range(1, len(choice.shares()) + 1)
 
 
-@pytest.mark.parametrize("count", [0, 1, 6, 7, 13, 120])
+@pytest.mark.parametrize("count", [0, 1, 5, 6, 13, 120])
 def test_shares_are_a_partition(count):
     """At any size of the catalogue: every system in one share, and no share larger than is said."""
     systems = [f"system_{i}" for i in range(count)]
-    dealt = collections.Counter(id for share in choice.shares(systems, 6) for id in share)
+    dealt = collections.Counter(id for share in choice.shares(systems, 5) for id in share)
     assert dealt == dict.fromkeys(systems, 1)
-    assert all(len(share) <= 6 for share in choice.shares(systems, 6)) and len(choice.shares(systems, 6)) >= 1
+    assert all(len(share) <= 5 for share in choice.shares(systems, 5)) and len(choice.shares(systems, 5)) >= 1
 
 
-def test_every_system_runs_in_some_share_or_always():
-    runs = collections.Counter(id for share in SHARES for id in chosen(share))
-    assert set(runs) == set(catalog.SYSTEMS)
-    always = set(choice.representatives())
-    assert all(times == (len(SHARES) if id in always else 1) for id, times in runs.items())
-    assert {catalog.SYSTEMS[id].objective for id in always} == {row.objective for row in catalog.SYSTEMS.values()}
+def test_every_system_is_tested_whole_in_one_share():
+    own = collections.Counter(id for share in SHARES for id in runs(share)[0])
+    assert own == dict.fromkeys(catalog.SYSTEMS, 1)
+
+
+def test_one_system_of_each_objective_keeps_the_laws_in_every_run():
+    for share in SHARES:
+        own, laws = runs(share)
+        assert laws == own | set(choice.representatives())
+    objectives = [catalog.SYSTEMS[id].objective for id in choice.representatives()]
+    assert len(objectives) == len(set(objectives))
+    assert set(objectives) == {row.objective for row in catalog.SYSTEMS.values()}
 
 
 def test_days_take_turns(monkeypatch):
@@ -81,10 +91,15 @@ def test_a_test_is_of_one_system_or_of_the_core(test, system):
 
 
 def test_a_run_leaves_out_other_systems_alone():
-    out = next(id for id in catalog.SYSTEMS if id not in chosen(1))
-    tests = [item(), item(system=out), item(system=choice.representatives()[0]), item(system=choice.shares()[0][0])]
-    assert choice.split(tests, chosen(1)) == ([tests[0], *tests[2:]], [tests[1]])
-    assert choice.split(tests, chosen(1, [out])) == (tests, [])
+    laws = choice.representatives()
+    out = next(id for id in catalog.SYSTEMS if id not in (*choice.shares()[0], *laws))
+    law = next(id for id in laws if id not in choice.shares()[0])
+    tests = [
+        item(), item(system=law), item(system=choice.shares()[0][0]), item(f"tests/systems/test_{law}.py"),
+        item(system=out), item("tests/systems/test_three_resolutions.py", system=out),
+    ]  # fmt: skip
+    assert choice.Choice(1, "", ()).split(tests) == (tests[:3], tests[3:])
+    assert choice.Choice(1, "", (out,)).split(tests) == (tests[:3] + tests[4:], [tests[3]])
 
 
 def test_what_a_change_touches():
@@ -151,10 +166,10 @@ def test_without_git_nothing_is_touched(tmp_path, monkeypatch):
 
 
 def test_the_arithmetic():
-    seconds = {None: 100.0} | {id: 5.0 for id in catalog.SYSTEMS}
-    run = len(choice.representatives()) + choice.SHARE
-    assert f"100 + {run} x 5.0 = {100 + 5 * run} s" in choice.arithmetic(seconds)[1]
-    assert choice.arithmetic({None: 3.0, "vae": 2.0}) == []  # too few to speak of
+    seconds = {(None, False): 100.0} | {(id, own): 5.0 for id in catalog.SYSTEMS for own in (False, True)}
+    laws, share = len(choice.representatives()), choice.SHARE
+    assert f"100 + {laws} x 5.0 + {share} x 10.0 = {100 + 5 * laws + 10 * share} s" in choice.arithmetic(seconds)[1]
+    assert choice.arithmetic({(None, False): 3.0, ("vae", False): 2.0}) == []  # too few to speak of
 
 
 def collected(root, *options):
@@ -177,7 +192,7 @@ def test_all_shares_together_run_every_test(root):
 
 @pytest.mark.slow
 def test_what_is_named_runs_whatever_the_share(root):
-    id = next(id for id in catalog.SYSTEMS if id not in chosen(1))
+    id = choice.shares()[1][0]
     file = f"tests/systems/test_{id}.py"
     assert collected(root, file, "--share=1", "--since=HEAD") == collected(root, file)
     assert any(f"[{id}]" in test for test in collected(root, "-k", f"conformance and {id}", "--share=1"))
