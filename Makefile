@@ -1,6 +1,7 @@
 # Two commands: `make quickstart` trains, exports, proves and samples a real model; `make test` runs the tests.
 # Both make the environment first. `make help` lists the rest;
-# `make test ARGS="tests/test_catalog.py -k look_up"` chooses among the tests.
+# `make test ARGS="tests/test_catalog.py -k look_up"` chooses among the tests, `make test SHARE=2` the systems that are
+# tested beside those that the change touches (tests/choice.py).
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -14,13 +15,14 @@ RUN ?= runs/quickstart
 WORKERS ?= 2
 DEMO ?= vae_digits dcgan_digits real_nvp_digits pixel_cnn_digits_classes ddpm_digits
 ARGS ?=
+SHARE ?= today
 
 BIN := $(VENV)/bin
 # The stamp's name holds a checksum of what the environment is made from, so a change makes a new one.
 STAMP := $(VENV)/.stamp-$(shell cat pyproject.toml setup.py | cksum | cut -d ' ' -f 1)
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
-.PHONY: help setup quickstart test test-slow test-gpu lint format docs bundles demo site parity baselines checks clean
+.PHONY: help setup quickstart test test-all test-slow test-gpu lint format docs bundles demo site parity baselines checks clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 - /p' $(MAKEFILE_LIST) | awk -F ' - ' '{ printf "make %-11s %s\n", $$1, $$2 }'
@@ -45,8 +47,11 @@ quickstart: setup  ## train a model on the embedded digits, export it, prove it,
 	@echo
 	@echo "Done. 64 pictures drawn by the exported model: $(RUN)/samples.png"
 
-test: setup  ## the quick tests, in minutes on two cores
-	$(PYTEST) -m "not slow and not gpu and not network" $(ARGS)
+test: setup  ## the quick tests of the core, of what the change touches and of a share of the systems, in minutes
+	$(PYTEST) -m "not slow and not gpu and not network" --share $(SHARE) $(ARGS)
+
+test-all: setup  ## every test that needs no GPU and no network, in hours
+	$(PYTEST) -m "not gpu and not network" $(ARGS)
 
 test-slow: setup  ## the tests that take longer
 	$(PYTEST) -m "slow and not gpu and not network" $(ARGS)

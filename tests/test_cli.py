@@ -338,6 +338,7 @@ def test_a_size_is_stated_once(own, monkeypatch, stated):
         assert plan["data"]["image_shape"] == plan["arguments"]["image_shape"] == [32]
 
 
+@pytest.mark.filterwarnings("ignore:source. 1 of 41 pictures cannot be read")
 def test_a_run_knows_its_data_from_anywhere(run, own, preset, tmp_path, monkeypatch):
     """A damaged picture is left out when asked; export needs no data, and says of them what it said with them."""
     home = shutil.copytree(own, tmp_path / "home")

@@ -310,6 +310,7 @@ def test_arrays():
     assert (other.arrays("test")[0] != data.arrays("test")[0]).any()
 
 
+@pytest.mark.filterwarnings("ignore:source. all 40 examples are equal")
 def test_rank_three_are_pictures_of_one_channel():
     x = np.random.RandomState(0).randint(256, size=(120, 28, 28)).astype("uint8")
     data = kdata.load(x)

@@ -148,6 +148,7 @@ def test_grey_is_asked_for_by_the_channel(tmp_path):
     assert x.shape == (1, 6, 8, 1) and np.rint(x * 255).max() == 100
 
 
+@pytest.mark.filterwarnings("ignore:source. validation and test are empty")
 def test_shape_is_inferred_when_all_agree(tmp_path):
     rotated(tmp_path / "on_its_side.png")
     plain("L", 7).save(tmp_path / "grey.png")
@@ -342,6 +343,7 @@ def test_large_folders_are_decoded_on_demand(tmp_path, monkeypatch):
     assert large.statistics == {"train": 32, "validation": 4, "test": 4}
 
 
+@pytest.mark.filterwarnings("ignore:source. validation and test are empty")
 def test_damage_in_large_folders(tmp_path, monkeypatch):
     monkeypatch.setattr(folder, "IN_MEMORY", 0)
     truncated(tmp_path / "a.png")
@@ -353,6 +355,7 @@ def test_damage_in_large_folders(tmp_path, monkeypatch):
         list(data.train)
 
 
+@pytest.mark.filterwarnings("ignore:source. validation and test are empty")
 def test_links_are_followed_but_never_around_a_loop(tmp_path):
     inside = tmp_path / "all" / "cats"
     inside.mkdir(parents=True)

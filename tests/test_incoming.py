@@ -167,6 +167,7 @@ def test_a_model_that_adapts_sees_the_first_batch_of_a_generator_once_more():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
 @pytest.mark.parametrize("steps_per_execution", [1, 4])
 def test_an_epoch_of_unknown_length_has_as_many_steps_as_batches(steps_per_execution):
     found = model()

@@ -440,6 +440,7 @@ def test_equal_numbers_are_compared(digits, monkeypatch):
         evaluate(Fake(sample=sample), digits, only=("fid",))
 
 
+@pytest.mark.filterwarnings("ignore:source. validation and test are empty")
 def test_few_examples_get_one_line():
     """A tenth of 40 and of 5 vectors; figures that need fewer are still given."""
     random = np.random.default_rng(0)

@@ -207,6 +207,7 @@ def test_models_take_strings(text_model):
         text_model.log_prob("Hello, world!")
 
 
+@pytest.mark.filterwarnings("ignore:x. all 8 examples are equal")
 def test_a_model_learns_from_data_of_its_kind(text_model, tmp_path):
     (tmp_path / "a.txt").write_text("abcdefghijkl" * 200)
     data = kdata.load(tmp_path / "a.txt", image_shape=(12,), batch_size=8)

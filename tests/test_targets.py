@@ -1,11 +1,10 @@
 """What systems must reach: figures measured from the shipped weights, beside targets that simple baselines fail."""
 
-import datetime
-import os
 import pathlib
 
 import baselines
 import checks
+import choice
 import numpy as np
 import pytest
 import simple
@@ -16,8 +15,8 @@ from kerasgen import catalog, hub
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 NAMES = targets.presets()
 RECORDED = baselines.read()
-SHARE = 8  # one preset of so many is measured in the quick tests, every day another
-DAY = int(os.environ.get("KERASGEN_DAY", datetime.date.today().toordinal()))
+SHARE = 8  # one preset of so many is measured in the quick tests, every turn another
+TURN = choice.turn_of(choice.today(), SHARE)
 QUICK = {  # data: baselines that take no fit worth mentioning
     "digits": ("copies", "grey", "independent"), "digits_binary": ("copies", "independent"),
     "captioned_digits": ("copies", "mean_of_class"), "digits_half_contrast": ("identity", "mean_of_domain"),
@@ -27,9 +26,9 @@ QUICK = {  # data: baselines that take no fit worth mentioning
 
 
 def due(i, name):
-    """Today's share is quick, the rest slow; chains of many network runs are always slow."""
+    """This turn's share is quick, the rest slow; chains of many network runs are always slow."""
     family = catalog.find(hub.read_preset(name)["system"]).family
-    today = i % SHARE == DAY % SHARE and family != "diffusion"
+    today = i % SHARE == TURN and family != "diffusion"
     return pytest.param(name, marks=() if today else pytest.mark.slow)
 
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from counting import counts
 from scipy import stats
 
 import kerasgen
@@ -144,3 +145,24 @@ def test_samples_are_of_their_class(trained):
     label = np.repeat(np.arange(10), 30).astype("int32")
     judged = kerasgen.metrics.features.features_for(data).probabilities(model.sample(300, seed=7, label=label))
     assert (judged.argmax(-1) == label).mean() >= 0.9
+
+
+@pytest.fixture
+def no_orthogonal_start(monkeypatch):
+    """Zeros in its place: a decomposition of every kernel takes minutes and changes no number of weights."""
+    zeros = lambda self, shape, dtype=None: keras.ops.zeros(shape, dtype or "float32")
+    monkeypatch.setattr(keras.initializers.Orthogonal, "__call__", zeros)
+
+
+@pytest.mark.slow
+def test_weights_of_the_paper(no_orthogonal_start):
+    """Counted from the authors' code."""
+    assert counts("biggan") == {"generator": 70_433_988, "discriminator": 87_982_370}
+
+
+@pytest.mark.slow
+def test_weights_of_the_paper_at_256_pixels(no_orthogonal_start):
+    """Counted from the authors' code."""
+    larger = dict(multipliers=(16, 16, 8, 8, 4, 2, 1), attention=(128,), latent_dim=140)
+    expected = {"generator": 82_097_604, "discriminator": 99_191_330}
+    assert counts("biggan", image_shape=(256, 256, 3), **larger) == expected

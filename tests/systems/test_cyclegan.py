@@ -180,3 +180,15 @@ def test_translations_keep_the_class(shipped):
         return classifier.probabilities(np.clip(full, 0, 1)).argmax(-1)
 
     assert (classes(made, 1 - domain) == classes(x, domain)).mean() > 0.9
+
+
+# --- the paper's scale ------------------------------------------------------------------------------------------------
+
+
+def test_weights_of_the_paper():
+    """Counted from the layers of the authors' PyTorch code, at 256 and at 128 pixels."""
+    model = kerasgen.build("cyclegan")
+    sizes = [network.count_params() for network in (*model.generators, *model.discriminators)]
+    assert sizes == 2 * [11_378_179] + 2 * [2_764_737]
+    smaller = kerasgen.build("cyclegan", image_shape=(128, 128, 3), blocks=6)
+    assert [network.count_params() for network in smaller.generators] == 2 * [7_837_699]

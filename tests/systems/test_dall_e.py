@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from counting import counts
 from scipy import integrate, stats
 
 import kerasgen
@@ -222,3 +223,22 @@ def test_eighty_bits_hold_a_digit(shipped):
     """4x4 codes out of 32, against the best constant picture (0.074)."""
     model, x, _ = shipped
     assert ((model.reconstruct(x) - x) ** 2).mean() < 0.02
+
+
+def test_weights_of_the_paper():
+    """Counted from the authors' autoencoder; the bias of the decoder's first convolution is in the codes' vectors."""
+    from kerasgen.models.vq import dall_e
+
+    widths = [256, 512, 1024, 2048]
+    assert dall_e._encoder((256, 256, 3), widths, 2, 8192).count_params() == 53_786_240
+    decoder = dall_e._decoder((32, 32), widths, 2, 128, 3).count_params()
+    assert decoder + 8192 * 128 == 43_829_766 - 128
+
+
+@pytest.mark.slow
+def test_weights_of_the_papers_prior():
+    """The paper says 12 billion: what a block adds, counted by hand at its width, times 64."""
+    shape = dict(width=32, multipliers=(1, 2), blocks=1, codes=16, image_shape=(4, 4, 3), text_length=4)
+    one, two = (counts("dall_e", **shape, prior_depth=depth)["prior"] for depth in (1, 2))
+    assert two - one == 12 * 3968**2 + 13 * 3968
+    assert 64 * (two - one) == pytest.approx(12.09e9, rel=1e-3)

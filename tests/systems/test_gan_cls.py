@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from counting import trainable
 from tiny import said
 
 import kerasgen
@@ -197,3 +198,13 @@ def test_wrong_pairs_teach_to_read():
         return agreement(model)[0]
 
     assert trained(0.5) > max(0.75, trained(0.0) + 0.05)
+
+
+# --- the paper's scale ------------------------------------------------------------------------------------------------
+
+
+def test_weights_of_the_paper():
+    """Counted by hand from the layers of the authors' code."""
+    model = kerasgen.load("gan_cls_64", weights=False)
+    found = [trainable(network) for network in (model.generator, model.discriminator)]
+    assert found == [18_909_699, 4_032_321]

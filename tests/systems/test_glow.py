@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from counting import trainable
 from derivatives import jacobian
 from scipy import stats
 
@@ -269,3 +270,16 @@ def test_a_logit_without_room_is_refused(alpha):
 def test_a_logit_of_vectors_is_refused():
     with pytest.raises(ValueError, match="alpha: expected None for vectors, which have no range, got 0.1"):
         kerasgen.models.Glow(image_shape=(4,), alpha=0.1)
+
+
+def test_weights_of_the_paper():
+    """Counted from the authors' code for CIFAR-10, https://github.com/openai/glow, with its channel of edges.
+
+    Its convolution of zeros before the last latents has 9 x 96 x 96 weights that never move, and which are left out.
+    """
+    sizes = (12, 24, 48)
+    step = lambda c: c * c + 2 * c + 9 * (c // 2 + 1) * 512 + 512 * 512 + 4 * 512 + 9 * 513 * c + 2 * c
+    splits = sum(9 * (c // 2 + 1) * c + 2 * c for c in sizes[:-1])
+    counted = 32 * sum(map(step, sizes)) + splits + 9 * 97 * 96 + 2 * 96
+    assert counted == 44_603_604
+    assert trainable(kerasgen.build("glow")) == counted - 9 * 96 * 96

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from counting import trainable
 
 import kerasgen
 from kerasgen.core import random
@@ -196,3 +197,10 @@ def test_a_bundle_of_a_guiding_classifier(tmp_path):
 def test_bad_arguments_get_one_line(arguments, line):
     with pytest.raises(ValueError, match=line):
         kerasgen.models.GuidedDiffusion(**SMALL | arguments)
+
+
+@pytest.mark.slow
+def test_weights_of_the_paper():
+    """ADM of 64 pixels and its classifier of noisy pictures, counted from the authors' code."""
+    model = kerasgen.load("guided_diffusion_64", weights=False)
+    assert [trainable(network) for network in (model.network, model.classifier)] == [295_904_454, 65_438_568]

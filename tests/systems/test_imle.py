@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from counting import counts
 from sklearn.neighbors import NearestNeighbors
 
 import kerasgen
@@ -85,3 +86,8 @@ def test_with_many_candidates_every_point_has_a_sample():
     x, samples = ring(candidates=200)
     nearest = np.linalg.norm(x[:, None] - samples[None], axis=-1).min(1)
     assert nearest.max() < 0.2
+
+
+def test_weights_of_the_paper():
+    """Counted from the layers of the authors' code."""
+    assert counts("imle") == {"generator": 6_622_592}

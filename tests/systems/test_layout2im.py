@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from counting import trainable
 from scipy.ndimage import map_coordinates
 from tiny import said
 
@@ -233,3 +234,18 @@ def test_moving_a_box_moves_its_digit():
         centres.append((samples * np.arange(24)).sum((1, 2)) / samples.sum((1, 2)))
     steps = np.diff(np.mean(centres, axis=1))
     np.testing.assert_allclose(steps, 4, atol=1)
+
+
+# --- the paper's scale ------------------------------------------------------------------------------------------------
+
+
+def test_weights_of_the_paper():
+    """As counted from the authors' code, with 184 classes; the parts of the generator with 179."""
+    model = kerasgen.load("layout2im_64", weights=False)
+    generator = trainable(model.crop_encoder) + trainable(model.layout_encoder) + trainable(model.decoder)
+    assert generator == 27_684_739
+    found = [trainable(network) for network in (model.image_discriminator, model.object_discriminator)]
+    assert found == [10_141_440, 10_330_041]
+    small = kerasgen.build("layout2im", classes=179, objects=2, image_widths=(4, 4), object_widths=(4, 4))
+    found = [trainable(network) for network in (small.crop_encoder, small.layout_encoder, small.decoder)]
+    assert found == [11_992_000, 13_800_768, 1_862_211]

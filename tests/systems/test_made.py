@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from counting import counts
 from scipy import stats
 from scipy.special import logsumexp
 
@@ -171,3 +172,9 @@ def test_like_is_compared_with_like():
 def test_an_unknown_ordering_gets_one_line():
     with pytest.raises(ValueError, match="^ordering: expected raster or random, got 'spiral'$"):
         kerasgen.build("made", ordering="spiral")
+
+
+def test_weights_of_the_paper():
+    """The best network of the paper: 784 - 8000 - 8000 - 784, and from inputs straight to outputs."""
+    made = counts("made", masks=32, ordering="random")
+    assert made == {"network": 784 * 8000 + 8000 * 8000 + 8000 * 784 + 784 * 784 + 2 * 8000 + 784}

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from counting import counts
 from scipy import stats
 from scipy.special import expit, log_softmax
 from tensorflow_probability import distributions as tfd
@@ -115,3 +116,8 @@ def test_it_learns_a_law_that_is_known():
     assert entropy - 1e-5 <= nats < entropy + 0.003 < start - 0.2
     learnt = np.exp(model.log_prob(patterns))
     np.testing.assert_allclose(learnt, counts / counts.sum(), atol=0.01)
+
+
+def test_weights_of_the_paper():
+    """Counted by hand: two matrices of 784 x 500, and biases."""
+    assert counts("nade") == {"network": 2 * 784 * 500 + 500 + 784} == {"network": 785_284}

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from counting import counts
 from remembering import law_of_memory
 from tensorflow_probability import bijectors as tfb
 from tensorflow_probability import distributions as tfd
@@ -184,3 +185,8 @@ def test_colour_pictures_sample_alike_in_every_runtime(tmp_path):
     assert report["saved_model"] == 0 and report["onnx"] == 0
     bundle = kerasgen.runtime.Bundle(tmp_path / "bundle")
     np.testing.assert_array_equal(bundle.sample(9, seed=4), model.sample(9, seed=4))
+
+
+def test_weights_of_the_paper():
+    """Counted from the authors' specification."""
+    assert counts("pixel_cnn_pp") == {"network": 53_659_080}

@@ -203,3 +203,12 @@ def test_optimisers_begin_anew_with_every_stage():
     rate = float(model.generator_optimizer.learning_rate)
     np.testing.assert_allclose(lengths[::2], rate, rtol=0.01)
     assert max(lengths) < 1.5 * rate  # of the second: sqrt(1 + 0.99) of it at most
+
+
+def test_weights_of_the_paper():
+    """Counted from the paper's table, which says 23.1 million each: what is left at full size, no faded colours."""
+    model = kerasgen.build("progan")
+    faded = [sum(n.count_params() for n in model.generator.colours[:-1])]
+    faded += [sum(n.count_params() for n in model.discriminator.features[:-1])]
+    found = [sum(v.shape.num_elements() for v in model.player_variables(player)) for player in model.players]
+    assert [a - b for a, b in zip(found, faded, strict=True)] == [23_071_507, 23_077_137]

@@ -185,3 +185,10 @@ def test_persistent_chains_learn_bars_and_stripes_better_than_short_ones():
     """CD-1 never leaves the neighbourhood of the data, so it does not see what else the model likes."""
     short, persistent = divergence(0), divergence(300)
     assert 0 < persistent < 0.5 * short
+
+
+def test_weights_of_the_paper():
+    """Counted by hand: a matrix of 784 x 500, and biases."""
+    assert 784 * 500 + 784 + 500 == 393_284
+    trainable = kerasgen.build("rbm").trainable_variables
+    assert sum(v.value.shape.num_elements() for v in trainable) == 393_284

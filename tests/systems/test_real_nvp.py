@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from counting import trainable
 from derivatives import jacobian
 from scipy import stats
 
@@ -225,3 +226,31 @@ def test_vectors_of_one_number_are_refused():
 def test_a_logit_without_room_is_refused(alpha):
     with pytest.raises(ValueError, match="alpha: expected a number between 0 and 1, got"):
         kerasgen.models.RealNVP(image_shape=(4, 4, 1), alpha=alpha)
+
+
+def residual(inputs, dim, outputs, blocks):
+    """Weights of the residual network in the authors' code, https://github.com/tensorflow/models, research/real_nvp."""
+    block = dim + 9 * dim * dim + dim + 9 * dim * dim + 2 * dim  # two shifts of normalisation, two convolutions
+    skip = dim * dim + 2 * dim
+    return 9 * inputs * dim + dim + skip + blocks * (block + skip) + dim + dim * outputs + 2 * outputs
+
+
+def authors_real_nvp(channels, dim, blocks, scales):
+    """Weights of all couplings: the first shift of normalisation, the scale of the tanh, the network."""
+    checkered = channels + 1 + residual(2 * channels + 1, dim, 2 * channels, blocks)
+    if scales == 1:
+        return 4 * checkered
+    half = 2 * channels
+    halved = half + 1 + residual(2 * half, 2 * dim, 2 * half, blocks)
+    return 3 * checkered + 3 * halved + authors_real_nvp(half, 2 * dim, blocks, scales - 1)
+
+
+def test_weights_of_the_paper():
+    """Counted from the authors' code for CIFAR-10: 64 maps, 8 blocks, 2 scales."""
+    assert trainable(kerasgen.build("real_nvp")) == authors_real_nvp(3, 64, 8, 2) == 19_609_545
+
+
+@pytest.mark.parametrize("channels, dim, blocks, scales", [(3, 6, 2, 4), (1, 4, 1, 3), (2, 8, 3, 1)])
+def test_weights_at_other_sizes(channels, dim, blocks, scales):
+    arguments = dict(image_shape=(16, 24, channels), width=dim, blocks=blocks, scales=scales)
+    assert trainable(kerasgen.build("real_nvp", **arguments)) == authors_real_nvp(channels, dim, blocks, scales)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from counting import counts
 from scipy import special
 
 import kerasgen
@@ -111,3 +112,14 @@ def test_eight_gaussians_come_within_a_twentieth_of_a_nat():
 def test_bad_arguments_get_one_line(arguments, line):
     with pytest.raises(ValueError, match=line):
         kerasgen.models.ScoreSDE(**SMALL | arguments)
+
+
+def test_weights_of_the_paper():
+    """DDPM++, counted from the authors' code."""
+    assert counts("score_sde") == {"network": 61_804_419}
+
+
+@pytest.mark.slow
+def test_weights_of_the_paper_twice_as_deep():
+    """Counted from the authors' code."""
+    assert counts("score_sde", blocks=8) == {"network": 106_632_579}

@@ -244,3 +244,22 @@ def test_injection_takes_the_texture_over(trained):
     refined = model.refine(painted, seed=3, strength=1.0)
     inside = np.s_[:, 18:28, 16:32]
     assert refined[inside].std() > 0.4 * x[inside].std() and painted[inside].std() < 1e-6
+
+
+# --- the paper's scale ------------------------------------------------------------------------------------------------
+
+
+def test_weights_of_the_paper():
+    """Counted from the authors' code, but for biases without effect: before normalisation, and of a critic."""
+    model = kerasgen.load("singan_250", weights=False)
+    assert len(model.sizes) == 8 and min(model.sizes[0]) == 25  # as many as the paper's rule gives for 188x250
+    model = kerasgen.build("singan", image_shape=(250, 250, 3))
+    assert len(model.sizes) == 9 and min(model.sizes[0]) == 25
+    filters = [32] * 4 + [64] * 4 + [128]
+    generators, critics = (
+        [sum(v.value.shape.num_elements() for v in network.trainable_variables) for network in networks]
+        for networks in (model.generators, model.discriminators)
+    )
+    theirs = {32: (29_763, 29_185), 64: (114_819, 113_665), 128: (450_819, 448_513)}
+    assert [count + 4 * f for count, f in zip(generators, filters, strict=True)] == [theirs[f][0] for f in filters]
+    assert [count + 4 * f + 1 for count, f in zip(critics, filters, strict=True)] == [theirs[f][1] for f in filters]

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from counting import counts
 from scipy import signal
 
 import kerasgen
@@ -248,3 +249,15 @@ def test_early_styles_move_the_coarse_picture_more_than_late_ones(trained):
         change = synthesis([mixed, quiet]).numpy() - before
         moved.append(np.square(change.reshape(100, 4, 2, 4, 2).mean((2, 4))).mean())
     assert moved[0] > 1.5 * moved[1] > 0
+
+
+def test_weights_of_the_paper():
+    """Configuration F, counted from the authors' code."""
+    assert counts("stylegan2") == {"generator": 30_370_060, "discriminator": 29_012_513}
+
+
+def test_weights_of_the_paper_at_256_pixels():
+    """Counted from the authors' code at full width."""
+    widths = (512, 512, 512, 512, 512, 256, 128)
+    expected = {"generator": 30_034_338, "discriminator": 28_864_129}
+    assert counts("stylegan2", image_shape=(256, 256, 3), widths=widths) == expected

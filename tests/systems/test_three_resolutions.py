@@ -64,10 +64,10 @@ def test_it_learns_and_what_it_makes_has_its_shape(system):
         x = draw.uniform(size=(5, *model.image_shape))
     x, about = np.asarray(x, "float32") if x.dtype != "int32" else x, said(model, 5)
     given = {} if about is None else {model.given[0]: about[:3]}
-    before = [np.array(v) for v in model.trainable_variables]
+    before = [v.numpy() for v in model.trainable_variables]
     model.compile(seed=3)
     model.fit(x, about, batch_size=3, epochs=max(len(model.stages), 1), verbose=0)
-    assert any((a != np.asarray(v)).any() for a, v in zip(before, model.trainable_variables, strict=True))
+    assert any((a != v.numpy()).any() for a, v in zip(before, model.trainable_variables, strict=True))
     samples = model.sample(3, seed=7, **({"text": about[:3]} if "text" in given else {}))
     assert samples.shape == (3, *model.image_shape) and np.isfinite(samples).all()
     alone = model.sample(1, seed=7, **({"text": about[:1]} if "text" in given else {}))

@@ -220,3 +220,46 @@ def test_samples_are_of_the_class_that_was_asked_for(shipped):
     asked = np.repeat(np.arange(10), 20)
     said = DigitsClassifier().probabilities(model.sample(200, seed=1, label=asked)).argmax(-1)
     assert (said == asked).mean() > 0.8
+
+
+# --- the paper's scale ------------------------------------------------------------------------------------------------
+
+
+def conv(size, inputs, outputs):
+    """Weights of a convolution with bias."""
+    return size * inputs * outputs + outputs
+
+
+def test_weights_of_the_paper():
+    """The autoencoder of the paper's table, counted by hand."""
+    model = kerasgen.build("vq_vae_2", image_shape=(256, 256, 3), prior_width=8, prior_layers=1, attention=1, heads=1)
+    residual = 2 * (conv(9, 128, 64) + conv(1, 64, 128))
+    down = conv(16, 3, 64) + conv(16, 64, 128) + conv(9, 128, 128) + residual
+    encoder = down + conv(16, 128, 128) + conv(9, 128, 128) + residual + conv(1, 128, 64)
+    refiner = conv(9, 64, 128) + residual + conv(16, 128, 64) + conv(1, 64 + 128, 64)
+    decoder = conv(16, 64, 64) + conv(9, 128, 128) + residual + conv(16, 128, 64) + conv(16, 64, 3)
+    found = [network.count_params() for network in (model.encoder, model.refiner, model.decoder)]
+    assert found == [encoder, refiner, decoder]
+    assert [book.total.shape for book in model.codebooks] == [(512, 64)] * 2
+    assert model.grids == [(32, 32), (64, 64)]
+
+
+@pytest.mark.slow
+def test_weights_of_the_papers_priors():
+    width, classes, codes = 512, 1000, 512
+    model = kerasgen.build("vq_vae_2", num_classes=classes)
+
+    def gated(inputs, condition):
+        whole = conv(15, inputs, 2 * width) + conv(3, inputs, 2 * width)
+        whole += conv(1, 2 * width, 2 * width) + conv(1, width, width) + 2 * classes * 2 * width
+        return whole + 2 * condition * 2 * width
+
+    def stack(condition):
+        head = conv(1, width, width) + conv(1, width, codes)
+        unseen = (classes + condition) * 2 * width  # nobody looks at the vertical stack of the last layer
+        return gated(codes, condition) + 19 * gated(width, condition) + head - unseen
+
+    attention = 4 * 4 * (width * width + width)
+    condition = conv(1, codes, width) + 20 * (conv(9, width, width) + conv(1, width, width)) + conv(16, width, width)
+    found = [n.count_params() for n in (model.top_prior, model.bottom_prior, model.conditioner)]
+    assert found == [stack(0) + attention, stack(width), condition]

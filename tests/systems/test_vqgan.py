@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from counting import trainable
 
 import kerasgen
 from kerasgen.core.batch import Batch
@@ -256,3 +257,33 @@ def test_samples_are_of_the_class_that_was_asked_for(shipped):
     asked = np.repeat(np.arange(10), 20)
     said = DigitsClassifier().probabilities(model.sample(200, seed=1, label=asked)).argmax(-1)
     assert (said == asked).mean() > 0.9
+
+
+# --- the paper's scale ------------------------------------------------------------------------------------------------
+
+
+def test_weights_of_the_paper():
+    """The autoencoder with 1,024 codes, and the discriminator, counted from the authors' code."""
+    model = kerasgen.build("vqgan", prior_width=8, prior_depth=1, prior_heads=1)
+    assert sum(map(trainable, model.player_networks("autoencoder"))) == 72_141_699
+    assert trainable(model.discriminator) == 2_765_633
+
+
+@pytest.fixture
+def small_autoencoder():
+    """Arguments of the smallest autoencoder with 16x16 codes."""
+    return dict(width=4, multipliers=(1,) * 5, blocks=1, attention=(), code_dim=4)
+
+
+@pytest.mark.slow
+def test_weights_of_the_prior_of_faces(small_autoencoder):
+    """The transformer of faces, counted from the authors' code."""
+    assert trainable(kerasgen.build("vqgan", **small_autoencoder).prior) == 304_932_864
+
+
+@pytest.mark.slow
+def test_weights_of_the_prior_of_classes(small_autoencoder):
+    """That of ImageNet, counted from the authors' code, from its first two blocks; it has tokens of classes."""
+    options = dict(codes=16384, num_classes=1000, prior_width=1536, **small_autoencoder)
+    one, two = (trainable(kerasgen.build("vqgan", prior_depth=depth, **options).prior) for depth in (1, 2))
+    assert one + 47 * (two - one) - 1000 * 1536 == 1_411_034_112

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from counting import counts
 from remembering import law_of_memory
 
 import kerasgen
@@ -129,3 +130,9 @@ def test_a_field_shorter_than_the_loop_is_worse():
         model.fit(data.train, epochs=12, verbose=0)
         found[depth] = bits(model, data).mean()
     assert found[6] < found[3] - 0.5
+
+
+def test_weights_of_the_paper():
+    """Counted from a common implementation, but for the residual output of its last layer, which nothing reads."""
+    theirs, unread = 1_515_968, 32 * 32 + 32
+    assert counts("wavenet") == {"network": theirs - unread}
