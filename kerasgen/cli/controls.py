@@ -27,5 +27,5 @@ def with_controls(command: Callable) -> Callable:
 def _option(name: str) -> inspect.Parameter:
     word = WORDS[name]
     help = f"{word.meaning[0].upper()}{word.meaning[1:]}."
-    kind = Annotated[TYPES[word.dtype] | None, typer.Option(help=help)]
+    kind = Annotated[TYPES[word.dtype] | None, typer.Option(help=help)]  # type: ignore[valid-type,name-defined]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)

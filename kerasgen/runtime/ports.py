@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -279,6 +279,9 @@ class Served(Protocol):
     sample_rate: int | None
     num_classes: int
     class_names: tuple
+
+    def __getattr__(self, name: str) -> Any:
+        """The functions, by their names."""
 
 
 def port_of(fields: dict) -> Port:
