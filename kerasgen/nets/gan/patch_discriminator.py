@@ -12,6 +12,7 @@ from __future__ import annotations
 import keras
 from keras import layers
 
+from kerasgen.nets.gan.strided import batch_norm, normal
 from kerasgen.nets.network import network
 
 
@@ -36,17 +37,6 @@ def discriminator(image_shape, widths, norm="batch", name="discriminator"):
 def instance_norm():
     """Mean 0 and variance 1 of every feature map of every example, without scale and shift."""
     return layers.GroupNormalization(-1, epsilon=1e-5, center=False, scale=False)
-
-
-def batch_norm():
-    """The same over the global batch, with scale and shift."""
-    gamma = keras.initializers.RandomNormal(1.0, 0.02)
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, synchronized=True)
-
-
-def normal():
-    """How kernels begin, N(0, 0.02)."""
-    return keras.initializers.RandomNormal(stddev=0.02)
 
 
 NORMS = {"batch": batch_norm, "instance": instance_norm}

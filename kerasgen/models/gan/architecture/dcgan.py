@@ -15,6 +15,7 @@ from keras import layers
 
 from kerasgen.core import random
 from kerasgen.core.paper import Paper
+from kerasgen.nets.gan.strided import batch_norm, normal
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.gan import game
@@ -69,12 +70,12 @@ class DCGAN(game.Game):
 def _generator(image_shape, latent_dim, widths, kernel_size):
     height, width = stages_of(image_shape, len(widths))
     x = z = keras.Input((latent_dim,))
-    x = layers.Dense(height * width * widths[0], use_bias=False, kernel_initializer=_normal())(x)
+    x = layers.Dense(height * width * widths[0], use_bias=False, kernel_initializer=normal())(x)
     x = layers.Reshape((height, width, widths[0]))(x)
     for channels in widths[1:]:
-        x = layers.ReLU()(_batch_norm()(x))
-        x = layers.Conv2DTranspose(channels, kernel_size, 2, "same", use_bias=False, kernel_initializer=_normal())(x)
-    x = layers.ReLU()(_batch_norm()(x))
+        x = layers.ReLU()(batch_norm()(x))
+        x = layers.Conv2DTranspose(channels, kernel_size, 2, "same", use_bias=False, kernel_initializer=normal())(x)
+    x = layers.ReLU()(batch_norm()(x))
     x = layers.Conv2DTranspose(
         image_shape[-1],
         kernel_size,
@@ -82,7 +83,7 @@ def _generator(image_shape, latent_dim, widths, kernel_size):
         "same",
         use_bias=False,
         activation="tanh",
-        kernel_initializer=_normal(),
+        kernel_initializer=normal(),
     )(x)
     return network(z, x, name="generator")
 
@@ -90,16 +91,7 @@ def _generator(image_shape, latent_dim, widths, kernel_size):
 def _discriminator(image_shape, widths, kernel_size):
     x = picture = keras.Input(image_shape)
     for i, channels in enumerate(widths):
-        x = layers.Conv2D(channels, kernel_size, 2, "same", use_bias=False, kernel_initializer=_normal())(x)
-        x = layers.LeakyReLU(0.2)(x if i == 0 else _batch_norm()(x))
-    x = layers.Dense(1, use_bias=False, kernel_initializer=_normal())(layers.Flatten()(x))
+        x = layers.Conv2D(channels, kernel_size, 2, "same", use_bias=False, kernel_initializer=normal())(x)
+        x = layers.LeakyReLU(0.2)(x if i == 0 else batch_norm()(x))
+    x = layers.Dense(1, use_bias=False, kernel_initializer=normal())(layers.Flatten()(x))
     return network(picture, x, name="discriminator")
-
-
-def _normal():
-    return keras.initializers.RandomNormal(stddev=0.02)
-
-
-def _batch_norm():
-    gamma = keras.initializers.RandomNormal(1.0, 0.02)
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, synchronized=True)

@@ -18,6 +18,7 @@ import keras
 from keras import layers, ops
 
 from kerasgen.core.paper import Paper
+from kerasgen.nets.gan.strided import batch_norm, normal
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.gan import information
@@ -84,37 +85,28 @@ def _generator(image_shape, latent_dim, size, codes, widths, hidden):
     latent, code = keras.Input((latent_dim,)), keras.Input((size,), dtype="int32")
     x = layers.Concatenate()([latent, layers.Flatten()(ops.one_hot(code, codes))])
     for units in (hidden, height * width * widths[0]):
-        x = layers.ReLU()(_batch_norm()(layers.Dense(units, use_bias=False, kernel_initializer=_normal())(x)))
+        x = layers.ReLU()(batch_norm()(layers.Dense(units, use_bias=False, kernel_initializer=normal())(x)))
     x = layers.Reshape((height, width, widths[0]))(x)
     for channels in widths[1:]:
-        x = layers.Conv2DTranspose(channels, 4, 2, "same", use_bias=False, kernel_initializer=_normal())(x)
-        x = layers.ReLU()(_batch_norm()(x))
-    x = layers.Conv2DTranspose(image_shape[-1], 4, 2, "same", activation="tanh", kernel_initializer=_normal())(x)
+        x = layers.Conv2DTranspose(channels, 4, 2, "same", use_bias=False, kernel_initializer=normal())(x)
+        x = layers.ReLU()(batch_norm()(x))
+    x = layers.Conv2DTranspose(image_shape[-1], 4, 2, "same", activation="tanh", kernel_initializer=normal())(x)
     return network([latent, code], x, name="generator")
 
 
 def _discriminator(image_shape, size, codes, factors, widths, hidden, head):
     x = picture = keras.Input(image_shape)
     for i, channels in enumerate(widths):
-        x = layers.Conv2D(channels, 4, 2, "same", use_bias=i == 0, kernel_initializer=_normal())(x)
-        x = layers.LeakyReLU(0.1)(x if i == 0 else _batch_norm()(x))
+        x = layers.Conv2D(channels, 4, 2, "same", use_bias=i == 0, kernel_initializer=normal())(x)
+        x = layers.LeakyReLU(0.1)(x if i == 0 else batch_norm()(x))
     x = _dense(layers.Flatten()(x), hidden)
-    score = layers.Dense(1, kernel_initializer=_normal())(x)
+    score = layers.Dense(1, kernel_initializer=normal())(x)
     q = _dense(x, head)
-    logits = layers.Reshape((size, codes))(layers.Dense(size * codes, kernel_initializer=_normal())(q))
-    means = layers.Dense(factors, kernel_initializer=_normal())(q) if factors else q[:, :0]
+    logits = layers.Reshape((size, codes))(layers.Dense(size * codes, kernel_initializer=normal())(q))
+    means = layers.Dense(factors, kernel_initializer=normal())(q) if factors else q[:, :0]
     return network(picture, [score, logits, means], name="discriminator")
 
 
 def _dense(x, units):
-    x = layers.Dense(units, use_bias=False, kernel_initializer=_normal())(x)
-    return layers.LeakyReLU(0.1)(_batch_norm()(x))
-
-
-def _normal():
-    return keras.initializers.RandomNormal(stddev=0.02)
-
-
-def _batch_norm():
-    gamma = keras.initializers.RandomNormal(1.0, 0.02)
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, synchronized=True)
+    x = layers.Dense(units, use_bias=False, kernel_initializer=normal())(x)
+    return layers.LeakyReLU(0.1)(batch_norm()(x))

@@ -16,6 +16,7 @@ import keras
 from keras import layers, ops
 
 from kerasgen.core.paper import Paper
+from kerasgen.nets.gan.strided import batch_norm, normal
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.gan import text_matching
@@ -109,7 +110,7 @@ def _generator(small, channels, latent_dim, widths, text_dim, projection):
     for i, width in enumerate(widths):
         if i:
             x = _kernel(layers.Conv2DTranspose, width, 4, 2, "same")(x)
-        x = _batch_norm()(x)
+        x = batch_norm()(x)
         if i < len(widths) // 2:
             x = _residual(x, layers.ReLU)
         x = layers.ReLU()(x)
@@ -124,27 +125,22 @@ def _discriminator(image_shape, widths, text_dim, projection):
     picture, text = keras.Input(image_shape), keras.Input((text_dim,))
     x = _kernel(layers.Conv2D, widths[0], 4, 2, "same")(picture)
     for width in widths[1:]:
-        x = _batch_norm()(_kernel(layers.Conv2D, width, 4, 2, "same")(leaky()(x)))
+        x = batch_norm()(_kernel(layers.Conv2D, width, 4, 2, "same")(leaky()(x)))
     x = leaky()(_residual(x, leaky))
-    words = leaky()(_batch_norm()(layers.Dense(projection)(text)))
+    words = leaky()(batch_norm()(layers.Dense(projection)(text)))
     words = ops.tile(words[:, None, None], (1, *x.shape[1:3], 1))
     x = _kernel(layers.Conv2D, widths[-1], 1)(ops.concatenate([x, words], axis=-1))
-    score = _kernel(layers.Conv2D, 1, x.shape[1:3])(leaky()(_batch_norm()(x)))
+    score = _kernel(layers.Conv2D, 1, x.shape[1:3])(leaky()(batch_norm()(x)))
     return network([picture, text], layers.Flatten()(score), name="discriminator")
 
 
 def _residual(x, activation):
     """x + a bottleneck of a quarter of its channels."""
     width = x.shape[-1]
-    y = activation()(_batch_norm()(_kernel(layers.Conv2D, width // 4, 1)(x)))
-    y = activation()(_batch_norm()(_kernel(layers.Conv2D, width // 4, 3, 1, "same")(y)))
-    return x + _batch_norm()(_kernel(layers.Conv2D, width, 3, 1, "same")(y))
+    y = activation()(batch_norm()(_kernel(layers.Conv2D, width // 4, 1)(x)))
+    y = activation()(batch_norm()(_kernel(layers.Conv2D, width // 4, 3, 1, "same")(y)))
+    return x + batch_norm()(_kernel(layers.Conv2D, width, 3, 1, "same")(y))
 
 
 def _kernel(kind, *args, **kwargs):
-    return kind(*args, kernel_initializer=keras.initializers.RandomNormal(stddev=0.02), **kwargs)
-
-
-def _batch_norm():
-    gamma = keras.initializers.RandomNormal(1.0, 0.02)
-    return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, synchronized=True)
+    return kind(*args, kernel_initializer=normal(), **kwargs)

@@ -16,6 +16,7 @@ from keras import layers, ops
 from kerasgen.core.paper import Paper
 from kerasgen.nets.gan import patch_discriminator
 from kerasgen.nets.gan.image_pool import Pool
+from kerasgen.nets.gan.strided import normal
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.gan import unpaired as objective
@@ -102,7 +103,7 @@ def _convolve(x, width, size):
 
 
 def _kernel(kind, *args):
-    return kind(*args, kernel_initializer=patch_discriminator.normal())
+    return kind(*args, kernel_initializer=normal())
 
 
 def _norm_relu(x):

@@ -19,6 +19,7 @@ from keras import layers, ops
 from kerasgen.core import random
 from kerasgen.core.paper import Paper
 from kerasgen.nets.gan import patch_discriminator
+from kerasgen.nets.gan.strided import normal
 from kerasgen.nets.network import network
 from kerasgen.nets.sizes import stages_of
 from kerasgen.objectives.gan import paired
@@ -93,19 +94,19 @@ def _generator(picture_shape, image_shape, widths):
     masks, seen = [], []
     for i, width in enumerate(widths):
         outermost, innermost = i == 0, i + 1 == len(widths)
-        x = layers.Conv2D(width, 4, 2, "same", use_bias=outermost or innermost, kernel_initializer=_normal())(
+        x = layers.Conv2D(width, 4, 2, "same", use_bias=outermost or innermost, kernel_initializer=normal())(
             x if outermost else layers.LeakyReLU(0.2)(x)
         )
         x = x if outermost or innermost else _norm()(x)
         seen.append(x)
     for i, width in enumerate(widths[-2::-1]):
-        x = layers.Conv2DTranspose(width, 4, 2, "same", use_bias=False, kernel_initializer=_normal())(layers.ReLU()(x))
+        x = layers.Conv2DTranspose(width, 4, 2, "same", use_bias=False, kernel_initializer=normal())(layers.ReLU()(x))
         x = _norm()(x)
         if i < DROPPED:
             masks.append(keras.Input(x.shape[1:]))
             x = x * masks[-1]
         x = ops.concatenate([x, seen[-2 - i]], -1)
-    x = layers.Conv2DTranspose(image_shape[2], 4, 2, "same", kernel_initializer=_normal())(layers.ReLU()(x))
+    x = layers.Conv2DTranspose(image_shape[2], 4, 2, "same", kernel_initializer=normal())(layers.ReLU()(x))
     return network([picture, *masks], ops.tanh(x), name="generator")
 
 
@@ -113,7 +114,3 @@ def _norm():
     """Over each map of each picture, with scale and shift."""
     gamma = keras.initializers.RandomNormal(1.0, 0.02)
     return layers.GroupNormalization(-1, epsilon=1e-5, gamma_initializer=gamma)
-
-
-def _normal():
-    return patch_discriminator.normal()
