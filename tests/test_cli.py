@@ -694,6 +694,8 @@ def test_labels_and_codes_are_taken_in_turn(run, preset, tmp_path, monkeypatch):
         {
             "sample": lambda self, n, **given: asked.update(given, n=n) or np.zeros((n, 8, 8, 1)),
             "class_names": (),
+            "kind": "picture",
+            "sample_rate": None,
         },
     )()
     monkeypatch.setattr("kerasgen.cli.models.open_source", lambda source: (model, {}))

@@ -32,12 +32,9 @@ class Fake:
         x = Port("x", (BATCH, *shape), "float32", "", 0.0, top)
         inputs = {"sample": SAMPLE + (LABEL,) * conditional, "bound": (x, SAMPLE[1])}
         self.levels = levels
-        self.table = {name: Ports(inputs.get(name, (x,)), None) for name in functions}
+        self.ports = {name: Ports(inputs.get(name, (x,)), None) for name in functions}
         for name, function in functions.items():
             setattr(self, name, function)
-
-    def ports(self):
-        return self.table
 
 
 @pytest.fixture(scope="module")
@@ -537,12 +534,12 @@ def test_codes_are_matched_to_classes_one_to_one(digits):
     known = {x.tobytes(): (7 * c + 3) % 10 for x, c in zip(*digits.arrays("test"), strict=True)}
     model = Fake(encode=lambda x: np.array([[known[one.tobytes()]] for one in x]))
     assert evaluate(model, digits) == {}  # it gives what is no code
-    model.table["encode"] = model.table["encode"]._replace(output=Port("code", (BATCH, 1), "int32", ""))
+    model.ports["encode"] = model.ports["encode"]._replace(output=Port("code", (BATCH, 1), "int32", ""))
     assert evaluate(model, digits)["code_agreement"] == 1
     model.encode = lambda x: np.zeros((len(x), 1), int)
     shares = np.bincount(digits.arrays("test")[1]) / digits.count("test")
     assert evaluate(model, digits)["code_agreement"] == pytest.approx(shares.max())
-    model.table["encode"] = model.table["encode"]._replace(output=Port("code", (BATCH, 2), "int32", ""))
+    model.ports["encode"] = model.ports["encode"]._replace(output=Port("code", (BATCH, 2), "int32", ""))
     assert evaluate(model, digits) == {}  # two codes are no class
 
 
@@ -602,7 +599,7 @@ def test_one_clear_line_for_what_cannot_be_evaluated(digits, sample, options, me
 
 def test_samples_about_a_picture_are_left_out(digits):
     model = Fake(sample=None)
-    model.table["sample"] = Ports((*SAMPLE, Port("picture", (BATCH, 8, 8, 1), "float32", "")), None)
+    model.ports["sample"] = Ports((*SAMPLE, Port("picture", (BATCH, 8, 8, 1), "float32", "")), None)
     assert evaluate(model, digits) == {}
 
 
@@ -688,7 +685,7 @@ def test_samples_are_what_descriptions_tell(name):
 
     model = Fake(data.shape, data.levels, sample=sample)
     assert "description_agreement" not in evaluate(Fake(data.shape, sample=lambda count, seed: x), data)
-    model.table["sample"] = Ports((*SAMPLE, port), None)
+    model.ports["sample"] = Ports((*SAMPLE, port), None)
     figures = evaluate(model, data)
     assert figures["description_agreement"] == pytest.approx(figures["description_agreement_floor"], abs=0.01)
     assert figures["description_agreement"] > 0.97
