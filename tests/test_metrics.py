@@ -568,10 +568,10 @@ def test_the_entropy_gap_of_the_true_law_is_zero():
 
 
 def test_bundles_hold_their_ports_and_levels(digits):
-    """A bundle is asked through `ports`, an attribute, and `info`."""
+    """A bundle is asked as a model is: for its `ports` and `levels`."""
 
     class Bundle:
-        ports, info = Fake(log_prob=None).ports, {"levels": 17}
+        ports, levels = Fake(log_prob=None).ports, 17
 
         def log_prob(self, x):
             return np.zeros(len(x))
