@@ -158,7 +158,7 @@ def importance_estimate(model, x, label, data, *, particles=500, seed=0):
     x = _points(model, "bound", x, data, seed)
     label = label if "label" in inspect.signature(model.log_weight).parameters else None
 
-    @tf.function(reduce_retracing=True, autograph=False)  # reading the code of distributions takes minutes
+    @tf.function(reduce_retracing=True, autograph=False)
     def log_weight(x, particle, **row):
         return model.log_weight(x, random.fold(seed, particle), **row)
 
