@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 
+import tensorflow as tf
 from keras import ops
 
 from kerasgen.core import random
@@ -104,7 +105,7 @@ class Informed(game.Game):
 
     def serve_encode(self, x):
         """The likeliest codes."""
-        return ops.argmax(self.discriminator(to_signed(x), training=False)[1], axis=-1)
+        return tf.argmax(self.discriminator(to_signed(x), training=False)[1], axis=-1, output_type=tf.int32)
 
     def serve_energy(self, x):
         return -self.realness(to_signed(x), {})[:, 0]
