@@ -6,9 +6,9 @@
 
 A turn is played once (`play`), then each player who learns from it says what it pays (`terms`). Loss and penalties are
 values, so that most systems are networks, a loss and a prior. Inside, pictures are in [-1, 1]; at the edge they are in
-[0, 1]. A training step takes a batch for every step of the discriminator. A conditional model tells both networks what
-is given of the real examples, in the generator's step of the discriminator's last ones. Penalties are paid in training
-only, and the figures of `fit` hold them.
+[0, 1]; vectors are what they are. A training step takes a batch for every step of the discriminator. A conditional
+model tells both networks what is given of the real examples, in the generator's step of the discriminator's last ones.
+Penalties are paid in training only, and the figures of `fit` hold them.
 
 Reference: Goodfellow et al., 2014, Generative Adversarial Nets, arXiv:1406.2661.
 """
@@ -43,7 +43,7 @@ class Play:
     @once
     def x(self):
         """Pictures of the data as the discriminator sees them, (B, *image_shape)."""
-        x = self.game.real(to_signed(self.batch.x))
+        x = self.game.real(self.game.inside(self.batch.x))
         return self.game.seen(x, self.batch, 2 * self.step + 1)
 
     @once
@@ -119,6 +119,14 @@ class Game(GenerativeModel):
         """Pictures of the data in [-1, 1] as they are to be matched."""
         return x
 
+    def inside(self, x):
+        """Examples as the networks see them: pictures in [-1, 1], vectors as they are."""
+        return to_signed(x) if self.kind == "picture" else x
+
+    def outside(self, x):
+        """What the generator makes as users see it: pictures in [0, 1], vectors as they are."""
+        return shown(x) if self.kind == "picture" else x
+
     def seen(self, x, batch, step):
         """Pictures as the discriminator sees them; `step` numbers the draws within one training step."""
         return augment.apply(x, self.augmentations, batch.seed, step, batch.index)
@@ -174,11 +182,11 @@ class Game(GenerativeModel):
     # --- functions --------------------------------------------------------------------------------------------------
 
     def serve_sample(self, seed, index, given):
-        return shown(self.draw(seed, 0, index, given))
+        return self.outside(self.draw(seed, 0, index, given))
 
     def serve_decode(self, latent, given):
-        return shown(self.picture(latent, given))
+        return self.outside(self.picture(latent, given))
 
     def serve_energy(self, x):
         """Minus the score; of a conditional model, that of the class which x suits best."""
-        return -ops.max(self.discriminator(to_signed(x), training=False), axis=1)
+        return -ops.max(self.discriminator(self.inside(x), training=False), axis=1)
