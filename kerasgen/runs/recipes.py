@@ -38,7 +38,8 @@ def length(recipe: dict, data: Any, model: Any) -> Length:
     """
     from kerasgen.core.stages import ends  # which imports Keras
 
-    epochs, each = recipe.get("epochs"), recipe.get("steps_per_epoch") or data.steps
+    epochs = recipe.get("epochs")
+    each = recipe.get("steps_per_epoch") or max(1, data.steps // model.batches)
     if not model.stages:
         return Length(epochs or 1, dict.fromkeys(model.players, (epochs or 1) * each))
     at = ends(model.stages, epochs)

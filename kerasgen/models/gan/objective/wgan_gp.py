@@ -82,8 +82,11 @@ class WGANGP(game.Game):
             self.discriminator = CRITICS[critic](self.image_shape, widths[::-1])
 
     def optimizers(self):
-        rate = keras.optimizers.schedules.PolynomialDecay(2e-4, 100_000, 0.0)
-        return {f"{player}_optimizer": keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.9) for player in self.players}
+        rate = keras.optimizers.schedules.PolynomialDecay
+        return {
+            f"{player}_optimizer": keras.optimizers.Adam(rate(2e-4, 100_000 * steps, 0.0), beta_1=0.0, beta_2=0.9)
+            for player, steps in (("generator", 1), ("discriminator", self.critic_steps))
+        }
 
 
 def _generator(image_shape, latent_dim, widths):
