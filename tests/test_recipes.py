@@ -78,7 +78,10 @@ def test_every_shipped_recipe_states_its_own_length(name):
     if not counted:
         return
     data = kerasgen.data.load(about["name"], batch_size=about["batch_size"], image_shape=about.get("image_shape"))
-    each = recipe.get("steps_per_epoch") or data.steps
+    batches = next(
+        (plan["arguments"][key] for key in ("critic_steps", "discriminator_steps") if key in plan["arguments"]), 1
+    )
+    each = recipe.get("steps_per_epoch") or data.steps // batches
     stages = plan["arguments"].get("epochs")
     longest = max(entry["steps"] for entry in counted.values())
     if recipe["epochs"]:
