@@ -12,7 +12,9 @@ import kerasgen
 from kerasgen import hub
 from kerasgen.core.batch import Batch
 
-TINY = dict(image_shape=(8, 8, 1), latent_dim=6, widths=(16, 12), units=(10, 8), pieces=3)
+TINY = dict(
+    image_shape=(8, 8, 1), latent_dim=6, widths=(16, 12), units=(10, 8), pieces=3, input_dropout=0.0, dropout=0.0
+)
 
 P, Q = np.float32([0.1, 0.2, 0.3, 0.4]), np.float32([0.4, 0.4, 0.1, 0.1])  # laws on the corners of a square
 CORNERS = np.float32([[-1, -1], [-1, 1], [1, -1], [1, 1]])
@@ -30,7 +32,7 @@ def expected(scores, law):
 
 def test_the_best_discriminator_is_p_over_p_plus_q_and_the_value_two_divergences():
     """The maxout network learns from every corner at once: the expectation itself, no draws."""
-    model = build(image_shape=(2,), latent_dim=2, widths=(4,), units=(8, 8), pieces=2, dropout=(0.0, 0.0))
+    model = build(image_shape=(2,), latent_dim=2, widths=(4,), units=(8, 8), pieces=2, input_dropout=0.0, dropout=0.0)
     judge, optimizer = model.discriminator, keras.optimizers.Adam(0.02)
     optimizer.build(judge.trainable_variables)
 
@@ -74,7 +76,7 @@ def test_both_losses_of_the_generator_have_one_direction_and_two_sizes(score):
 
 def test_what_is_dropped_is_black():
     """Pictures are in [0, 1] where the discriminator drops a share of them, as in the authors' code."""
-    model = build(**TINY)
+    model = build(**TINY | {"input_dropout": 0.2})
     dropped = keras.Model(model.discriminator.input, model.discriminator.get_layer(index=3).output)
     seen = np.array(dropped(-np.ones((2, 8, 8, 1), "float32"), training=True))
     np.testing.assert_array_equal(seen, 0.0)

@@ -49,7 +49,8 @@ class GAN(game.Game):
         widths: hidden units of the generator.
         units: hidden units of the discriminator.
         pieces: linear functions of which each of those is the largest.
-        dropout: shares that the discriminator drops of what it sees and of its hidden units.
+        input_dropout: share that the discriminator drops of what it sees.
+        dropout: share that it drops of its hidden units.
         loss: "non_saturating" or "minimax".
 
     Raises:
@@ -66,7 +67,7 @@ class GAN(game.Game):
 
     def __init__(
         self, image_shape=(28, 28, 1), latent_dim=100, widths=(1200, 1200), units=(240, 240), pieces=5,
-        dropout=(0.2, 0.5), loss="non_saturating", **kwargs,
+        input_dropout=0.2, dropout=0.5, loss="non_saturating", **kwargs,
     ):  # fmt: skip
         super().__init__(**kwargs)
         if loss not in LOSSES:
@@ -74,7 +75,7 @@ class GAN(game.Game):
         self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
         self.adversarial_loss = LOSSES[loss]
         self.generator = _generator(self.image_shape, latent_dim, widths)
-        self.discriminator = _discriminator(self.image_shape, units, pieces, *dropout)
+        self.discriminator = _discriminator(self.image_shape, units, pieces, input_dropout, dropout)
 
     def optimizers(self):
         return {
@@ -100,14 +101,15 @@ def _generator(image_shape, latent_dim, widths):
     return network(z, x, name="generator")
 
 
-def _discriminator(image_shape, units, pieces, of_seen, of_hidden):
+def _discriminator(image_shape, units, pieces, input_dropout, dropout):
     x = seen = keras.Input(image_shape)
     if len(image_shape) == 3:  # black is 0, as what is dropped
         x = layers.Flatten()(layers.Rescaling(0.5, 0.5)(x))
-    x = layers.Dropout(of_seen)(x)
+    x = layers.Dropout(input_dropout)(x) if input_dropout else x
     for width in units:
         x = layers.Dense(width * pieces, kernel_initializer=_uniform(0.005))(x)
-        x = layers.Dropout(of_hidden)(ops.max(layers.Reshape((width, pieces))(x), axis=-1))
+        x = ops.max(layers.Reshape((width, pieces))(x), axis=-1)
+        x = layers.Dropout(dropout)(x) if dropout else x
     return network(seen, layers.Dense(1, kernel_initializer=_uniform(0.005))(x), name="discriminator")
 
 
