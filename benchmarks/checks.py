@@ -21,6 +21,7 @@ import targets
 
 import kerasgen
 from kerasgen import catalog, hub
+from kerasgen.data import asking
 from kerasgen.data.description import named
 from kerasgen.runtime import Bundle
 
@@ -48,7 +49,7 @@ are {names}.
 
 ## Sizes, and seconds
 
-Samples per second are those of one small bundle in ONNX Runtime, {batch} at a time; systems without `sample` translate.
+Samples per second are those of one small bundle in ONNX Runtime, {batch} at a time; systems without `sample` change pictures.
 The difference is the largest of all functions and runtimes in [PARITY.md](../exports/PARITY.md), where {tolerance:g} is
 the limit.
 
@@ -61,16 +62,16 @@ the limit.
 
 
 def draw(bundle: Bundle):
-    """A function that makes `BATCH` samples, or translations; what data say of samples is that of the test split."""
+    """A function that makes `BATCH` samples, or changes pictures; what data say of samples is that of the test split."""
     data = kerasgen.data.of(bundle.info)
-    function = "sample" if "sample" in bundle.ports else "translate"
-    needed = {port.name for port in bundle.ports[function].inputs if port.default is None} - {"count", "seed"}
-    x, said = (None, None) if data is None else data.arrays("test")
-    known = {"picture": x, **named(said, data.given if data else ())}
-    given = {name: known[name][:BATCH] for name in needed}
-    if function == "sample":
-        return lambda: bundle.sample(BATCH, seed=1, **given)
-    return lambda: bundle.translate(**given)
+    if "sample" not in bundle.serves:
+        function = next(name for name in asking.CHANGES if name in bundle.serves)
+        asked = asking.inputs(data, "test", bundle.ports[function].inputs, BATCH)
+        return lambda: bundle.run(function, **asked)
+    needed = {port.name for port in bundle.ports["sample"].inputs if port.default is None} - {"count", "seed"}
+    said = named(data.arrays("test")[1], data.given) if data else {}
+    given = {name: said[name][:BATCH] for name in needed}
+    return lambda: bundle.sample(BATCH, seed=1, **given)
 
 
 def differences() -> dict:
