@@ -49,7 +49,8 @@ are {names}.
 
 ## Sizes, and seconds
 
-Samples per second are those of one small bundle in ONNX Runtime, {batch} at a time; systems without `sample` change pictures.
+Samples per second are those of one small bundle in ONNX Runtime, {batch} at a time; systems without `sample` change
+pictures.
 The difference is the largest of all functions and runtimes in [PARITY.md](../exports/PARITY.md), where {tolerance:g} is
 the limit.
 
@@ -62,7 +63,7 @@ the limit.
 
 
 def draw(bundle: Bundle):
-    """A function that makes `BATCH` samples, or changes pictures; what data say of samples is that of the test split."""
+    """A function that makes `BATCH` samples, or changes pictures; what data say of them is that of the test split."""
     data = kerasgen.data.of(bundle.info)
     if "sample" not in bundle.serves:
         function = next(name for name in asking.CHANGES if name in bundle.serves)
