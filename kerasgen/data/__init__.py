@@ -9,7 +9,7 @@ import os
 import warnings
 
 from kerasgen import files
-from kerasgen.data import described, embedded, photographs, remote, sequences
+from kerasgen.data import described, embedded, library, photographs, remote, sequences
 from kerasgen.data.checks import check_batch_size
 from kerasgen.data.description import Data
 
@@ -37,7 +37,9 @@ def load(
 ):
     """Load data by name, folder, file or array, as one description with three splits in batches.
 
-    The source is one of: an embedded name (`names()`); a folder of pictures, of sounds (.wav) or of texts (.txt); one
+    The source is one of: an embedded name (`names()`); a public one, fetched once and checked by hash ("mnist",
+    "frey_faces", "tiny_shakespeare", "emoji", "emoji_pairs", "emoji_styles"; the folder that the variable KERASGEN_DATA
+    names is looked in first); a folder of pictures, of sounds (.wav) or of texts (.txt); one
     such file, or one of arrays (.npy, .npz); a NumPy array x or a pair (x, label); "keras:mnist",
     "keras:fashion_mnist", "keras:cifar10", "keras:cifar100"; "tfds:<name>" (needs tensorflow-datasets);
     "pairs:<folder>", a folder of two that hold pictures of the same names: of the first, as in A and B, a model is to
@@ -113,7 +115,7 @@ def of(about):
     options = {key: data[key] for key in ("labels", "on_error", "max_pixels") if data.get(key) is not None}
     seed = (about.get("recipe") or {}).get("seed") or 0  # of the splits
     # There an embedded name is that of the embedded data, whatever lies in the folder of the day.
-    source = f"embedded:{name}" if name in FIXED | CUT else name
+    source = f"embedded:{name}" if name in FIXED | CUT else f"public:{name}" if name in library.SETS else name
     return load(source, image_shape=shape and tuple(shape), seed=seed, **options)
 
 
@@ -143,7 +145,7 @@ def check_known(source):
     if os.sep in source or os.path.splitext(source)[1]:
         hint = files.nearest(os.path.expanduser(source))
         raise ValueError(f"source: expected a folder or file, got {source!r}, which does not exist{hint}")
-    known = [*names(), *(f"keras:{name}" for name in remote.KERAS)]
+    known = [*names(), *library.SETS, *(f"keras:{name}" for name in remote.KERAS)]
     folders = [entry.name for entry in os.scandir() if entry.is_dir() and not entry.name.startswith(".")]
     nearest = difflib.get_close_matches(source.lower(), [*known, *folders], n=1, cutoff=0.0)[0]
     raise ValueError(f"source: unknown data {source!r}; did you mean {nearest!r}? known: {', '.join(known)}")
@@ -154,8 +156,9 @@ def _load_named(source, seed, image_shape, labels, on_error, max_pixels):
     make, there = _named(source, seed, image_shape, max_pixels), os.path.exists(os.path.expanduser(source))
     if make and there and ":" not in source:
         what = "a folder" if os.path.isdir(source) else "a file"
-        text = f"{source!r} is both embedded data and {what} here"
-        raise ValueError(f"source: {text}; write 'embedded:{source}' or {os.path.join('.', source)!r}")
+        kind = "embedded" if _plain(source) in FIXED | CUT else "public"
+        text = f"{source!r} is both {kind} data and {what} here"
+        raise ValueError(f"source: {text}; write '{kind}:{source}' or {os.path.join('.', source)!r}")
     if make:
         return make()
     if there:
@@ -171,6 +174,9 @@ def _named(source, seed, image_shape, max_pixels=None):
         return lambda: FIXED[plain](seed)
     if plain in CUT:
         return lambda: CUT[plain](seed, image_shape)
+    public = _plain(name if collection == "public" else source)
+    if public in library.SETS:
+        return lambda: library.load(public, seed, image_shape)
     if collection == "keras" and name in remote.KERAS:
         return lambda: remote.from_keras(name, seed)
     if collection == "tfds":
@@ -191,7 +197,7 @@ def _from_path(source, seed, image_shape, labels, on_error, max_pixels):
     root = os.path.abspath(os.path.expanduser(source))
     kind, files = paths.look(root)
     name = os.path.basename(root)
-    if _plain(name) in FIXED | CUT:  # it is not taken for the embedded data, by nobody
+    if _plain(name) in FIXED | CUT | library.SETS:  # it is not taken for the embedded data, by nobody
         name = os.path.join(".", name)
     if kind == "array":
         return arrays.from_file(root, labels, image_shape, seed, name)

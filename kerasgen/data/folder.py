@@ -92,11 +92,18 @@ def header(path, max_pixels):
 
 def decode(path, shape, max_pixels):
     """Read one picture as uint8 (height, width, channels)."""
+    from PIL import ImageOps
+
+    with _opened(path, max_pixels) as image:
+        image = ImageOps.exif_transpose(image)
+    return converted(image, shape)
+
+
+def converted(image, shape):
+    """A picture of Pillow as uint8 (height, width, channels)."""
     from PIL import Image, ImageOps
 
     height, width, channels = shape
-    with _opened(path, max_pixels) as image:
-        image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
         image = _eight_bits(image)
     if image.has_transparency_data:

@@ -41,19 +41,19 @@ def from_tfds(name, seed, image_shape=None):
 
     def read(split):
         rows = list(tfds.as_numpy(builder.as_dataset(split=split)))
-        pictures = [_fit(row["image"], image_shape) for row in rows]
+        pictures = [fit(row["image"], image_shape) for row in rows]
         if len({picture.shape for picture in pictures}) > 1:
             raise ValueError(f"image_shape: expected a shape, since sizes in tfds:{name} differ; got None")
         return np.stack(pictures), np.array([row["label"] for row in rows]) if class_names else None
 
     train = read("train")
-    train, test = (train, read("test")) if "test" in builder.info.splits else _last_tenth(train)
+    train, test = (train, read("test")) if "test" in builder.info.splits else last_tenth(train)
     origin = builder.info.homepage or "TensorFlow Datasets"
     return _data(f"tfds:{name}", train, test, seed, origin, class_names)
 
 
 def _data(name, train, test, seed, origin, class_names=()):
-    train, validation = _last_tenth(train)
+    train, validation = last_tenth(train)
     named = classes(train[1], len(train[0]))[1]
     splits = {"train": train, "validation": validation, "test": test}
     return Data(
@@ -70,7 +70,7 @@ def _data(name, train, test, seed, origin, class_names=()):
     )
 
 
-def _last_tenth(pair):
+def last_tenth(pair):
     """Cut (x, label) into all but the last tenth, and that."""
     x, label = pair
     cut = len(x) - len(x) // 10
@@ -81,7 +81,7 @@ def _first_line(error):
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _fit(picture, image_shape):
+def fit(picture, image_shape):
     """Crop and resize as folders do, where a shape is asked for."""
     if image_shape is None or picture.shape == tuple(image_shape):
         return picture
