@@ -8,6 +8,7 @@ import socket
 from kerasgen import runtime
 
 MOST_PICTURES, MOST_POINTS = 64, 1024  # examples in one request
+MOST_OPEN = 100  # where a number ends that has no end, in bundles that say no span
 OPEN = 4  # bundles in memory; the one used longest ago makes room
 DIMENSIONS = 8  # sliders of a latent
 SEEDS = 2**31 - 1

@@ -11,7 +11,7 @@ import threading
 import numpy as np
 
 from kerasgen import runtime
-from kerasgen.demo.limits import FAR, MOST_PICTURES, MOST_POINTS, OPEN, SEEDS, Stopped, refusal
+from kerasgen.demo.limits import FAR, MOST_OPEN, MOST_PICTURES, MOST_POINTS, OPEN, SEEDS, Stopped, refusal
 from kerasgen.demo.media import thumbnail_of
 
 STROKES = "strokes drawn here"
@@ -186,7 +186,8 @@ class Entry:
             low = -FAR if port.minimum is None else port.minimum
             high = FAR if port.maximum is None else port.maximum
             return dataclasses.replace(port, minimum=low, maximum=high)
-        if port.span is not None:
-            end = max(port.span, port.default or 0)
+        if not port.shape and (port.span is not None or port.maximum is None):
+            default = port.default or 0
+            end = max(port.span or MOST_OPEN, default if port.span else 5 * default)
             return dataclasses.replace(port, maximum=end if port.maximum is None else min(end, port.maximum))
         return port

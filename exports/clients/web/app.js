@@ -210,7 +210,7 @@ function makeFields(info, name) {
       input = element("select", { id: "label" }, ...options);
       [meaning, shows] = ["", false];
     } else {
-      const span = Math.max(port.span ?? port.maximum ?? 1, port.default ?? 0);
+      const span = Math.max(port.span ?? port.maximum ?? Math.max(100, 5 * (port.default ?? 0)), port.default ?? 0);
       const step = port.dtype === "int32" ? 1 : 0.05;
       input = slider(port.name, port.minimum ?? -span, Math.min(span, port.maximum ?? span), step, port.default ?? 0);
     }

@@ -9,8 +9,8 @@ generator and sees no batch normalisation, through which examples of a batch wou
 Differs from the paper: the generator's steps draw as many pictures as the critic's, where the authors' code for CIFAR
 draws twice as many; the pictures get no noise below a grey level; samples use the running statistics of batch
 normalisation. Convolutions in front of batch normalisation have no biases, which would have no effect, and the last
-one of the generator begins at Glorot's scale at every size. The terms of classes (AC-GAN) of the supervised runs are
-left out.
+one of the generator begins at Glorot's scale at every size; nor has the critic's last layer, whose bias no loss would
+see. The terms of classes (AC-GAN) of the supervised runs are left out.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class WGANGP(game.Game):
         self.penalties, self.critic_steps = (penalties.Slope(penalty),), critic_steps
         if len(self.image_shape) == 1:
             self.generator = _perceptron(latent_dim, widths, self.image_shape[0], "generator")
-            self.discriminator = _perceptron(self.image_shape[0], widths, 1, "discriminator")
+            self.discriminator = _perceptron(self.image_shape[0], widths, 1, "discriminator", use_bias=False)
         else:
             self.generator = _generator(self.image_shape, latent_dim, widths)
             self.discriminator = CRITICS[critic](self.image_shape, widths[::-1])
@@ -104,7 +104,7 @@ def _plain(image_shape, widths):
     for i, channels in enumerate(widths):
         x = _residual(x, channels, down=i < len(widths) - 2, first=i == 0)
     x = layers.GlobalAveragePooling2D()(layers.ReLU()(x))
-    return network(picture, layers.Dense(1)(x), name="discriminator")
+    return network(picture, layers.Dense(1, use_bias=False)(x), name="discriminator")
 
 
 def _normed(image_shape, widths):
@@ -112,17 +112,17 @@ def _normed(image_shape, widths):
     x = layers.Conv2D(widths[0], 3, padding="same")(picture)
     for channels in widths[1:]:
         x = _residual(x, channels, _layer_norm, down=True)
-    return network(picture, layers.Dense(1)(layers.Flatten()(x)), name="discriminator")
+    return network(picture, layers.Dense(1, use_bias=False)(layers.Flatten()(x)), name="discriminator")
 
 
 CRITICS = {"plain": _plain, "normed": _normed}
 
 
-def _perceptron(inputs, widths, outputs, name):
+def _perceptron(inputs, widths, outputs, name, use_bias=True):
     x = vector = keras.Input((inputs,))
     for width in widths:
         x = layers.Dense(width, "relu", kernel_initializer="he_uniform")(x)
-    return network(vector, layers.Dense(outputs)(x), name=name)
+    return network(vector, layers.Dense(outputs, use_bias=use_bias)(x), name=name)
 
 
 def _residual(x, channels, norm=None, up=False, down=False, first=False):
