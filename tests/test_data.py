@@ -373,7 +373,7 @@ def test_files_of_arrays(tmp_path):
 
 BAD = {
     "unknown": ("digitz", {}, ValueError, "source: unknown data 'digitz'; did you mean 'digits'?"),
-    "unknown at Keras": ("mnist", {}, ValueError, "did you mean 'keras:mnist'?"),
+    "unknown at Keras": ("fashion_mnist", {}, ValueError, "did you mean 'keras:fashion_mnist'?"),
     "typo at Keras": ("keras:cifar-10", {}, ValueError, "did you mean 'keras:cifar10'?"),
     "no folder": ("pictures/cats", {}, ValueError, "got 'pictures/cats', which does not exist"),
     "no file": ("cat.png", {}, ValueError, "got 'cat.png', which does not exist"),

@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import os
-import pickle
 import tarfile
 import zipfile
 
@@ -83,9 +82,6 @@ def shelf(tmp_path, monkeypatch):
         tmp_path / "mnist.npz", x_train=digits["train"], x_test=digits["test"],
         y_train=np.arange(40, dtype="uint8") % 10, y_test=np.arange(7, dtype="uint8"),
     )  # fmt: skip
-    frames = rng.integers(0, 256, (30, 28, 20), dtype="uint8")
-    np.savez(tmp_path / "frey_faces.npz", x=frames)
-    (tmp_path / "freyfaces.pkl").write_bytes(pickle.dumps([frames.reshape(30, -1)]))
     (tmp_path / "tiny_shakespeare.txt").write_bytes(b"Speak, speak. " * 400)
     packages(tmp_path)
     archive(tmp_path)
@@ -117,11 +113,10 @@ def test_digits_keep_their_published_test_set(shelf):
 
 
 def test_a_mirrors_own_form_holds_the_same(shelf):
-    """Where it is not there, the public files are read: the same emoji, the same frames."""
-    names = ("emoji", "emoji_pairs", "emoji_styles", "frey_faces")
+    """Where it is not there, the public files are read: the same emoji."""
+    names = ("emoji", "emoji_pairs", "emoji_styles")
     own = {name: kerasgen.data.load(name) for name in names}
-    for file in ("emoji_pairs.zip", "frey_faces.npz"):
-        (shelf / file).unlink()
+    (shelf / "emoji_pairs.zip").unlink()
     for name, data in own.items():
         public = kerasgen.data.load(name)
         for split, (x, given) in data.splits.items():
@@ -205,18 +200,6 @@ def test_what_is_fetched_is_checked_and_kept(shelf, tmp_path, monkeypatch):
         server.shutdown()
 
 
-def test_a_pickle_can_make_nothing_but_an_array(tmp_path):
-    class Harm:
-        def __reduce__(self):
-            return os.mkdir, (str(tmp_path / "harm"),)
-
-    path = tmp_path / "freyfaces.pkl"
-    path.write_bytes(pickle.dumps([Harm()]))
-    with pytest.raises(pickle.UnpicklingError, match="expected an array, got posix.mkdir"):
-        library.frey_pickle(path)
-    assert not (tmp_path / "harm").exists()
-
-
 def test_a_folder_of_that_name_is_told_apart(shelf, tmp_path, monkeypatch):
     (tmp_path / "here" / "emoji").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here")
@@ -226,7 +209,6 @@ def test_a_folder_of_that_name_is_told_apart(shelf, tmp_path, monkeypatch):
 
 REAL = {
     "mnist": ((28, 28, 1), [54_000, 6_000, 10_000]),
-    "frey_faces": ((28, 20, 1), [1573, 196, 196]),
     "tiny_shakespeare": ((256,), [3485, 435, 435]),
     "emoji": ((64, 64, 3), [1316, 164, 164]),
     "emoji_pairs": ((64, 64, 3), [1316, 164, 164]),

@@ -1,4 +1,4 @@
-"""Public data by name: MNIST, Frey faces, emoji in two styles, Shakespeare.
+"""Public data by name: MNIST, emoji in two styles, Shakespeare.
 
 A row of `SETS` says where data come from and what makes them; files are those of `fetching`. Data that are small enough
 to be copied around may have a form of their own in mirrors, which another reader opens.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import io
 import json
-import pickle
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -69,24 +68,6 @@ def mnist(path):
     return tuple((held[f"x_{split}"][..., None], held[f"y_{split}"]) for split in ("train", "test"))
 
 
-def frey_pickle(path):
-    """Frames (N, 28, 20) of a pickle of one array, of which nothing but an array is made."""
-
-    class Arrays(pickle.Unpickler):
-        def find_class(self, module, name):
-            known = {"_reconstruct": np.ndarray.__new__, "ndarray": np.ndarray, "dtype": np.dtype}
-            if module.partition(".")[0] != "numpy" or name not in known:
-                raise pickle.UnpicklingError(f"expected an array, got {module}.{name}")
-            return known[name]
-
-    with open(path, "rb") as file:
-        return Arrays(file, encoding="latin1").load()[0].reshape(-1, 28, 20)
-
-
-def frey_array(path):
-    return np.load(path)["x"]
-
-
 def emoji_packages(google, twitter):
     """[(code, name, category, PNG of Google's, PNG of Twitter's)], by code, of two packages of `emoji-datasource`."""
     pictures = []
@@ -124,12 +105,6 @@ def digits_of_two_splits(held, seed, image_shape):
     parts = {**dict(zip(("train", "validation"), remote.last_tenth(train), strict=True)), "test": test}
     splits = {name: (_fitted(x, image_shape), label.astype("int32")) for name, (x, label) in parts.items()}
     return {**_pictures(splits), "class_names": tuple("0123456789")}
-
-
-def frames(x, seed, image_shape):
-    """Frames of a film, drawn into splits once and for all: neighbours are nearly alike."""
-    x = _fitted(x[..., None], image_shape)
-    return _pictures({name: (x[i], None) for name, i in split(len(x), 0).items()})
 
 
 def emoji_by_category(held, seed, image_shape):
@@ -214,18 +189,6 @@ SETS = {
             ),
         ),
         mnist, "CC BY-SA 3.0", "MNIST (LeCun and Cortes)",
-    ),
-    "frey_faces": Set(
-        frames,
-        (
-            File(
-                "freyfaces.pkl", "3b69410c6a5fd6e03f09012905168be3712373a094a776f7e58fcd0670d2138a",
-                "https://raw.githubusercontent.com/jmtomczak/vae_vampprior/bb6ff3e58036adbea448e82d7bc55593d605b52c/"
-                "datasets/Freyfaces/freyfaces.pkl",
-            ),
-        ),
-        frey_pickle, "none stated; free for research", "Frey faces (Brendan Frey), 1,965 frames of one film",
-        (File("frey_faces.npz", "b31ddb973f41a99244168000379cc79c3f1e4402c3604814fe3699002931659b"), frey_array),
     ),
     "tiny_shakespeare": Set(
         text,
