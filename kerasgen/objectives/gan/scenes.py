@@ -20,17 +20,13 @@ from keras import ops
 
 from kerasgen.core import random
 from kerasgen.core.once import once
-from kerasgen.core.ranges import shown, to_signed
+from kerasgen.core.ranges import shown
 from kerasgen.nets import boxes
 from kerasgen.objectives.gan import game
 
 
 class Scene(game.Play):
     """A turn in which the scenes of a batch are painted twice: with latents of their objects, and with drawn ones."""
-
-    @once
-    def x(self):
-        return to_signed(self.batch.x)
 
     @property
     def layout(self):

@@ -33,10 +33,6 @@ class Domains(game.Play):
         return self.batch.label
 
     @once
-    def x(self):
-        return to_signed(self.batch.x)
-
-    @once
     def made(self):
         """The examples in the other domain."""
         return self.led(1 - self.own, self.x)

@@ -26,10 +26,6 @@ class Likeness(game.Play):
     """A turn in which pictures are rebuilt from their latents, and others made from the prior."""
 
     @once
-    def x(self):
-        return to_signed(self.batch.x)
-
-    @once
     def q(self):
         """The latents that a picture may come from."""
         return elbo.diagonal_normal(*self.game.encoder(self.x, training=self.training))
