@@ -20,14 +20,14 @@ def inputs(data, split, ports, count=None) -> dict:
         ports: of the function, as `ports()[function].inputs` has them.
         count: examples at most; all of them if left out.
     """
-    x, given = data.arrays(split)
+    x, given = data.arrays(split, count)
     given, ports = named(given, data.given), {port.name: port for port in ports}
     shape = ports["picture"].shape[1:]
-    picture = given.get("picture", x)[:count]
+    picture = given.get("picture", x)
     size = tuple(own if isinstance(side, str) else side for side, own in zip(shape, picture.shape[1:], strict=True))[:2]
     asked = {"picture": picture if picture.shape[1:3] == size else pictures.resized(picture, size)}
     if "label" in ports:
-        asked["label"] = (given["label"][:count] + 1) % data.num_classes
+        asked["label"] = (given["label"] + 1) % data.num_classes
     return asked
 
 
@@ -47,4 +47,4 @@ def versions(model, data, split="test", count=None, seed=0) -> list:
     asked = inputs(data, split, ports, count)
     drawn = {"seed": seed} if any(port.name == "seed" for port in ports) else {}
     made = getattr(model, function)(**asked, **drawn)
-    return [asked["picture"], made, *([] if "label" in asked else [data.arrays(split)[0][:count]])]
+    return [asked["picture"], made, *([] if "label" in asked else [data.arrays(split, count)[0]])]

@@ -45,8 +45,8 @@ def from_folder(name, root, paths, seed, image_shape=None, labels=None, on_error
     """Describe the picture files of a folder, or one of them; `kerasgen.data.load` states the rules."""
     from PIL import Image
 
-    if image_shape is not None and (len(image_shape) != 3 or image_shape[2] not in (1, 3)):
-        raise ValueError(f"image_shape: expected (height, width, 1 or 3), got {tuple(image_shape)}")
+    if image_shape is not None:
+        check_shape(image_shape)
     Image.init()  # loads Pillow's readers, which threads must not do at the same time
     headers, bad = files.attempt(lambda path: header(path, max_pixels), paths)
     shape = tuple(image_shape or _common_shape(set(headers.values())))
@@ -97,6 +97,16 @@ def decode(path, shape, max_pixels):
     with _opened(path, max_pixels) as image:
         image = ImageOps.exif_transpose(image)
     return converted(image, shape)
+
+
+def check_shape(image_shape):
+    """Refuse what no picture can be made.
+
+    Raises:
+        ValueError: not (height, width, 1 or 3).
+    """
+    if len(image_shape) != 3 or image_shape[2] not in (1, 3):
+        raise ValueError(f"image_shape: expected (height, width, 1 or 3), got {tuple(image_shape)}")
 
 
 def converted(image, shape):

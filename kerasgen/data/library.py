@@ -157,8 +157,7 @@ def _drawn(files, image_shape):
     from kerasgen.data import folder
 
     shape = tuple(image_shape or (EMOJI_SIZE, EMOJI_SIZE, 3))
-    if len(shape) != 3 or shape[2] not in (1, 3):
-        raise ValueError(f"image_shape: expected (height, width, 1 or 3), got {shape}")
+    folder.check_shape(shape)
     return np.stack([folder.converted(Image.open(io.BytesIO(content)), shape) for content in files])
 
 

@@ -32,22 +32,21 @@ SHRUNK = 4  # times, at most
 
 def single(name, seed, image_shape=None):
     """One picture, by its name in `PICTURES`."""
-    from PIL import Image, ImageOps
+    from PIL import Image
+
+    from kerasgen.data import folder
 
     licence, origin = PICTURES[name]
     x = _read(name)
     x = x.reshape(*x.shape[:2], -1)
     if image_shape is not None and tuple(image_shape) != x.shape:
-        if len(image_shape) != 3 or image_shape[2] not in (1, 3):
-            raise ValueError(f"image_shape: expected (height, width, 1 or 3), got {tuple(image_shape)}")
-        height, width, channels = image_shape
+        folder.check_shape(image_shape)
         if name in TEXTURES:
             top, left = (
                 max(have - SHRUNK * side, 0) // 2 for have, side in zip(x.shape[:2], image_shape[:2], strict=True)
             )
             x = x[top : x.shape[0] - top, left : x.shape[1] - left]
-        image = Image.fromarray(x.squeeze()).convert("L" if channels == 1 else "RGB")
-        x = np.asarray(ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)).reshape(image_shape)
+        x = folder.converted(Image.fromarray(x.squeeze()), image_shape)
     return _describe(name, dict.fromkeys(("train", "validation", "test"), x[None]), licence, origin, seed)
 
 

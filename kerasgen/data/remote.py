@@ -85,8 +85,8 @@ def fit(picture, image_shape):
     """Crop and resize as folders do, where a shape is asked for."""
     if image_shape is None or picture.shape == tuple(image_shape):
         return picture
-    from PIL import Image, ImageOps
+    from PIL import Image
 
-    height, width, channels = image_shape
-    image = Image.fromarray(picture.squeeze()).convert("L" if channels == 1 else "RGB")
-    return np.asarray(ImageOps.fit(image, (width, height), Image.Resampling.LANCZOS)).reshape(image_shape)
+    from kerasgen.data import folder
+
+    return folder.converted(Image.fromarray(picture.squeeze()), image_shape)
