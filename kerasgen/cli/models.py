@@ -108,25 +108,25 @@ def sample(
         raise Usage(f"{out}: expected a name that ends in {', '.join(pictures.FORMATS)}")
     controls = {name: value for name, value in {"text": text, **controls}.items() if value is not None}
     with usage():
-        if label is not None:
-            labels = [int(part) if part.lstrip("-").isdecimal() else part for part in label.split(",")]
-            count = count or max(16 if len(labels) == 1 else len(labels), 1)
-            controls["label"] = [labels[i % len(labels)] for i in range(count)]
-        if code is not None:
-            if not all(part.lstrip("-").isdecimal() for part in code.split(",")):
-                raise Usage(f"code: expected whole numbers such as 3 or 0,1,2, got {code!r}")
-            codes = [int(part) for part in code.split(",")]
-            count = count or max(16 if len(codes) == 1 else len(codes), 1)
-            controls["code"] = [[codes[i % len(codes)]] for i in range(count)]
+        alone = 16 if picture is None else 1  # how many, where nothing says so
+        for name, given in {"label": label, "code": code}.items():
+            if given is not None:
+                chosen = [int(part) if part.lstrip("-").isdecimal() else part for part in given.split(",")]
+                if name == "code" and not all(isinstance(part, int) for part in chosen):
+                    raise Usage(f"code: expected whole numbers such as 3 or 0,1,2, got {given!r}")
+                count = count or (alone if len(chosen) == 1 else len(chosen))
+                turns = [chosen[i % len(chosen)] for i in range(count)]
+                controls[name] = turns if name == "label" else [[turn] for turn in turns]
+        count = alone if count is None else count
         if layout is not None:
             controls["layout"] = _rows(layout)
         model, said = open_source(source)
         if not model.class_names and any(isinstance(name, str) for name in controls.get("label", ())):
             model.class_names = _names_of_data(said)
         if picture is None:
-            x = model.sample(16 if count is None else count, seed=seed, **controls)
+            x = model.sample(count, seed=seed, **controls)
         else:
-            x = _changed(model, picture, 1 if count is None else count, controls | {"seed": seed})
+            x = _changed(model, picture, count, controls | {"seed": seed})
     with usage():
         print(pictures.save(out, x, model.kind, model.sample_rate))
 
@@ -147,8 +147,6 @@ def _changed(model, path, count, controls):
     ]
     x = np.float32(folder.decode(path, shape, MOST)) / 255
     asked = {name: value for name, value in controls.items() if name in inputs or name != "seed"}
-    if "label" in asked and not isinstance(asked["label"][0], list):
-        asked["label"] = np.resize(np.array(asked["label"], object), count).tolist()
     return getattr(model, function)(picture=np.repeat(x[None], count, 0), **asked)
 
 
