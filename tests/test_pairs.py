@@ -159,3 +159,35 @@ def test_a_file_is_changed_from_the_command_line(tmp_path, capsys):
     assert main(["sample", str(tmp_path / "other"), *run[2:]]) == 2
     line = "--picture: expected a model that changes pictures, got one that serves sample, decode, encode, log_prob"
     assert line in " ".join(capsys.readouterr().err.split())
+
+
+def test_one_class_asked_for_is_one_picture(tmp_path):
+    """Of a translation that draws nothing, more would be copies."""
+    from kerasgen.cli import main
+
+    arguments = dict(image_shape=(8, 8, 1), width=4, halvings=0, blocks=1, kernel_size=3, discriminator_widths=(4, 4))
+    kerasgen.build("cyclegan", **arguments).save_to_preset(tmp_path / "model")
+    write(tmp_path, ["mine.png"])
+    run = ["sample", str(tmp_path / "model"), "--picture", str(tmp_path / "mine.png"), "-o", str(tmp_path / "x.npy")]
+    for label, count in (("1", 1), ("0,1", 2)):
+        assert main([*run, "--label", label]) == 0
+        assert np.load(tmp_path / "x.npy").shape == (count, 8, 8, 1)
+
+
+def test_what_is_not_shown_is_not_read():
+    """Of a folder whose files are decoded when they are asked for."""
+    asked = []
+
+    class Files:
+        shape = (8, 8, 1)
+
+        def __len__(self):
+            return 1000
+
+        def __getitem__(self, indices):
+            asked.extend(indices)
+            return np.zeros((len(indices), *self.shape), "uint8")
+
+    data = kerasgen.data.Data("files", {"validation": (Files(), {"picture": Files()})}, (8, 8, 1), 0.0, 1.0, levels=256)
+    shown = asking.versions(tiny(), data, "validation", 3)
+    assert [len(each) for each in shown] == [3, 3, 3] and set(asked) == {0, 1, 2}
