@@ -101,7 +101,7 @@ def presets():
     """The presets at the papers' scale, which come without weights."""
     from kerasgen import hub
 
-    return [name for name in hub.list_presets() if not (hub.SHIPPED / name / hub.WEIGHTS).is_file()]
+    return [name for name in hub.list_presets() if not hub.read_preset(name).weights]
 
 
 def main():

@@ -8,6 +8,8 @@
     python benchmarks/presets.py table                                  # docs/results.md from what is recorded
     python benchmarks/presets.py seal vae_digits                        # its manifest anew, after an edit by hand
 
+    python benchmarks/presets.py --shelf keep runs/dcgan_mnist          # its weights go onto the shelf, exports/shelf/
+
 `train` is how every `model.safetensors` of the package was made; the command, the seconds and the machine are recorded
 with the figures. Weights are kept in half precision, and the figures are those of the weights that are kept.
 """
@@ -17,10 +19,12 @@ from __future__ import annotations
 import argparse
 import json
 import pathlib
+import shutil
 import tempfile
 
 import kerasgen
 from kerasgen import files, hub
+from kerasgen.hub import shelf
 from kerasgen.runs import recipes, training
 
 HOME = pathlib.Path(kerasgen.__file__).parent / "presets"
@@ -32,12 +36,13 @@ def train(name: str, runs: pathlib.Path) -> pathlib.Path:
     return training.train(name, out=runs / name)
 
 
-def keep(run: pathlib.Path, seconds: float | None = None):
+def keep(run: pathlib.Path, seconds: float | None = None, shelved: bool = False):
     """Evaluate a finished run on the test split and write its preset folder anew: recipe, weights, figures.
 
     Args:
         run: a run folder, or that of a preset.
         seconds: of training, if they were measured again.
+        shelved: put the weights onto the shelf; those that lie there stay there.
     """
     import machine
 
@@ -58,6 +63,10 @@ def keep(run: pathlib.Path, seconds: float | None = None):
     options = dict(overwrite=True, half=True)
     folder = hub.save_preset(model, HOME / name, preset=name, results=results, **options, **about)
     (folder / files.MARK).unlink()  # it says that a program may replace the folder; these are ours to keep
+    place = shelf.CHECKOUT / f"{name}.safetensors"
+    if shelved or place.exists():
+        place.parent.mkdir(exist_ok=True)
+        shutil.move(folder / hub.WEIGHTS, place)
     print(name, results, flush=True)
 
 
@@ -137,6 +146,7 @@ def main():
     parser.add_argument(
         "names", nargs="*", help="presets to train, time, seal or state the steps of, or run folders to keep"
     )
+    parser.add_argument("--shelf", action="store_true", help="put the weights onto the shelf")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         for name in options.names:
@@ -147,7 +157,8 @@ def main():
             elif options.action == "seal":
                 seal(name)
             else:
-                keep(train(name, pathlib.Path(scratch)) if options.action == "train" else pathlib.Path(name))
+                run = train(name, pathlib.Path(scratch)) if options.action == "train" else pathlib.Path(name)
+                keep(run, shelved=options.shelf)
     if options.action not in ("steps", "seal"):
         table()
 

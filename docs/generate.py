@@ -54,7 +54,7 @@ def presets(system) -> list:
 def shown(system) -> str | None:
     """The preset whose samples stand for a system: the first with weights that is not a quick one, if there is one."""
     home = ROOT / "kerasgen" / "presets"
-    trained = [name for name in presets(system) if (home / name / "model.safetensors").exists()]
+    trained = [name for name in presets(system) if (home / name / "manifest.json").exists()]
     return min(trained, key=lambda name: (name.endswith("_quick"), name != f"{system.id}_digits", name), default=None)
 
 

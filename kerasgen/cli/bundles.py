@@ -186,10 +186,10 @@ def _bundle(source) -> Path:
     if is_bundle(source):
         return Path(source)
     with usage():
-        folder = hub.find_preset(source)
+        folder, preset = hub.find_preset(source), hub.read_preset(source)
         if folder.parent != hub.SHIPPED:
             raise Usage(f"{source}: expected a bundle; `kerasgen export {source} --out {source}/bundle` makes one")
-        if not (folder / hub.WEIGHTS).is_file():
+        if not preset.weights:
             raise Usage(f"{folder.name}: a recipe without weights; train it, and export the run")
         out = Path("exports", "bundles", folder.name)
         if not is_bundle(out):

@@ -74,7 +74,7 @@ def info(
     about = _system(system)
     about["idea"], about["arguments"] = _source(system)
     if preset:
-        about = {**about, **preset, "weights": _weights(hub.find_preset(id))}
+        about = {**about, **preset, "weights": hub.read_preset(id).weights}
     else:
         names = hub.list_presets(family=system.family)
         about["presets"] = [name for name in names if hub.read_preset(name)["system"] == system.id]
@@ -133,13 +133,9 @@ def _preset(name, preset) -> dict:
         "data": (preset.get("data") or {}).get("name"),
         "parameters": sum(parameters.values()) or None,
         "seconds": results.get("seconds"),
-        "weights": _weights(hub.SHIPPED / name),
+        "weights": preset.weights,
         "description": preset.get("description"),
     }
-
-
-def _weights(folder) -> bool:
-    return (folder / hub.WEIGHTS).is_file()
 
 
 def _rows(entries, *columns):

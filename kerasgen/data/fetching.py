@@ -1,4 +1,4 @@
-"""Files of public data: looked for in a mirror, else fetched once, and checked by hash before anything reads them."""
+"""Public files: looked for in a mirror, else fetched once, and checked by hash before anything reads them."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class File(NamedTuple):
     url: str | None = None
 
 
-def in_mirror(file: File) -> Path | None:
-    """The file in the folder that `KERASGEN_DATA` names, None where it is not there.
+def in_folder(file: File, variable: str = MIRROR) -> Path | None:
+    """The file in the folder that a variable names, None where it is not there.
 
     Raises:
         ValueError: another file of that name, or a folder that does not exist.
     """
-    folder = os.environ.get(MIRROR)
+    folder = os.environ.get(variable)
     if not folder:
         return None
     if not os.path.isdir(os.path.expanduser(folder)):
-        raise ValueError(f"{MIRROR}: expected a folder, got {folder!r}")
+        raise ValueError(f"{variable}: expected a folder, got {folder!r}")
     path = Path(folder).expanduser() / file.name
     if not path.is_file():
         return None
@@ -45,30 +45,29 @@ def in_mirror(file: File) -> Path | None:
     return path
 
 
-def fetch(file: File, what: str) -> Path:
-    """The file, from the mirror or the cache, or fetched into the cache with a progress bar.
+def fetch(file: File, what: str, variable: str = MIRROR, cache: str = "data") -> Path:
+    """The file, from the cache, or fetched into the cache with a progress bar.
 
     Args:
         file: with a `url`.
-        what: the data that need it, for the line of an error.
+        what: whatever needs it, for the line of an error.
+        variable: that could have named a folder with it, for the same line.
+        cache: folder of the cache that it goes into.
 
     Raises:
         OSError: it could not be fetched, or is not what it was; nothing is left behind.
     """
-    found = in_mirror(file)
-    if found:
-        return found
     import pooch
 
     pooch.get_logger().setLevel("WARNING")
     try:
         fetched = pooch.retrieve(
-            file.url, f"sha256:{file.sha256}", file.name, pooch.os_cache("kerasgen") / "data",
+            file.url, f"sha256:{file.sha256}", file.name, pooch.os_cache("kerasgen") / cache,
             downloader=pooch.HTTPDownloader(progressbar=_Bar(file.name)),
         )  # fmt: skip
     except Exception as error:  # those of requests, of sockets, of a hash that differs
         reason = " ".join(str(error).split())[:120]
-        hint = f"{MIRROR}=FOLDER names a folder that has {file.name}"
+        hint = f"{variable}=FOLDER names a folder that has {file.name}"
         raise OSError(f"{what}: {file.url} could not be fetched ({reason}); {hint}") from None
     return Path(fetched)
 

@@ -19,7 +19,7 @@ import numpy as np
 from kerasgen.data import remote
 from kerasgen.data.arrays import split
 from kerasgen.data.description import Data
-from kerasgen.data.fetching import File, fetch, in_mirror
+from kerasgen.data.fetching import File, fetch, in_folder
 from kerasgen.runtime import from_text
 
 EMOJI_SIZE, EMOJI_NAME = 64, 96  # pixels; bytes of the longest name
@@ -53,8 +53,10 @@ def load(name: str, seed, image_shape) -> Data:
         ValueError: a mirror has other files of these names; an `image_shape` that they cannot have.
     """
     known = SETS[name]
-    found = known.small and in_mirror(known.small[0])
-    held = known.small[1](found) if found else known.read(*(fetch(file, name) for file in known.files))
+    found = known.small and in_folder(known.small[0])
+    held = (
+        known.small[1](found) if found else known.read(*(in_folder(file) or fetch(file, name) for file in known.files))
+    )
     fields = known.make(held, seed, image_shape)
     return Data(name=name, licence=known.licence, origin=known.origin, seed=seed, **fields)
 

@@ -9,6 +9,7 @@ nothing in it is run. Importing this package imports neither TensorFlow nor Kera
     schema       what a preset.json may hold
     presets      which presets there are, and one of them, checked
     manifest     which files belong together, and what made them
+    shelf        weights that are too large for the wheel
     weights      weights by name, in full and half precision
     keras_files  `.keras` files, looked at before Keras reads them
     card         what a preset says of itself to people

@@ -28,24 +28,33 @@ def entry(data: bytes) -> dict:
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def check(folder: Path, content: dict[str, bytes]) -> None:
-    """Compare what was read of a folder's files with its manifest.
+def hashes(folder: Path, *names: str) -> list[str]:
+    """The SHA-256 of files of a preset folder, as its manifest says.
 
     Raises:
-        Damaged: they differ, or there is none.
+        Damaged: there is no manifest, or it does not say it.
     """
     path = folder / MANIFEST
     if not path.is_file():
         raise Damaged(f"{folder.name}: {MANIFEST} is missing; hub.seal writes it for files that you trust")
     manifest = read_json(path)
     try:
-        form, files = manifest["format"], {name: manifest["files"][name]["sha256"] for name in content}
+        form, found = manifest["format"], [manifest["files"][name]["sha256"] for name in names]
     except (KeyError, TypeError):
-        raise Damaged(f"{path}: expected 'format' and the hashes of {', '.join(content)}") from None
+        raise Damaged(f"{path}: expected 'format' and the hashes of {', '.join(names)}") from None
     if form != FORMAT:
         raise Damaged(f"{path}: expected format {FORMAT}, got {form!r}; upgrade kerasgen")
-    for name, data in content.items():
-        if entry(data)["sha256"] != files[name]:
+    return found
+
+
+def check(folder: Path, content: dict[str, bytes]) -> None:
+    """Compare what was read of a folder's files with its manifest.
+
+    Raises:
+        Damaged: they differ, or there is none.
+    """
+    for (name, data), expected in zip(content.items(), hashes(folder, *content), strict=True):
+        if entry(data)["sha256"] != expected:
             raise Damaged(f"{folder / name}: its SHA-256 is not that of the manifest; fetch or save it again")
 
 

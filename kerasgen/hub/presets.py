@@ -12,8 +12,8 @@ from typing import Any
 
 from kerasgen import catalog
 from kerasgen.files import ASIDE, nearest
-from kerasgen.hub import schema
-from kerasgen.hub.folder import PRESET, SHIPPED, WEIGHTS, read_json
+from kerasgen.hub import schema, shelf
+from kerasgen.hub.folder import PRESET, SHIPPED, read_json
 
 
 class NotPreset(ValueError):
@@ -76,8 +76,8 @@ class Preset(Mapping):
 
     @property
     def weights(self) -> bool:
-        """Whether there are trained weights."""
-        return self.folder is not None and (self.folder / WEIGHTS).is_file()
+        """Whether there are trained weights, in its folder or on the shelf."""
+        return self.folder is not None and shelf.has_weights(self.folder)
 
     @property
     def parameters(self) -> int:

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from kerasgen.hub import manifest, places
+from kerasgen.hub import manifest, places, shelf
 from kerasgen.hub.folder import PRESET, WEIGHTS
 from kerasgen.hub.manifest import Damaged
 
@@ -16,9 +16,10 @@ OLD = re.compile(r"\d{4}/")  # how names of weights begin in files of version 0.
 
 
 def load_weights(model: Any, folder: str | os.PathLike) -> None:
-    """Assign a preset folder's weights, all or none.
+    """Assign a preset folder's weights, which may lie on the shelf, all or none.
 
     Raises:
+        OSError: they are on the shelf, and not here.
         Damaged: the files differ from the manifest, or the weights from the model.
     """
     from safetensors import SafetensorError
@@ -26,11 +27,12 @@ def load_weights(model: Any, folder: str | os.PathLike) -> None:
 
     folder = Path(folder)
     variables = places.named_weights(model)
-    size = (folder / WEIGHTS).stat().st_size
+    path = shelf.find(folder)
+    size = path.stat().st_size
     most = sum(8 * math.prod(variable.shape) for variable in variables.values()) + 2**20
     if size > most:
         raise Damaged(f"{WEIGHTS}: expected at most {most} bytes for this model, got {size}")
-    content = {PRESET: (folder / PRESET).read_bytes(), WEIGHTS: (folder / WEIGHTS).read_bytes()}
+    content = {PRESET: (folder / PRESET).read_bytes(), WEIGHTS: path.read_bytes()}
     manifest.check(folder, content)
     try:
         arrays = parse(content[WEIGHTS])
