@@ -1,8 +1,9 @@
 """The base of every system: it owns the machine, so that an objective is only its algorithm.
 
 A model is an objective (how it learns) over networks (what it is made of) that serves functions (what it can do).
-The base has five sides, a file each: who learns (`players`), a step (`training`), `fit` (`fitting`), one thing after
-the other (`stages`), and what the model can do (`serving`). Here it is made, configured and saved.
+The base has six sides, a file each: who learns (`players`), a step (`training`), `fit` (`fitting`), one thing after
+the other (`stages`), what the model can do (`serving`), and which arguments suit some data (`fit_to`). Here it is made,
+configured and saved.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import inspect
 import keras
 
 from kerasgen.core import registry, vocabulary
+from kerasgen.core.fit_to import Sized
 from kerasgen.core.fitting import Fitting
 from kerasgen.core.players import Players
 from kerasgen.core.serving import Serving
@@ -21,7 +23,7 @@ from kerasgen.core.training import Training
 registry.check_backend()
 
 
-class GenerativeModel(Fitting, Training, Players, Staged, Serving, keras.Model):
+class GenerativeModel(Sized, Fitting, Training, Players, Staged, Serving, keras.Model):
     """A system of the hub.
 
     A subclass that is an objective gives `losses`, or overrides `train_step`, and declares `players` and `reports`. A

@@ -18,6 +18,48 @@ def stages_of(image_shape, stages: int) -> tuple:
     return height // 2**stages, width // 2**stages
 
 
+def halvings(image_shape, smallest: int = 4, least: int = 1, most: int = 99) -> int:
+    """How often both sides can be halved before the shorter one is below `smallest`.
+
+    Raises:
+        ValueError: less often than `least`.
+
+    Example:
+        >>> [halvings(shape) for shape in ((64, 64, 3), (28, 28, 1), (24, 40, 3))]
+        [4, 2, 2]
+    """
+    height, width = image_shape[:2]
+    by = math.gcd(height, width, 2**most)
+    count = (by & -by).bit_length() - 1  # how often 2 divides both
+    while count and min(height, width) < smallest * 2**count:
+        count -= 1
+    if count < least:
+        ask = f"sides that divide by {2**least} and are {smallest * 2**least} or more"
+        raise ValueError(f"image_shape: expected {ask}, got {tuple(image_shape)}")
+    return count
+
+
+def doubling(first: int, count: int, most: int) -> tuple:
+    """Feature maps that double from size to size, up to `most`.
+
+    Example:
+        >>> doubling(128, 5, 1024)
+        (128, 256, 512, 1024, 1024)
+    """
+    return tuple(min(first * 2**i, most) for i in range(count))
+
+
+def maps_of_sides(image_shape, product: int, most: int = 512) -> tuple:
+    """Feature maps of every size from the smallest picture up: `product` over the shorter side, up to `most`.
+
+    Example:
+        >>> maps_of_sides((64, 64, 3), 16384)
+        (512, 512, 512, 512, 256)
+    """
+    count = halvings(image_shape)
+    return tuple(min(most, product * 2 ** (count - i) // min(image_shape[:2])) for i in range(count + 1))
+
+
 def scales(size, ratio: float, coarsest: int) -> list:
     """(height, width) of every scale, the coarsest first, between which sides grow by nearly the same ratio.
 

@@ -10,6 +10,23 @@ import math
 
 from keras import layers, ops
 
+from kerasgen.nets.sizes import halvings
+
+
+def pattern(image_shape) -> dict:
+    """Multipliers and attention of the DDPM authors' networks, which have 32, 128 and 256 pixels, for any size.
+
+    Down to 4x4, from larger pictures than theirs of 32 to 8x8; attention where the height is nearest to 16.
+
+    Example:
+        >>> pattern((32, 32, 3))
+        {'multipliers': (1, 2, 2, 2), 'attention': (16,)}
+    """
+    levels = halvings(image_shape, smallest=4 if min(image_shape[:2]) <= 32 else 8, most=5)
+    multipliers = (1, 2, 2, 2)[: levels + 1] if levels < 4 else (1, 1, 2, 2, 4, 4)[: levels + 1]
+    heights = [image_shape[0] // 2**i for i in range(levels + 1)]
+    return {"multipliers": multipliers, "attention": (min(heights, key=lambda height: abs(height - 16)),)}
+
 
 def unet(x, channels, blocks, residual, attend, down, up, every=True):
     """Take x through all resolutions.

@@ -20,6 +20,7 @@ from kerasgen import samplers
 from kerasgen.core.paper import Paper
 from kerasgen.nets.causal.weight_normed import Grown, Pixels, Rows, Shifted, Whole, weights_of
 from kerasgen.nets.network import network
+from kerasgen.nets.sizes import halvings
 from kerasgen.objectives.autoregressive import chain_rule, logistic_mixture
 
 PAPER = Paper(
@@ -66,6 +67,10 @@ class PixelCNNPP(chain_rule.Autoregressive):
         self.last = Shifted(logistic_mixture.size(components, image_shape[-1]))
         self.step = 2 ** (resolutions - 1)  # sides divide by it once padded
         self.network = self._network()
+
+    @classmethod
+    def sized(cls, data):
+        return {"resolutions": 1 + halvings(data.shape, most=2)}
 
     def optimizers(self):
         rate = keras.optimizers.schedules.ExponentialDecay(1e-3, 1, 0.999995)

@@ -76,6 +76,10 @@ class DDPM(denoising.Denoising):
         self.sampler, self.spacing = sampler, spacing
         self.network = _unet(self.image_shape, width, multipliers, blocks, attention, dropout)
 
+    @classmethod
+    def sized(cls, data):
+        return unet.pattern(data.shape)
+
     def optimizers(self):
         rate = keras.optimizers.schedules.CosineDecay(0.0, 10**9, warmup_target=2e-4, warmup_steps=5000)
         return {"optimizer": keras.optimizers.Adam(rate, global_clipnorm=1.0, use_ema=True, ema_momentum=self.ema)}

@@ -23,7 +23,7 @@ from keras import layers, ops
 from kerasgen.core.paper import Paper
 from kerasgen.nets import unet
 from kerasgen.nets.network import network
-from kerasgen.nets.sizes import stages_of
+from kerasgen.nets.sizes import halvings, stages_of
 from kerasgen.objectives.diffusion import denoising, guidance
 
 PAPER = Paper(
@@ -92,6 +92,14 @@ class GuidedDiffusion(guidance.Guided):
         shared = dict(multipliers=multipliers, attention=attention, head=head)
         self.network = _unet(self.image_shape, num_classes, width, blocks, dropout, **shared)
         self.classifier = _classifier(self.image_shape, num_classes, classifier_width, classifier_blocks, **shared)
+
+    @classmethod
+    def sized(cls, data):
+        stages = halvings(data.shape, most=3)
+        return {
+            "multipliers": (1, 2, 3, 4)[: stages + 1],
+            "attention": tuple(data.shape[0] // 2**i for i in range(1, stages + 1)),
+        }
 
     def optimizers(self):
         return {

@@ -87,6 +87,10 @@ class ScoreSDE(score.Score):
             stages_of(image_shape, len(multipliers) - 1)
             self.network = _ddpm_plus_plus(self.image_shape, width, multipliers, blocks, attention, dropout)
 
+    @classmethod
+    def sized(cls, data):
+        return unet.pattern(data.shape) if data.kind == "picture" else {}
+
     def optimizers(self):
         rate = keras.optimizers.schedules.CosineDecay(0.0, 10**9, warmup_target=2e-4, warmup_steps=5000)
         adam = keras.optimizers.Adam(rate, global_clipnorm=1.0, use_ema=True, ema_momentum=self.ema)

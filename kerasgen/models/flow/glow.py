@@ -37,7 +37,7 @@ from kerasgen.core.paper import Paper
 from kerasgen.nets import bijectors
 from kerasgen.nets.bijectors import Chain, Coupling, FirstChannels, MaskedCoupling
 from kerasgen.nets.network import network
-from kerasgen.nets.sizes import stages_of
+from kerasgen.nets.sizes import halvings, stages_of
 from kerasgen.objectives.density import flow, likelihood
 
 PAPER = Paper(
@@ -105,6 +105,10 @@ class Glow(flow.Flow):
         self.last = _last_prior(shapes[-1])
         for layer, shape in zip([*self.norms, *self.rotations], [*each, *each], strict=True):
             layer.build(shape)
+
+    @classmethod
+    def sized(cls, data):
+        return {"scales": halvings(data.shape)}
 
     def optimizers(self):
         rate = keras.optimizers.schedules.CosineDecay(0.0, 10**9, warmup_target=1e-3, warmup_steps=7800)

@@ -34,7 +34,7 @@ from kerasgen.core.paper import Paper
 from kerasgen.nets import bijectors
 from kerasgen.nets.bijectors import Chain, Coupling, MaskedCoupling, Normalization, RunningStatistics
 from kerasgen.nets.network import network
-from kerasgen.nets.sizes import stages_of
+from kerasgen.nets.sizes import halvings, stages_of
 from kerasgen.objectives.density import flow
 
 PAPER = Paper(
@@ -104,6 +104,12 @@ class RealNVP(flow.Flow):
         self.statistics = [RunningStatistics() for _ in plan]
         for statistics, (shape, _, _) in zip(self.statistics, plan, strict=True):
             statistics.build(shape)
+
+    @classmethod
+    def sized(cls, data):
+        if data.kind == "vector":
+            return {}
+        return {"scales": halvings(data.shape, smallest=8)}
 
     def optimizers(self):
         return {"optimizer": keras.optimizers.Adam(1e-3, epsilon=1e-8, global_clipnorm=100.0)}

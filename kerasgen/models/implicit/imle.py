@@ -14,7 +14,7 @@ from keras import layers
 
 from kerasgen.core.paper import Paper
 from kerasgen.nets.network import network
-from kerasgen.nets.sizes import stages_of
+from kerasgen.nets.sizes import doubling, halvings, stages_of
 from kerasgen.objectives.implicit import nearest_samples
 
 PAPER = Paper(
@@ -59,6 +59,12 @@ class IMLE(nearest_samples.Matching):
         self.candidates, self.jitter = candidates, jitter
         kind = _of_pictures if len(self.image_shape) == 3 else _of_vectors
         self.generator = kind(self.image_shape, latent_dim, widths)
+
+    @classmethod
+    def sized(cls, data):
+        if data.kind == "vector":
+            return {}
+        return {"widths": (1024, *doubling(64, halvings(data.shape), 512)[::-1])}
 
     def optimizers(self):
         return {"optimizer": keras.optimizers.AdamW(1e-3, weight_decay=1e-5, beta_1=0.5)}

@@ -73,6 +73,10 @@ class VAE(elbo.Elbo):
                 shape=(), initializer=keras.initializers.Constant(-1.0), name="log_deviation"
             )
 
+    @classmethod
+    def sized(cls, data):
+        return {"likelihood": "bernoulli" if data.levels == 2 else "gaussian"}
+
     def optimizers(self):
         return {"optimizer": keras.optimizers.Adam(1e-3)}
 

@@ -14,7 +14,7 @@ from keras import layers
 
 from kerasgen.core.paper import Paper
 from kerasgen.nets.network import network
-from kerasgen.nets.sizes import stages_of
+from kerasgen.nets.sizes import doubling, halvings, stages_of
 from kerasgen.objectives.vae import learned_similarity
 
 PAPER = Paper(
@@ -58,6 +58,10 @@ class VAEGAN(learned_similarity.LearnedSimilarity):
         self.discriminator = _discriminator(
             self.image_shape, (widths[0] // 2, *widths[1:], widths[-1]), hidden // 4, kernel_size
         )
+
+    @classmethod
+    def sized(cls, data):
+        return {"widths": doubling(64, halvings(data.shape, most=3), 256)}
 
     def optimizers(self):
         return {f"{player}_optimizer": keras.optimizers.RMSprop(3e-4) for player in self.players}

@@ -21,7 +21,7 @@ from kerasgen.nets.causal.gated_pixelcnn import Stack
 from kerasgen.nets.codebook import Codebook, LearnedCodebook
 from kerasgen.nets.network import network
 from kerasgen.nets.residual_stack import contract, expand
-from kerasgen.nets.sizes import stages_of
+from kerasgen.nets.sizes import halvings, stages_of
 from kerasgen.objectives.vq import quantization
 
 PAPER = Paper(
@@ -95,6 +95,10 @@ class VQVAE(quantization.Quantized):
         )  # fmt: skip
         self.prior = self.stack.network("prior")
         self.in_stages(Stage("codes", epochs[0], ("autoencoder",)), Stage("prior", epochs[1], ("prior",)))
+
+    @classmethod
+    def sized(cls, data):
+        return {"halvings": halvings(data.shape, most=2)}
 
     def optimizers(self):
         return {

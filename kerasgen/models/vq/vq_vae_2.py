@@ -23,7 +23,7 @@ from kerasgen.nets.causal.gated_pixelcnn import Stack
 from kerasgen.nets.codebook import Codebook
 from kerasgen.nets.network import network
 from kerasgen.nets.residual_stack import contract, expand, residual_blocks
-from kerasgen.nets.sizes import stages_of
+from kerasgen.nets.sizes import halvings, stages_of
 from kerasgen.objectives.vq import quantization
 
 PAPER = Paper(
@@ -106,6 +106,10 @@ class VQVAE2(quantization.Quantized):
         y = residual_blocks(layers.Conv2D(prior_width, 1)(known), condition_blocks, prior_width)
         self.conditioner = network(known, layers.Conv2DTranspose(prior_width, 4, 2, "same")(y), name="conditioner")
         self.in_stages(Stage("codes", epochs[0], ("autoencoder",)), Stage("priors", epochs[1], ("prior",)))
+
+    @classmethod
+    def sized(cls, data):
+        return {"halvings": halvings(data.shape, least=2, most=3) - 1}
 
     def optimizers(self):
         return {

@@ -25,7 +25,7 @@ from kerasgen.nets.causal.transformer import Tokens
 from kerasgen.nets.codebook import LearnedCodebook
 from kerasgen.nets.gan import patch_discriminator
 from kerasgen.nets.network import network
-from kerasgen.nets.sizes import stages_of
+from kerasgen.nets.sizes import halvings, stages_of
 from kerasgen.objectives.gan import losses
 from kerasgen.objectives.vq import quantization
 
@@ -107,6 +107,16 @@ class VQGAN(quantization.Quantized):
             Stage("game", epochs[1], ("autoencoder", "discriminator")),
             Stage("prior", epochs[2], ("prior",)),
         )
+
+    @classmethod
+    def sized(cls, data):
+        stages = halvings(data.shape, most=4)
+        height, width = (side // 2**stages for side in data.shape[:2])
+        return {
+            "multipliers": (1, 1, 2, 2, 4)[-stages - 1 :],
+            "attention": (height,),
+            "positions": max(512, height * width + 1),
+        }
 
     def optimizers(self):
         return {

@@ -17,7 +17,7 @@ from kerasgen.core import random
 from kerasgen.core.paper import Paper
 from kerasgen.nets.gan.strided import batch_norm, normal
 from kerasgen.nets.network import network
-from kerasgen.nets.sizes import stages_of
+from kerasgen.nets.sizes import doubling, halvings, stages_of
 from kerasgen.objectives.gan import game
 
 PAPER = Paper(
@@ -56,6 +56,10 @@ class DCGAN(game.Game):
         self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
         self.generator = _generator(self.image_shape, latent_dim, widths, kernel_size)
         self.discriminator = _discriminator(self.image_shape, widths[::-1], kernel_size)
+
+    @classmethod
+    def sized(cls, data):
+        return {"widths": doubling(128, halvings(data.shape), 1024)[::-1]}
 
     def optimizers(self):
         return {

@@ -23,6 +23,7 @@ from kerasgen.core.paper import Paper
 from kerasgen.nets.gan import growing
 from kerasgen.nets.layers.equalized import Bias, Conv, Dense, leaky
 from kerasgen.nets.network import network
+from kerasgen.nets.sizes import maps_of_sides
 from kerasgen.objectives.gan import losses, penalties
 from kerasgen.objectives.gan.growing import Growing
 
@@ -75,6 +76,10 @@ class ProGAN(Growing):
         self.grow_through(len(widths), epochs=(1, LAST))
         self.generator = Generator(self.image_shape, latent_dim, widths, self.grown, name="generator")
         self.discriminator = growing.Discriminator(self.image_shape, widths, self.grown, _smaller, name="discriminator")
+
+    @classmethod
+    def sized(cls, data):
+        return {"widths": maps_of_sides(data.shape, 16384)}
 
     def optimizers(self):
         adam = dict(learning_rate=1e-3, beta_1=0.0, beta_2=0.99, epsilon=1e-8)

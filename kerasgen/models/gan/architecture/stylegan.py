@@ -28,6 +28,7 @@ from kerasgen.nets.gan import growing, styles
 from kerasgen.nets.layers.equalized import Bias, Conv, Dense, leaky
 from kerasgen.nets.layers.low_pass import THREE, blur
 from kerasgen.nets.network import network
+from kerasgen.nets.sizes import maps_of_sides
 from kerasgen.objectives.gan import penalties
 from kerasgen.objectives.gan.growing import Growing
 
@@ -82,6 +83,10 @@ class StyleGAN(Growing):
         self.generator = Generator(self.image_shape, latent_dim, mapping, **options, name="generator")
         self.discriminator = growing.Discriminator(self.image_shape, block=_smaller, **options, name="discriminator")
         self.mean_style = self.add_weight(shape=(latent_dim,), initializer="zeros", trainable=False, name="mean_style")
+
+    @classmethod
+    def sized(cls, data):
+        return {"widths": maps_of_sides(data.shape, 16384)}
 
     def optimizers(self):
         adam = dict(learning_rate=1e-3, beta_1=0.0, beta_2=0.99, epsilon=1e-8)

@@ -28,7 +28,7 @@ from kerasgen.nets.layers.low_pass import double
 from kerasgen.nets.layers.minibatch_deviation import BatchDeviation
 from kerasgen.nets.layers.modulated import Modulated
 from kerasgen.nets.network import network
-from kerasgen.nets.sizes import stages_of
+from kerasgen.nets.sizes import maps_of_sides, stages_of
 from kerasgen.objectives.gan import game, penalties
 
 PAPER = Paper(
@@ -85,6 +85,10 @@ class StyleGAN2(game.Game):
         self.discriminator = _discriminator(self.image_shape, widths[::-1])
         self.mean_style = self.add_weight(shape=(latent_dim,), initializer="zeros", trainable=False, name="mean_style")
         self.mean_length = self.add_weight(shape=(), initializer="zeros", trainable=False, name="mean_length")
+
+    @classmethod
+    def sized(cls, data):
+        return {"widths": maps_of_sides(data.shape, 32768)}
 
     def optimizers(self):
         adam = dict(learning_rate=2e-3, beta_1=0.0, beta_2=0.99, epsilon=1e-8)

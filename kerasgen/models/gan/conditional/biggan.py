@@ -24,7 +24,7 @@ from kerasgen.core.paper import Paper
 from kerasgen.nets.layers import spectral
 from kerasgen.nets.layers.attention import self_attention
 from kerasgen.nets.network import network
-from kerasgen.nets.sizes import stages_of
+from kerasgen.nets.sizes import halvings, stages_of
 from kerasgen.objectives.gan import game, losses, penalties
 
 PAPER = Paper(
@@ -84,6 +84,19 @@ class BigGAN(game.Game):
         widths = [width * multiplier for multiplier in multipliers]
         self.generator = _generator(self.image_shape, num_classes, latent_dim, widths, embedding, attention)
         self.discriminator = _discriminator(self.image_shape, num_classes, widths[::-1], attention)
+
+    @classmethod
+    def sized(cls, data):
+        height, stages = data.shape[0], halvings(data.shape)
+        if stages < 4:  # that of the authors' code for 32 pixels
+            return {
+                "multipliers": (4,) * (stages + 1),
+                "width": 64,
+                "attention": (height // 2,),
+                "latent_dim": 32 * (stages + 1),
+            }
+        multipliers = (16, 16, 8, 4, 2, 1) if stages < 6 else (16, 16, 8, 8, 4, 2, 1)
+        return {"multipliers": multipliers[: stages + 1], "attention": (height // 2,), "latent_dim": 20 * (stages + 1)}
 
     def optimizers(self):
         rates = {"generator_optimizer": 5e-5, "discriminator_optimizer": 2e-4}

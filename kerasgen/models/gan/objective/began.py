@@ -22,7 +22,7 @@ from kerasgen.core import distribute, random
 from kerasgen.core.paper import Paper
 from kerasgen.core.ranges import shown, to_signed
 from kerasgen.nets.network import network
-from kerasgen.nets.sizes import stages_of
+from kerasgen.nets.sizes import halvings, stages_of
 from kerasgen.objectives.gan import game
 
 PAPER = Paper(
@@ -75,6 +75,10 @@ class BEGAN(game.Game):
         self.generator = _generator(self.image_shape, latent_dim, filters, sizes, skips)
         self.discriminator = _discriminator(self.image_shape, latent_dim, filters, sizes, skips)
         self.balance = self.add_weight(shape=(), initializer="zeros", trainable=False, name="balance")
+
+    @classmethod
+    def sized(cls, data):
+        return {"sizes": 1 + halvings(data.shape, smallest=8)}
 
     def optimizers(self):
         rate = keras.optimizers.schedules.ExponentialDecay(1e-4, 100_000, 0.5, staircase=True)

@@ -20,7 +20,7 @@ from keras import layers, ops
 from kerasgen.core.paper import Paper
 from kerasgen.nets.gan.strided import batch_norm, normal
 from kerasgen.nets.network import network
-from kerasgen.nets.sizes import stages_of
+from kerasgen.nets.sizes import doubling, halvings, stages_of
 from kerasgen.objectives.gan import information
 
 PAPER = Paper(
@@ -72,6 +72,10 @@ class InfoGAN(information.Informed):
         self.size, self.codes, self.factors, self.weight = size, codes, factors, weight
         self.generator = _generator(self.image_shape, self.latent_dim, size, codes, widths, hidden)
         self.discriminator = _discriminator(self.image_shape, size, codes, factors, widths[::-1], hidden, head)
+
+    @classmethod
+    def sized(cls, data):
+        return {"widths": doubling(64, halvings(data.shape), 512)[::-1]}
 
     def optimizers(self):
         return {

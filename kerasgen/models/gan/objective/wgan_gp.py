@@ -20,7 +20,7 @@ from keras import layers
 
 from kerasgen.core.paper import Paper
 from kerasgen.nets.network import network
-from kerasgen.nets.sizes import stages_of
+from kerasgen.nets.sizes import doubling, halvings, stages_of
 from kerasgen.objectives.gan import game, losses, penalties
 
 PAPER = Paper(
@@ -80,6 +80,15 @@ class WGANGP(game.Game):
         else:
             self.generator = _generator(self.image_shape, latent_dim, widths)
             self.discriminator = CRITICS[critic](self.image_shape, widths[::-1])
+
+    @classmethod
+    def sized(cls, data):
+        if data.kind == "vector":
+            return {"widths": (512, 512, 512)}
+        stages = halvings(data.shape)
+        if stages < 4:
+            return {"widths": (128,) * (stages + 1)}
+        return {"widths": doubling(64, stages + 1, 512)[::-1], "critic": "normed"}
 
     def optimizers(self):
         rate = keras.optimizers.schedules.PolynomialDecay

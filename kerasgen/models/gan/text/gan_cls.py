@@ -18,7 +18,7 @@ from keras import layers, ops
 from kerasgen.core.paper import Paper
 from kerasgen.nets.gan.strided import batch_norm, normal
 from kerasgen.nets.network import network
-from kerasgen.nets.sizes import stages_of
+from kerasgen.nets.sizes import doubling, halvings, stages_of
 from kerasgen.objectives.gan import text_matching
 
 PAPER = Paper(
@@ -82,6 +82,11 @@ class GANCLS(text_matching.MatchingAware):
         self.generator = _generator(small, image_shape[-1], latent_dim, widths, text_dim, projection)
         self.discriminator = _discriminator(self.image_shape, discriminator_widths, text_dim, projection)
         self.learn_in_stages(*epochs)
+
+    @classmethod
+    def sized(cls, data):
+        stages = halvings(data.shape)
+        return {"widths": doubling(128, stages, 1024)[::-1], "discriminator_widths": doubling(64, stages, 512)}
 
     def optimizers(self):
         rates = {"encoder": 7e-4, "discriminator": 2e-4, "generator": 2e-4}

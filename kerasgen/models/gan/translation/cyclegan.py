@@ -18,7 +18,7 @@ from kerasgen.nets.gan import patch_discriminator
 from kerasgen.nets.gan.image_pool import Pool
 from kerasgen.nets.gan.strided import normal
 from kerasgen.nets.network import network
-from kerasgen.nets.sizes import stages_of
+from kerasgen.nets.sizes import halvings, stages_of
 from kerasgen.objectives.gan import unpaired as objective
 
 PAPER = Paper(
@@ -76,6 +76,14 @@ class CycleGAN(objective.Unpaired):
             for domain in range(2)
         ]
         self.pool = Pool(2, pool, self.image_shape, name="pool")
+
+    @classmethod
+    def sized(cls, data):
+        return {
+            "halvings": halvings(data.shape, most=2),
+            "blocks": 9 if min(data.shape[:2]) >= 256 else 6,
+            "discriminator_widths": patch_discriminator.pattern(data.shape),
+        }
 
     def optimizers(self):
         return {f"{player}_optimizer": keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}

@@ -21,7 +21,7 @@ from kerasgen.core.paper import Paper
 from kerasgen.nets.gan import patch_discriminator
 from kerasgen.nets.gan.strided import normal
 from kerasgen.nets.network import network
-from kerasgen.nets.sizes import stages_of
+from kerasgen.nets.sizes import doubling, halvings, stages_of
 from kerasgen.objectives.gan import paired
 
 PAPER = Paper(
@@ -71,6 +71,14 @@ class Pix2Pix(paired.Paired):
         self.generator = _generator(self.picture_shape, self.image_shape, widths)
         both = (*self.image_shape[:2], picture_channels + self.image_shape[2])
         self.discriminator = patch_discriminator.discriminator(both, discriminator_widths)
+
+    @classmethod
+    def sized(cls, data):
+        return {
+            "widths": doubling(64, halvings(data.shape, smallest=1), 512),
+            "discriminator_widths": patch_discriminator.pattern(data.shape),
+            "jitter": 30 * min(data.shape[:2]) // 256,
+        }
 
     def optimizers(self):
         return {f"{player}_optimizer": keras.optimizers.Adam(2e-4, beta_1=0.5) for player in self.players}

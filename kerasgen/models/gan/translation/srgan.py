@@ -21,7 +21,7 @@ from kerasgen.core.stages import Stage
 from kerasgen.nets import perceptual
 from kerasgen.nets.layers.pixel_shuffle import PixelShuffle
 from kerasgen.nets.network import network
-from kerasgen.nets.sizes import bicubic, stages_of
+from kerasgen.nets.sizes import bicubic, doubling, halvings, stages_of
 from kerasgen.objectives.gan import paired
 
 PAPER = Paper(
@@ -81,6 +81,11 @@ class SRGAN(paired.Paired):
         self.generator = _generator(self.picture_shape, doublings, width, blocks)
         self.discriminator = _discriminator(self.image_shape, discriminator_widths, dense)
         self.in_stages(Stage("pixels", epochs[0], ("generator",)), Stage("adversarial", epochs[1]))
+
+    @classmethod
+    def sized(cls, data):
+        stages = halvings(data.shape, smallest=3, most=4)
+        return {"doublings": min(stages, 2), "discriminator_widths": doubling(64, stages, 512)}
 
     def optimizers(self):
         return {f"{player}_optimizer": keras.optimizers.Adam(1e-4) for player in self.players}
