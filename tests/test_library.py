@@ -13,6 +13,7 @@ from PIL import Image
 
 import kerasgen.data
 from kerasgen.data import fetching, library
+from kerasgen.data.library import emoji
 
 CODES = ["1f600", "1f34e", "2764-fe0f", "1f680", "1f3c1", "1f436", "26bd", "1f4a1", "1f44b", "1f511", "1f3b5"]
 GROUPS = ["Smileys & Emotion", "Food & Drink", "Symbols", "Travel & Places", "Flags"]
@@ -40,7 +41,7 @@ def packages(folder):
         dict(name="ALONE", image="1f9ff.png", category="Objects", subcategory="some"),
     ]
     found = []
-    for style in library.STYLES:
+    for style in emoji.STYLES:
         path = folder / f"emoji-datasource-{style}-16.0.0.tgz"
         with tarfile.open(path, "w:gz") as package:
             files = {"package/emoji.json": json.dumps(rows).encode()}
@@ -61,9 +62,21 @@ def archive(folder):
         lines = ["code,name,category,subcategory"]
         for i, code in enumerate(CODES):
             lines.append(f"{code},emoji {i},{GROUPS[i % 5]},some")
-            for style in library.STYLES:
+            for style in emoji.STYLES:
                 file.writestr(f"{style}/{code}.png", png(code, style))
         file.writestr("emoji.csv", "\n".join(lines))
+    return path
+
+
+def words(folder, rng):
+    """Two speakers, of whom each says two digits in takes 0 to 9."""
+    digit, speaker, take = (x.ravel() for x in np.mgrid[3:5, :2, :10])
+    length = rng.integers(10, 90, len(digit))
+    path = folder / "spoken_digits.npz"
+    np.savez(
+        path, audio=rng.integers(-(2**15), 2**15, length.sum(), dtype="int16"), length=length, digit=digit,
+        speaker=speaker, take=take,
+    )  # fmt: skip
     return path
 
 
@@ -85,6 +98,7 @@ def shelf(tmp_path, monkeypatch):
     (tmp_path / "tiny_shakespeare.txt").write_bytes(b"Speak, speak. " * 400)
     packages(tmp_path)
     archive(tmp_path)
+    words(tmp_path, rng)
     for name, row in library.SETS.items():
         files = tuple(known(tmp_path / file.name, "https://nowhere.invalid/x") for file in row.files)
         small = row.small and (known(tmp_path / row.small[0].name), row.small[1])
@@ -110,6 +124,45 @@ def test_digits_keep_their_published_test_set(shelf):
     x, label = data.splits["test"]
     assert np.array_equal(x[..., 0], held["x_test"]) and np.array_equal(label["label"], held["y_test"])
     assert kerasgen.data.load("mnist", image_shape=(32, 32, 1)).shape == (32, 32, 1)
+
+
+def test_binary_digits_are_drawn_from_their_grey_values(shelf):
+    """Grey 0 is never 1, grey 255 always, and a pixel of grey g in g / 255 of many; bits are everybody's."""
+    x = np.zeros((4000, 2, 2), "uint8")
+    x[:] = [[0, 255], [51, 204]]
+    np.savez(shelf / "mnist.npz", x_train=x, x_test=x[:3], y_train=np.zeros(4000, "u1"), y_test=np.zeros(3, "u1"))
+    file = known(shelf / "mnist.npz")
+    library.SETS["mnist_binary"] = library.SETS["mnist_binary"]._replace(files=(file,))
+    data = kerasgen.data.load("mnist_binary")
+    assert data.levels == 2 and set(np.unique(data.arrays("train")[0])) == {0.0, 1.0}
+    mean = data.arrays("train")[0].mean(0)[..., 0]
+    assert mean[0].tolist() == [0, 1] and np.allclose(mean[1], [0.2, 0.8], atol=5 * 0.4 / np.sqrt(3600))
+    again = kerasgen.data.load("mnist_binary", seed=3)
+    assert all(np.array_equal(data.splits[split][0], again.splits[split][0]) for split in data.splits)
+
+
+def test_spoken_digits_are_the_beginnings_of_words(shelf):
+    """A word is one piece: cut where it is longer, silent where it is over; takes 0 to 4 are the test set."""
+    held, data = np.load(shelf / "spoken_digits.npz"), kerasgen.data.load("spoken_digits", image_shape=(50,))
+    assert [data.count(split) for split in ("train", "validation", "test")] == [8, 12, 20]
+    assert data.sample_rate == 8000 and data.kind == "sound" and data.class_names[3] == "3"
+    x, label = data.arrays("test")
+    starts, rows = np.cumsum(held["length"]) - held["length"], np.flatnonzero(held["take"] < 5)
+    assert np.array_equal(label, held["digit"][rows])
+    for piece, row in zip(x, rows, strict=True):
+        word = held["audio"][starts[row] :][: min(held["length"][row], 50)]
+        assert np.array_equal(piece[: len(word)] * 32768, word) and not piece[len(word) :].any()
+    assert kerasgen.data.load("spoken_digits").shape == (4000,)
+
+
+def test_what_mirrors_alone_have_says_so(shelf):
+    (shelf / "spoken_digits.npz").unlink()
+    with pytest.raises(OSError) as error:
+        kerasgen.data.load("spoken_digits")
+    assert str(error.value) == (
+        "spoken_digits: not fetched, since no public file has a known SHA-256; KERASGEN_DATA=FOLDER names a folder "
+        "that has spoken_digits.npz; github.com/Jakobovski/free-spoken-digit-dataset has the sounds, which load as a folder"
+    )
 
 
 def test_a_mirrors_own_form_holds_the_same(shelf):
@@ -209,6 +262,8 @@ def test_a_folder_of_that_name_is_told_apart(shelf, tmp_path, monkeypatch):
 
 REAL = {
     "mnist": ((28, 28, 1), [54_000, 6_000, 10_000]),
+    "mnist_binary": ((28, 28, 1), [54_000, 6_000, 10_000]),
+    "spoken_digits": ((4000,), [880, 120, 200]),
     "tiny_shakespeare": ((256,), [3485, 435, 435]),
     "emoji": ((64, 64, 3), [1316, 164, 164]),
     "emoji_pairs": ((64, 64, 3), [1316, 164, 164]),

@@ -38,8 +38,8 @@ def load(
     """Load data by name, folder, file or array, as one description with three splits in batches.
 
     The source is one of: an embedded name (`names()`); a public one, fetched once and checked by hash ("mnist",
-    "tiny_shakespeare", "emoji", "emoji_pairs", "emoji_styles"; the folder that the variable KERASGEN_DATA
-    names is looked in first); a folder of pictures, of sounds (.wav) or of texts (.txt); one
+    "mnist_binary", "spoken_digits", "tiny_shakespeare", "emoji", "emoji_pairs", "emoji_styles"; the folder that the
+    variable KERASGEN_DATA names is looked in first); a folder of pictures, of sounds (.wav) or of texts (.txt); one
     such file, or one of arrays (.npy, .npz); a NumPy array x or a pair (x, label); "keras:mnist",
     "keras:fashion_mnist", "keras:cifar10", "keras:cifar100"; "tfds:<name>" (needs tensorflow-datasets);
     "pairs:<folder>", a folder of two that hold pictures of the same names: of the first, as in A and B, a model is to

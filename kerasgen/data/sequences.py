@@ -60,7 +60,7 @@ def texts(name, contents, seed, image_shape, where=None, licence="yours", origin
 
     Texts that lie in a published split go there as a whole; splits that are not published are cut off those of train.
     """
-    length = _length(name, image_shape, TEXT_LENGTH)
+    length = length_of(name, image_shape, TEXT_LENGTH)
     where = where or [None] * len(contents)
     parts = {"train": [], "validation": [], "test": []}
     for content, place in zip(contents, where, strict=True):
@@ -84,7 +84,7 @@ def plucked_strings(seed, image_shape):
     y[n] = g (y[n - N] + y[n - N - 1]) / 2 + sigma e, rounded to one of 64 levels before it goes round, so that the
     probability of every value given those before is known.
     """
-    length, longest = _length("plucked_strings", image_shape, SOUND_LENGTH), max(PERIODS.values())
+    length, longest = length_of("plucked_strings", image_shape, SOUND_LENGTH), max(PERIODS.values())
     if length <= longest:
         raise ValueError(f"image_shape: expected more than ({longest},), the longest period, got ({length},)")
     random, count = np.random.RandomState(0), sum(STRINGS.values())
@@ -141,7 +141,7 @@ def read_sound(path):
 
 def sounds(name, root, paths, seed, image_shape, labels, on_error):
     """Cut WAV files of one sample rate into examples; class folders are as those of pictures."""
-    length = _length(name, image_shape, SOUND_LENGTH)
+    length = length_of(name, image_shape, SOUND_LENGTH)
     read, bad = files.attempt(read_sound, paths)
     files.report(bad, root, len(paths), on_error, "sounds")
     paths = list(read)
@@ -175,7 +175,12 @@ def from_texts(name, root, paths, seed, image_shape, on_error):
     return texts(name, list(read.values()), seed, image_shape, where)
 
 
-def _length(name, image_shape, default):
+def length_of(name, image_shape, default):
+    """The length of examples: of (length,), or the default.
+
+    Raises:
+        ValueError: another shape.
+    """
     shape = (default,) if image_shape is None else tuple(image_shape)
     if len(shape) != 1 or shape[0] < 1:
         raise ValueError(f"image_shape: expected (length,) for {name}, got {shape}")
