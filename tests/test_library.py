@@ -161,7 +161,8 @@ def test_what_mirrors_alone_have_says_so(shelf):
         kerasgen.data.load("spoken_digits")
     assert str(error.value) == (
         "spoken_digits: not fetched, since no public file has a known SHA-256; KERASGEN_DATA=FOLDER names a folder "
-        "that has spoken_digits.npz; github.com/Jakobovski/free-spoken-digit-dataset has the sounds, which load as a folder"
+        "that has spoken_digits.npz; github.com/Jakobovski/free-spoken-digit-dataset has the sounds, "
+        "which load as a folder"
     )
 
 
