@@ -20,7 +20,17 @@ MOST = 50_000_000  # pixels of a picture that is read
 
 
 def train(
-    preset: Annotated[str, typer.Argument(help="A preset; `kerasgen list` names them.")],
+    preset: Annotated[str, typer.Argument(help="A preset, or a system that is fitted to --data; see `kerasgen list`.")],
+    data: Annotated[
+        str | None, typer.Option(help="Your folder of pictures, sounds or texts, a file of them, or data by name.")
+    ] = None,
+    size: Annotated[str | None, typer.Option(help="Of the pictures, which are cut and resized: 64, or 48x64.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="How long a system is trained; 90.")] = None,
+    steps: Annotated[int | None, typer.Option(help="How long, in the place of minutes.")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32, bf16 or fp16, with float32 weights.")] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="Changes of the training pictures: flip,color,translation,cutout.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="In the place of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="In the place of the recipe's.")] = None,
     set: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Change a key of the preset.")] = None,
@@ -41,16 +51,20 @@ def train(
         bool, typer.Option("--deterministic", help="The same bits on the same machine and versions.")
     ] = False,
 ) -> None:
-    """Train a preset into a run folder: model, history, pictures. Ctrl-C stops and saves, for --resume to go on."""
+    """Train a preset, or a system on your data, into a run folder. Ctrl-C stops and saves, for --resume to go on."""
     from kerasgen.cli import interrupts
-    from kerasgen.runs import training
+    from kerasgen.runs import own, training
 
     with usage():
-        changes = training.parse(set or [])
+        changes = training.parse(set or []) | ({"recipe.precision": precision} if precision else {})
+        words = tuple(augment.split(",")) if augment else ()
+        wish = own.Wish(own.parse_size(size) if size else None, minutes, steps, words)
+        fitting, source, changes = own.ask(preset, data, wish, changes)
         start = training.begin(
-            preset, epochs=epochs, seed=seed, out=out, overrides=changes, resume=resume, strategy=strategy
+            source, epochs=epochs, seed=seed, out=out, overrides=changes, resume=resume, strategy=strategy
         )
         plan, folder = start.plan, start.folder
+        fitting = fitting and start.record is None
         length = plan["recipe"].get("epochs") or "all"  # of all stages
         if start.finished:
             log(f"finished with {length} epochs; more --epochs extend it")
@@ -58,9 +72,12 @@ def train(
             return
         if resume:
             log(f"going on with {folder}" if start.record else "no unfinished run; a new one begins")
-        log(f"{plan['preset']}: {plan['system']} on {plan['data']['name']}, {length} epochs; loading TensorFlow")
+        lasting = "" if fitting else f", {length} epochs"
+        log(f"{plan['preset']}: {plan['system']} on {plan['data']['name']}{lasting}; loading TensorFlow")
         tensorflow(operate=strategy is None)
-        prepared = training.prepare(plan, strategy, deterministic, log)
+        if fitting:
+            start = training.fitted(start, wish, log)
+        prepared = training.prepare(start.plan, strategy, deterministic, log)
     try:
         with interrupts.heard():
             training.run(start, *prepared)

@@ -9,7 +9,7 @@ import os
 import warnings
 
 from kerasgen import files
-from kerasgen.data import described, embedded, library, photographs, remote, sequences
+from kerasgen.data import changes, described, embedded, library, photographs, remote, sequences
 from kerasgen.data.checks import check_batch_size
 from kerasgen.data.description import Data
 
@@ -34,6 +34,8 @@ def load(
     labels=None,
     on_error="raise",
     max_pixels=50_000_000,
+    levels=None,
+    flip=False,
 ):
     """Load data by name, folder, file or array, as one description with three splits in batches.
 
@@ -58,11 +60,13 @@ def load(
         seed: of the order of training batches and, for folders and arrays, of the split.
         image_shape: (height, width, channels) to crop and resize folder and TFDS pictures and embedded single
             ones to, or (length,) of the pieces that texts and sounds are cut into; for other sources, a check.
-            May be left out where all pictures are of one size.
+            Channels may be None: those that pictures have. May be left out where all pictures are of one size.
         labels: None keeps labels where there are any, True insists on them, False drops them; for an array
             source, the label array.
         on_error: "raise" stops at unreadable files of a folder, "skip" leaves them out with one warning.
         max_pixels: a folder picture whose header claims more is refused before it is decoded.
+        levels: of pictures that have more grey levels: each value becomes the nearest of so many.
+        flip: each training picture comes with its mirror image.
 
     Returns:
         A `Data`.
@@ -90,13 +94,15 @@ def load(
             raise ValueError(f"labels: expected None, True or False for a named source, got {got}")
         data = _load_named(os.fspath(source), seed, image_shape, labels, on_error, max_pixels)
         _say_what_is_empty(data)
-    if image_shape is not None and tuple(image_shape) != data.shape:
+    if image_shape is not None and image_shape[-1] is not None and tuple(image_shape) != data.shape:
         raise ValueError(f"image_shape: expected {data.shape} for {data.name}, got {tuple(image_shape)}")
     if labels is False:
         data = data.without_labels()
     elif labels is not None and not data.class_names:
         raise ValueError(f"labels: expected labelled data, got {data.name}, which has no labels")
-    return data.with_batch(batch_size)
+    if levels is not None:
+        data = changes.coarser(data, levels)
+    return (changes.mirrored(data) if flip else data).with_batch(batch_size)
 
 
 def of(about):
@@ -112,7 +118,7 @@ def of(about):
     check_here(name, yours=data.get("licence") == "yours")
     known = (data, about, about.get("arguments") or {})
     shape = next((part["image_shape"] for part in known if part.get("image_shape")), None)
-    options = {key: data[key] for key in ("labels", "on_error", "max_pixels") if data.get(key) is not None}
+    options = {key: data[key] for key in ("labels", "on_error", "max_pixels", "levels") if data.get(key) is not None}
     seed = (about.get("recipe") or {}).get("seed") or 0  # of the splits
     # There an embedded name is that of the embedded data, whatever lies in the folder of the day.
     source = f"embedded:{name}" if name in FIXED | CUT else f"public:{name}" if name in library.SETS else name
@@ -154,6 +160,9 @@ def check_known(source):
 def _load_named(source, seed, image_shape, labels, on_error, max_pixels):
     """Load by name or path."""
     make, there = _named(source, seed, image_shape, max_pixels), os.path.exists(os.path.expanduser(source))
+    if make and image_shape and image_shape[-1] is None and not source.startswith("pairs:"):
+        own = _named(source, seed, None, max_pixels)().shape
+        make = _named(source, seed, (*image_shape[:-1], own[-1]), max_pixels)
     if make and there and ":" not in source:
         what = "a folder" if os.path.isdir(source) else "a file"
         kind = "embedded" if _plain(source) in FIXED | CUT else "public"

@@ -50,6 +50,8 @@ def from_folder(name, root, paths, seed, image_shape=None, labels=None, on_error
     Image.init()  # loads Pillow's readers, which threads must not do at the same time
     headers, bad = files.attempt(lambda path: header(path, max_pixels), paths)
     shape = tuple(image_shape or _common_shape(set(headers.values())))
+    if shape[2] is None:
+        shape = (*shape[:2], max((channels for _, _, channels in headers.values()), default=1))
     small = len(headers) * np.prod(shape) <= IN_MEMORY
     if small or on_error == "skip":  # pictures decoded on demand must be tried once to skip the damaged
         read = decode if small else lambda *args: decode(*args).size
@@ -103,9 +105,9 @@ def check_shape(image_shape):
     """Refuse what no picture can be made.
 
     Raises:
-        ValueError: not (height, width, 1 or 3).
+        ValueError: not (height, width, 1 or 3), nor None for the channels that pictures have.
     """
-    if len(image_shape) != 3 or image_shape[2] not in (1, 3):
+    if len(image_shape) != 3 or image_shape[2] not in (1, 3, None):
         raise ValueError(f"image_shape: expected (height, width, 1 or 3), got {tuple(image_shape)}")
 
 

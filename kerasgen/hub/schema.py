@@ -23,6 +23,8 @@ SCHEMA = {
         "labels": bool,
         "on_error": str,
         "max_pixels": int,
+        "levels": int,
+        "flip": bool,
     },
     "recipe": {
         "epochs": int,
@@ -31,6 +33,7 @@ SCHEMA = {
         "compile": {"jit_compile": bool, "steps_per_execution": int},
         "optimizers": dict,  # attribute -> OPTIMIZER
         "monitor": str,
+        "precision": str,  # one of PRECISIONS of `kerasgen.runs.training`
     },
     "about": dict,  # what the data of a run are: `kerasgen.data.Data.about`
     "target": dict,  # figure -> TARGET

@@ -105,7 +105,7 @@ def stretched(entry: dict, steps: int) -> dict:
             if schedule.get(key):
                 schedule[key] = _times(schedule[key], by)
     if config.get("use_ema"):
-        config[MOMENTUM] = _looking_back(by / (1.0 - config.get(MOMENTUM, 0.99)))
+        config[MOMENTUM] = looking_back(by / (1.0 - config.get(MOMENTUM, 0.99)))
     return entry
 
 
@@ -119,7 +119,7 @@ def shorter(own: Any, steps: int) -> tuple[Any, list[str]]:
     horizon = 1.0 / (1.0 - config[MOMENTUM]) if config["use_ema"] else 0.0
     if horizon > 1.001 * most:  # of rounding
         said.append(f"the paper's average over {horizon:,.0f} steps")
-        config[MOMENTUM] = _looking_back(most)
+        config[MOMENTUM] = looking_back(most)
     said = [f"{what} is cut to {most:,}, a tenth of this run" for what in said]
     return (type(own).from_config(config), said) if said else (own, [])
 
@@ -161,5 +161,5 @@ def _times(value, by):
     return [_times(v, by) for v in value] if isinstance(value, list) else max(1, round(value * by))
 
 
-def _looking_back(steps):
+def looking_back(steps):
     return round(1.0 - 1.0 / max(steps, 1.0), 9)

@@ -18,11 +18,11 @@ import contextlib
 import importlib.util
 import inspect
 import json
+import math
 import os
 import shlex
 import tempfile
-from collections.abc import Callable
-from math import isfinite as finite
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ import kerasgen
 from kerasgen import files, hub
 from kerasgen.data import asking
 from kerasgen.data.description import named
-from kerasgen.runs import plans, recipes, run_folder
+from kerasgen.runs import own, plans, recipes, run_folder
 from kerasgen.runs.plans import Start, begin, parse, plan  # noqa: F401  (beside what runs them)
 from kerasgen.runs.run_folder import CHECKPOINTS
 
@@ -40,6 +40,8 @@ GRIDS = 20  # sample pictures in a run, about
 GRID = 16  # samples in each, of those that are drawn as a grid
 DRAWING = 0.1  # share of a run that may go into them
 STEPS = 50  # of a sampler that can take fewer than its own number
+VALIDATED = 0.1  # of the batches of an epoch, where the recipe states their number: so many are validated on
+PRECISIONS = {"float32": "float32", "bf16": "mixed_bfloat16", "fp16": "mixed_float16"}
 MONITORED = 256  # examples that the collapse monitor looks at
 
 
@@ -56,16 +58,19 @@ class Interrupted(KeyboardInterrupt):
 
 
 def train(
-    preset: str | os.PathLike | hub.Preset, *, epochs: int | None = None, seed: int | None = None,
-    out: str | os.PathLike | None = None, overrides: dict | None = None, resume: bool = False,
-    strategy: str | None = None, deterministic: bool = False, progress: bool = True,
+    preset: str | os.PathLike | hub.Preset, *, data: str | None = None, wish: own.Wish = own.Wish(),  # noqa: B008
+    epochs: int | None = None, seed: int | None = None, out: str | os.PathLike | None = None,
+    overrides: dict | None = None, resume: bool = False, strategy: str | None = None, deterministic: bool = False,
+    progress: bool = True,
 ) -> Path:  # fmt: skip
-    """Train a preset as its recipe says, or nearly so.
+    """Train a preset as its recipe says, or nearly so, or a system on your own data.
 
     Ctrl-C stops after the step at hand and saves; a second one does not wait for the step.
 
     Args:
-        preset: name, folder or `hub.Preset`.
+        preset: name, folder or `hub.Preset`; or the name of a system, which is fitted to `data`.
+        data: what `kerasgen.data.load` takes, in the place of the preset's.
+        wish: size of the pictures; how long, and through which changes, a system is trained.
         epochs, seed: in the place of the recipe's.
         out: the run folder; left out, `runs/<preset>/<stamp>`. A run that is there is replaced as soon as there is a
             checkpoint of this one; if there never is, it comes back.
@@ -87,16 +92,33 @@ def train(
         Interrupted: Ctrl-C, after saving.
 
     Example:
+        >>> train("stylegan2", data="pictures", wish=own.Wish(size=(64, 64), minutes=90))   # doctest: +SKIP
+        PosixPath('runs/stylegan2_pictures/20261122-042500')
         >>> train("dcgan_digits_quick", epochs=2, overrides={"data.batch_size": 32})       # doctest: +SKIP
         PosixPath('runs/dcgan_digits_quick/20261122-042500')
     """
     from rich.console import Console
 
-    start = begin(preset, epochs=epochs, seed=seed, out=out, overrides=overrides, resume=resume, strategy=strategy)
+    say = Console(stderr=True, quiet=not progress, highlight=False, markup=False, soft_wrap=True).print
+    fitting, source, changes = own.ask(preset, data, wish, overrides)
+    start = begin(source, epochs=epochs, seed=seed, out=out, overrides=changes, resume=resume, strategy=strategy)
     if start.finished:
         return start.folder
-    say = Console(stderr=True, quiet=not progress, highlight=False, markup=False, soft_wrap=True).print
+    if fitting:
+        start = fitted(start, wish, say)
     return run(start, *prepare(start.plan, strategy, deterministic, say), progress=progress)
+
+
+def fitted(start: Start, wish: own.Wish, log: Callable[[str], Any]) -> Start:
+    """The start of a run on own data with arguments, recipe and length, each said in a line; one that goes on has them.
+
+    Raises:
+        ValueError: data that the system does not take, or a size for which it has no pattern.
+    """
+    if start.record is not None:
+        return start
+    with policy(start.plan):
+        return start._replace(plan=own.complete(start.plan, wish, lambda plan: _load(plan, _seed(plan)), log))
 
 
 def prepare(
@@ -124,14 +146,13 @@ def prepare(
     scope = distribute.strategy(strategy)  # several workers meet here, before any other operation
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    recipe = resolved["recipe"]
-    seed = recipe.get("seed") or 0
+    recipe, seed = resolved["recipe"], _seed(resolved)
     keras.utils.set_random_seed(seed)
     data = _load(resolved, seed)
     compiled = dict(recipe.get("compile") or {})
     if scope.num_replicas_in_sync > 1:
         compiled["jit_compile"] = False  # XLA compiles for one device
-    with scope.scope():
+    with scope.scope(), policy(resolved):
         model = kerasgen.build(resolved["system"], **resolved["arguments"])
         optimizers, fitted = recipes.optimizers(recipe, model, recipes.length(recipe, data, model))
         model.compile(seed=seed, **compiled, **optimizers)
@@ -143,6 +164,30 @@ def prepare(
     for line in fitted:
         log(line)
     return data, model
+
+
+@contextlib.contextmanager
+def policy(resolved: hub.Preset) -> Iterator[None]:
+    """Layers that are made in here compute as the plan's recipe says.
+
+    Raises:
+        ValueError: an unknown precision.
+    """
+    import keras
+
+    precision = resolved["recipe"].get("precision")
+    if precision is not None and precision not in PRECISIONS:
+        raise ValueError(f"precision: expected {', '.join(PRECISIONS)}, got {precision!r}")
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(PRECISIONS[precision] if precision else before)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _seed(resolved):
+    return resolved["recipe"].get("seed") or 0
 
 
 def _load(resolved, seed):
@@ -257,6 +302,8 @@ def _run(start, data, model, checkpoint_folder, progress):
     kind, base = type(model), GenerativeModel
     validates = kind.losses is not base.losses or kind.test_step is not base.test_step
     validation = data.validation if validates and data.count("validation") else None
+    if validation is not None and recipe.get("steps_per_epoch"):
+        validation = validation.take(math.ceil(VALIDATED * recipe["steps_per_epoch"]))
     interrupted = False
     with contextlib.closing(bar):
         try:
@@ -276,7 +323,7 @@ def _run(start, data, model, checkpoint_folder, progress):
     history = model.history.history
     figures = best.figures if best else {key: values[-1] for key, values in history.items()}
     results = {
-        **{key: float(f"{value:.6g}") for key, value in figures.items() if finite(value)},
+        **{key: float(f"{value:.6g}") for key, value in figures.items() if math.isfinite(value)},
         **({"best_epoch": best.epoch + 1} if best and best.epoch is not None else {}),
         "epochs": len(model.history.epoch),
         "seconds": round(resume.seconds, 1),
