@@ -14,7 +14,7 @@ ROOMS = {
     "samplers": ("the loops that draw", ("core",)),
     "models": ("the systems, a short file each", ("core", "objectives", "nets", "samplers")),
     "data": ("embedded sets, folders, arrays; checks of what `fit` is given", ("core",)),
-    "metrics": ("how good a system is", ("core", "data", "nets")),
+    "metrics": ("how good a system is", ("core", "data", "hub", "nets")),
     "callbacks": ("what happens beside training", ("core", "data", "hub", "metrics")),
     "hub": ("presets, weights, cards", ("core", "data", "models")),
     "runs": ("what `kerasgen train` does", ("core", "data", "hub", "models", "callbacks", "metrics")),

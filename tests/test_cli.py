@@ -299,8 +299,8 @@ def test_what_was_told_of_is_the_cure(own):
     "argv, message",
     [
         ("dcgan", "dcgan is a system; expected one of its presets, dcgan_64, dcgan_digits, dcgan_digits_quick, "),
-        ("dcgan", "; on your own pictures: kerasgen train dcgan_64 --set data.name=FOLDER --epochs 10"),
-        ("dcgan_64", "expected data with a 'name', got none; --set data.name=FOLDER trains on your pictures"),
+        ("dcgan", "; on your own pictures: kerasgen train dcgan --data FOLDER"),
+        ("dcgan_64", "expected data with a 'name', got none; --data FOLDER trains on your pictures"),
         (
             "bare --set data.name=photos",
             "bare: expected a preset with 'recipe', got none; --epochs 10 trains that long, with the paper's ",

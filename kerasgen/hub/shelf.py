@@ -31,17 +31,26 @@ def find(folder: Path) -> Path:
         Damaged: the manifest does not know it.
         ValueError: the folder that is named holds another file of this name, or does not exist.
     """
-    name = f"{folder.name}.safetensors"
-    for path in (folder / WEIGHTS, CHECKOUT / name):
-        if path.is_file():
-            return path
-    where = os.environ.get(VARIABLE, "")
-    (sha256,) = manifest.hashes(folder, WEIGHTS)
+    if (folder / WEIGHTS).is_file():
+        return folder / WEIGHTS
+    return fetched(f"{folder.name}.safetensors", *manifest.hashes(folder, WEIGHTS))
+
+
+def fetched(name: str, sha256: str) -> Path:
+    """A file of the shelf, of the checkout or of what the variable names.
+
+    Raises:
+        OSError: it is not here, or could not be fetched.
+        ValueError: the folder that is named holds another file of this name, or does not exist.
+    """
+    if (CHECKOUT / name).is_file():
+        return CHECKOUT / name
+    where, what = os.environ.get(VARIABLE, ""), name.removesuffix(".safetensors")
     file = fetching.File(name, sha256, f"{where.rstrip('/')}/{name}")
     if where.startswith(("https://", "http://")):
-        return fetching.fetch(file, folder.name, VARIABLE, "shelf")
+        return fetching.fetch(file, what, VARIABLE, "shelf")
     found = fetching.in_folder(file, VARIABLE)
     if found is None:
         hint = f"{VARIABLE}=FOLDER (or https://...) names one; a checkout has it in exports/shelf"
-        raise FileNotFoundError(f"{folder.name}: its weights are on the shelf, and {name} is not here; {hint}")
+        raise FileNotFoundError(f"{what}: its weights are on the shelf, and {name} is not here; {hint}")
     return found

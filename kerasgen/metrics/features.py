@@ -1,15 +1,14 @@
-"""What examples look like to a metric: activations of the project's own digit classifier, or raw values.
+"""What examples look like to a metric: activations of the project's own digit classifiers, or raw values.
 
-The classifier is a small convolutional network, trained once on the train split of the digits (see
-`train_classifier`) and shipped with the package. Its forward pass is NumPy, so that a judgement needs no
-TensorFlow and never changes:
+A classifier is a small convolutional network, trained once on the train split of the digits, or of MNIST (see
+`train_classifier`). Its forward pass is NumPy, so that a judgement needs no TensorFlow and never changes:
 
-    x (8, 8, 1) -> [3x3 convolution, ReLU] x 2 -> 2x2 max pool -> 3x3 convolution, ReLU -> dense 64, ReLU ->
-    dense 10
+    8x8:    3x3 convolution, ReLU -> 3x3 convolution, ReLU, pool -> 3x3 convolution, ReLU -> dense 64, ReLU -> dense 10
+    28x28:  the same, with a pool after the first convolution, too
 
-The features are the 64 activations before the last layer, scaled to a mean square of 1 on the train split. A
-distance between them is named after them (`frechet_digits_features`): it is no FID, which means Inception's
-features.
+A pool is the largest of 2x2. The features are the 64 activations before the last layer, scaled to a mean square of 1 on
+the train split. A distance between them is named after them (`frechet_digits_features`, `frechet_mnist_features`): it
+is no FID, which means Inception's features.
 """
 
 from __future__ import annotations
@@ -20,7 +19,10 @@ import pathlib
 import numpy as np
 from scipy.special import softmax
 
+from kerasgen.hub import shelf
+
 WEIGHTS = pathlib.Path(__file__).parents[1] / "nets" / "digits_classifier.safetensors"
+MNIST_WEIGHTS = "mnist_classifier.safetensors", "@@"  # on the shelf, and its SHA-256
 DIGITS = (
     "digits",
     "digits_binary",
@@ -46,32 +48,42 @@ class DigitsClassifier:
 
     name = "digits_features"
     shape = (8, 8, 1)
+    pooled = ("conv_2",)  # convolutions with a pool behind them
+    data = DIGITS
 
     def __init__(self, weights=None):
-        self.weights = _shipped() if weights is None else weights
+        self.weights = self.shipped() if weights is None else weights
+
+    @staticmethod
+    @functools.cache
+    def shipped():
+        """The weights of the package."""
+        from safetensors.numpy import load_file
+
+        return load_file(WEIGHTS)
 
     def features(self, x):
-        """Activations (N, 64) of pictures (N, 8, 8, 1) in [0, 1].
+        """Activations (N, 64) of pictures (N, *shape) in [0, 1].
 
         Raises:
             ValueError: pictures of another shape.
         """
         x = np.asarray(x, "float32")
         if x.shape[1:] != self.shape:
-            raise ValueError(f"x: expected shape (N, 8, 8, 1), got {x.shape}")
+            raise ValueError(f"x: expected shape (N, {str(self.shape)[1:]}, got {x.shape}")
         return np.concatenate([self._hidden(x[i : i + PART]) for i in range(0, max(len(x), 1), PART)])
 
     def probabilities(self, x):
-        """Class probabilities (N, 10) of pictures (N, 8, 8, 1) in [0, 1]. Raises: as `features`."""
+        """Class probabilities (N, 10) of pictures (N, *shape) in [0, 1]. Raises: as `features`."""
         return softmax(self._affine("logits", self.features(x)), axis=-1)
 
     def _hidden(self, x):
-        x = self._convolve("conv_1", x)
-        x = self._convolve("conv_2", x)
-        count, height, width, channels = x.shape
-        x = x.reshape(count, height // 2, 2, width // 2, 2, channels).max((2, 4))
-        x = self._convolve("conv_3", x)
-        return _relu(self._affine("features", x.reshape(count, np.prod(x.shape[1:]))))
+        for name in ("conv_1", "conv_2", "conv_3"):
+            x = self._convolve(name, x)
+            if name in self.pooled:
+                count, height, width, channels = x.shape
+                x = x.reshape(count, height // 2, 2, width // 2, 2, channels).max((2, 4))
+        return _relu(self._affine("features", x.reshape(len(x), np.prod(x.shape[1:]))))
 
     def _convolve(self, name, x):
         """3x3 convolution with zero padding, then ReLU."""
@@ -82,6 +94,27 @@ class DigitsClassifier:
 
     def _affine(self, name, x):
         return x @ self.weights[f"{name}.kernel"] + self.weights[f"{name}.bias"]
+
+
+class MNISTClassifier(DigitsClassifier):
+    """The same for MNIST, grey or black and white; its weights lie on the shelf.
+
+    Example:
+        >>> MNISTClassifier().features(np.zeros((2, 28, 28, 1))).shape
+        (2, 64)
+    """
+
+    name = "mnist_features"
+    shape = (28, 28, 1)
+    pooled = ("conv_1", "conv_2")
+    data = ("mnist", "mnist_binary")
+
+    @staticmethod
+    @functools.cache
+    def shipped():
+        from safetensors.numpy import load_file
+
+        return {name: array.astype("float32") for name, array in load_file(shelf.fetched(*MNIST_WEIGHTS)).items()}
 
 
 class Inception:
@@ -147,7 +180,7 @@ def features_for(data, name=None):
         name: "inception" for any pictures; None for what the package has.
 
     Returns:
-        A `DigitsClassifier` for 8x8 digits and for scenes of digits, `RawValues` for vectors, else None.
+        The classifier of 8x8 digits, of scenes of digits, or of MNIST, `RawValues` for vectors, else None.
 
     Raises:
         ValueError: an unknown name; a network for pictures and other data.
@@ -167,8 +200,10 @@ def features_for(data, name=None):
         return _named(name)
     if data.kind == "vector":
         return RawValues()
-    of_digits = data.name in DIGITS and tuple(data.shape) == DigitsClassifier.shape
-    return DigitsClassifier() if of_digits or data.name == "digit_scenes" else None
+    for kind in (DigitsClassifier, MNISTClassifier):
+        if data.name in kind.data and tuple(data.shape) == kind.shape:
+            return kind()
+    return DigitsClassifier() if data.name == "digit_scenes" else None
 
 
 def raw_values(x):
@@ -179,13 +214,6 @@ def raw_values(x):
 @functools.cache
 def _named(name):
     return NAMED[name]()
-
-
-@functools.cache
-def _shipped():
-    from safetensors.numpy import load_file
-
-    return load_file(WEIGHTS)
 
 
 def _relu(x):

@@ -2,7 +2,7 @@
 
 A metric is computed where the model serves the function in `needs` and the facts in `given` hold:
 
-    digits_features, inception_features, raw_values
+    digits_features, mnist_features, inception_features, raw_values
                                    where samples are compared: on a frozen network's features, or, vectors, as they are
     classifier                     there is a classifier for the data
     described                      the model draws what captions or boxes tell of, and the classifier can read it
@@ -29,7 +29,7 @@ import numpy as np
 from kerasgen.metrics import features as extractors
 from kerasgen.metrics import fidelity, two_dim
 
-SPACES = ("digits_features", "inception_features", "raw_values")
+SPACES = ("digits_features", "mnist_features", "inception_features", "raw_values")
 
 METRICS = {}
 

@@ -78,7 +78,7 @@ def plan(preset: str | os.PathLike | hub.Preset, *, overrides: dict | None = Non
         changes[sizes[given[0]]] = changes[given[0]]
     resolved = preset.changed(changes)
     hints = {
-        "data": "; --set data.name=FOLDER trains on your pictures",
+        "data": "; --data FOLDER trains on your pictures",
         "recipe": "; --epochs 10 trains that long, with the paper's optimisers",
     }
     for part, hint in hints.items():
@@ -139,7 +139,7 @@ def _to_train(source) -> hub.Preset:
     try:
         return hub.read_preset(source)
     except hub.NotPreset as error:
-        command = f"kerasgen train {error.presets[0]} --set data.name=FOLDER --epochs 10"
+        command = f"kerasgen train {source} --data FOLDER"
         raise ValueError(f"{error}; on your own pictures: {command}") from None
 
 
