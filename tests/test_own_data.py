@@ -56,11 +56,11 @@ def test_a_folder_is_all_that_it_takes(pictures, tmp_path, monkeypatch, capsys):
 def test_minutes_become_steps(pictures, monkeypatch):
     """As many as fit beside saving and drawing, in epochs of equal length; schedules are of that run."""
     model = kerasgen.models.StyleGAN2(image_shape=(16, 24, 3), latent_dim=4, widths=(8, 8), mapping=1)
-    monkeypatch.setattr(own, "measure", lambda content, data: own.Speed(2.0, 1.5, 1, model))
+    monkeypatch.setattr(own, "measure", lambda content, data: own.Speed(2.0, 1.5, 1, 0.0, model))
     wish, lines = Wish(size=(16, 24), minutes=10), []
     overrides = {"arguments.widths": [8, 8], "arguments.latent_dim": 4, "arguments.mapping": 1}
     fitting, asked, overrides = own.ask("stylegan2", str(pictures), wish, overrides)
-    start = training.fitted(training.begin(asked, overrides=overrides), wish, lines.append)
+    start, data = training.fitted(training.begin(asked, overrides=overrides), wish, lines.append)
     recipe, steps = start.plan["recipe"], int(600 * (1 - own.BESIDE) / 2.0)
     assert fitting and recipe["epochs"] == own.PERIODS and recipe["steps_per_epoch"] == round(steps / own.PERIODS)
     paper = hub.read_preset("stylegan2_256")["recipe"]["optimizers"]["generator_optimizer"]["config"]
@@ -68,7 +68,7 @@ def test_minutes_become_steps(pictures, monkeypatch):
     horizon = min(1 / (1 - paper["ema_momentum"]), round(0.1 * recipe["epochs"] * recipe["steps_per_epoch"]))
     assert 1 / (1 - config["ema_momentum"]) == pytest.approx(horizon, rel=1e-3)
     assert config["learning_rate"] == paper["learning_rate"] and config["beta_2"] == paper["beta_2"]
-    assert start.plan["data"]["batch_size"] == 32
+    assert start.plan["data"]["batch_size"] == data.batch_size == 32
     assert any(line.endswith("10 minutes; the paper has 781,250") for line in lines)
 
 
@@ -82,12 +82,17 @@ def test_a_papers_schedule_is_stretched_to_the_run():
         assert float(rates[1](share * 500)) == pytest.approx(float(rates[0](share * 100_000)), rel=1e-5)
 
 
-def test_the_nearest_paper_gives_the_recipe(pictures):
-    content = {"data": {"name": str(pictures), "image_shape": [64, 64, 3]}}
-    assert own._paper("wgan_gp", None, content).name == "wgan_gp_64"
-    content["data"]["image_shape"] = [32, 32, 3]
-    assert own._paper("wgan_gp", None, content).name == "wgan_gp_cifar10"
-    assert own._paper("gaussian", None, content) is None
+def test_the_nearest_paper_gives_the_recipe():
+    assert own.nearest("wgan_gp", (64, 64, 3)).name == "wgan_gp_64"
+    assert own.nearest("wgan_gp", (24, 40, 3)).name == "wgan_gp_cifar10"
+    assert own.nearest("gaussian", (8, 8, 1)) is None
+
+
+def test_what_only_remembers_takes_one_step(pictures, tmp_path, capsys):
+    """There is nothing to train for ninety minutes."""
+    run = training.train("gpnn", data=str(pictures / "0.png"), out=tmp_path / "gpnn", overrides={"arguments.patch": 5})
+    recipe = json.loads((run / "config.json").read_text())["preset"]["recipe"]
+    assert (recipe["epochs"], recipe["steps_per_epoch"]) == (1, 1) and "here: 1 step, " in said(capsys)
 
 
 def test_black_and_white_systems_get_two_levels(pictures, tmp_path):

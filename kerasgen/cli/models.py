@@ -75,9 +75,8 @@ def train(
         lasting = "" if fitting else f", {length} epochs"
         log(f"{plan['preset']}: {plan['system']} on {plan['data']['name']}{lasting}; loading TensorFlow")
         tensorflow(operate=strategy is None)
-        if fitting:
-            start = training.fitted(start, wish, log)
-        prepared = training.prepare(start.plan, strategy, deterministic, log)
+        start, given = training.fitted(start, wish, log) if fitting else (start, None)
+        prepared = training.prepare(start.plan, strategy, deterministic, log, given)
     try:
         with interrupts.heard():
             training.run(start, *prepared)

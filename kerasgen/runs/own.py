@@ -10,8 +10,8 @@ tenth of the run.
 
 from __future__ import annotations
 
+import inspect
 import math
-import os
 import re
 import resource
 import sys
@@ -109,8 +109,10 @@ def ask(preset: Any, data: str | None, wish: Wish, overrides: dict | None = None
     return False, preset, changes if data is None else changes | {"data.name": data}
 
 
-def complete(plan: hub.Preset, wish: Wish, load: Callable[[hub.Preset], Any], log: Callable[[str], Any]) -> hub.Preset:
-    """The plan of a run: with arguments, recipe and length; each is said in a line.
+def complete(
+    plan: hub.Preset, wish: Wish, load: Callable[[hub.Preset], Any], log: Callable[[str], Any]
+) -> tuple[hub.Preset, Any]:
+    """(the plan of a run with arguments, recipe and length, each of which is said in a line; its data).
 
     Args:
         plan: of `asked`, with changes of the user.
@@ -123,54 +125,75 @@ def complete(plan: hub.Preset, wish: Wish, load: Callable[[hub.Preset], Any], lo
     """
     content = plan.content()
     system: Any = plan.system.load()
-    paper = _paper(plan.system.id, load, content)
-    recipe = paper.get("recipe") or {} if paper else {}
-    own = {key: value for key, value in content["recipe"].items() if value is not None}
-    own = {key: recipe[key] for key in ("compile", "monitor") if recipe.get(key) is not None} | own
-    content["data"].setdefault("batch_size", min((paper or {}).get("data", {}).get("batch_size") or MOST, MOST))
-    few = getattr(system, "levels", None) or _default(system, "levels")
-    if few == 2:  # a system of black and white pictures
+    if (getattr(system, "levels", None) or _default(system, "levels")) == 2:  # a system of black and white pictures
         content["data"].setdefault("levels", 2)
     data = load(hub.Preset(content))
-    chosen = dict(content["arguments"])
-    diff = tuple(name for name in wish.augment if name != "flip")
-    if diff:
-        if _default(system, "augmentations") is None:
-            raise ValueError(f"augment: {plan.system.id} takes flip alone, got {', '.join(diff)}")
-        chosen.setdefault("augmentations", list(diff))
-    content["arguments"] = _json(system.arguments_for(data, **chosen))
+    paper = nearest(plan.system.id, data.shape)
+    batch = (paper["data"].get("batch_size") if paper else None) or MOST
+    data = data.with_batch(content["data"].setdefault("batch_size", min(batch, MOST)))
+    content["arguments"] = _arguments(system, data, wish, content["arguments"])
     if content["data"].get("image_shape"):
         content["data"]["image_shape"] = list(data.shape)
     counts = "/".join(f"{data.count(split):,}" for split in ("train", "validation", "test"))
     log(f"data: {counts} {data.kind}s of {'x'.join(map(str, data.shape))} to train, validate, test on")
     log("model: " + ", ".join(f"{key}={_short(value)}" for key, value in content["arguments"].items()))
 
-    begun, speed = time.monotonic(), measure(content, data)
-    if wish.steps is None and own.get("epochs") is None:
-        left = 60.0 * (wish.minutes or MINUTES) - (time.monotonic() - begun)
-        wish = wish._replace(steps=max(1, int(left * (1.0 - BESIDE) / speed.seconds)))
-    if wish.steps is not None:
-        own.setdefault("epochs", max(min(PERIODS, wish.steps), speed.stages))
-        own.setdefault("steps_per_epoch", max(1, round(wish.steps / own["epochs"])))
-    content["recipe"] = own | {"steps_per_epoch": own.get("steps_per_epoch") or max(1, data.steps)}
-    if "optimizers" not in own and recipe.get("optimizers"):
-        whole = (recipe.get("epochs") or 0) * (recipe.get("steps_per_epoch") or 0)
-        steps = recipes.length(content["recipe"], data, speed.model).steps
-        content["recipe"]["optimizers"] = {
-            name: _for_run(entry, whole, steps.get("" if name == "optimizer" else name.removesuffix("_optimizer")))
-            for name, entry in recipe["optimizers"].items()
+    speed, papers = measure(content, data), (paper.get("recipe") if paper else None) or {}
+    content["recipe"] = _recipe(content["recipe"], papers, data, wish, speed)
+    steps, whole = _steps(content["recipe"]), _steps(papers)
+    length = f"{steps:,} step{'s' * (steps > 1)}, {_lasting(steps * speed.seconds / (1.0 - BESIDE))}"
+    of = f"that of {paper.name}" if paper else "the system's own"
+    log(f"recipe: {of}, batches of {data.batch_size}; --set KEY=VALUE changes any of it")
+    beside = f"; the paper has {whole:,}" if whole else ""
+    log(f"about {speed.seconds:.2g} s a step and {speed.memory:.1f} GB here: {length}{beside}")
+    return hub.Preset(content), data
+
+
+def nearest(system: str, shape: tuple) -> hub.Preset | None:
+    """The preset of a system at a paper's scale whose size is nearest to a shape, None where there is none."""
+    presets = [hub.read_preset(name) for name in hub.list_presets(f"{system}_*")]
+    presets = [one for one in presets if one["system"] == system and not (one.get("data") or {}).get("name")]
+
+    def far(preset):
+        own = preset["arguments"].get("image_shape") or shape
+        return abs(math.log(math.prod(own[:2]) / math.prod(shape[:2])))
+
+    return min(presets, key=far, default=None)
+
+
+def _arguments(system, data, wish, chosen):
+    """Constructor arguments, as JSON holds them."""
+    seen = [name for name in wish.augment if name != "flip"]
+    if seen and _default(system, "augmentations") is None:
+        raise ValueError(f"augment: {system.__name__} takes flip alone, got {', '.join(seen)}")
+    chosen = ({"augmentations": seen} if seen else {}) | chosen
+    plain = lambda value: [plain(v) for v in value] if isinstance(value, tuple | list) else value
+    return {key: plain(value) for key, value in system.arguments_for(data, **chosen).items()}
+
+
+def _recipe(own, papers, data, wish, speed):
+    """The paper's recipe with the user's changes, for as many steps as are wished for or fit into the minutes."""
+    own = {key: value for key, value in own.items() if value is not None}
+    recipe = {key: papers[key] for key in ("compile", "monitor") if papers.get(key) is not None} | own
+    steps = wish.steps
+    if not speed.model.trainable_variables:  # it remembers the data, and that is all
+        steps = 1
+    elif steps is None and "epochs" not in own:
+        left = 60.0 * (wish.minutes or MINUTES) - speed.spent
+        steps = max(1, int(left * (1.0 - BESIDE) / speed.seconds))
+    if steps is not None:
+        recipe.setdefault("epochs", max(min(PERIODS, steps), speed.stages))
+        recipe.setdefault("steps_per_epoch", max(1, round(steps / recipe["epochs"])))
+    recipe.setdefault("steps_per_epoch", max(1, data.steps))
+    if "optimizers" not in own and papers.get("optimizers"):
+        of = recipes.length(recipe, data, speed.model).steps  # of each player
+        recipe["optimizers"] = {
+            name: _for_run(
+                entry, _steps(papers), of.get("" if name == "optimizer" else name.removesuffix("_optimizer"))
+            )
+            for name, entry in papers["optimizers"].items()
         }
-    steps = content["recipe"]["epochs"] * content["recipe"]["steps_per_epoch"]
-    log(
-        f"recipe: {f'that of {paper.name}' if paper else 'the system’s own'}, "
-        f"batches of {content['data']['batch_size']}; "
-        "--set KEY=VALUE changes any of it"
-    )
-    log(
-        f"about {speed.seconds:.2g} s a step and {speed.memory:.1f} GB here: {steps:,} steps, "
-        f"{_lasting(steps * speed.seconds / (1.0 - BESIDE))}{_papers(recipe)}"
-    )
-    return hub.Preset(content)
+    return recipe
 
 
 class Speed(NamedTuple):
@@ -180,12 +203,14 @@ class Speed(NamedTuple):
         seconds: of one, a mean over the stages by their length.
         memory: of this process at most, in GB.
         stages: how many there are.
+        spent: seconds on measuring them.
         model: that was trained for it.
     """
 
     seconds: float
     memory: float
     stages: int
+    spent: float
     model: Any
 
 
@@ -193,7 +218,7 @@ def measure(content: dict, data: Any) -> Speed:
     """Train a model for some steps of every stage, which is not the one that the run trains."""
     import keras
 
-    taken = []
+    begun, taken = time.monotonic(), []
 
     class Watch(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
@@ -212,22 +237,7 @@ def measure(content: dict, data: Any) -> Speed:
     means = [sum(taken[i * each : (i + 1) * each]) / each for i in range(stages)]
     seconds = sum(mean * share for mean, share in zip(means, shares, strict=True)) / sum(shares)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform != "darwin" else 2**30)
-    return Speed(seconds, peak, stages, model)
-
-
-def _paper(system, load, content):
-    """The preset at a paper's scale of the size nearest to that of the data, None where there is none."""
-    presets = [hub.read_preset(name) for name in hub.list_presets(f"{system}_*")]
-    presets = [one for one in presets if one["system"] == system and not (one.get("data") or {}).get("name")]
-    if not presets:
-        return None
-    shape = (content["data"].get("image_shape") or load(hub.Preset(content)).shape)[:2]
-
-    def far(preset):
-        own = preset["arguments"].get("image_shape") or shape
-        return abs(math.log(math.prod(own[:2]) / math.prod(shape)))
-
-    return min(presets, key=far)
+    return Speed(seconds, peak, stages, time.monotonic() - begun, model)
 
 
 def _for_run(entry, written, steps):
@@ -242,9 +252,9 @@ def _for_run(entry, written, steps):
     return {**entry, "steps": steps}
 
 
-def _papers(recipe):
-    steps = (recipe.get("epochs") or 0) * (recipe.get("steps_per_epoch") or 0)
-    return f"; the paper has {steps:,}" if steps else ""
+def _steps(recipe):
+    """Of a run, 0 where its recipe does not count them."""
+    return (recipe.get("epochs") or 0) * (recipe.get("steps_per_epoch") or 0)
 
 
 def _lasting(seconds):
@@ -255,31 +265,17 @@ def _lasting(seconds):
 
 
 def _default(system, argument):
-    import inspect
-
     found = inspect.signature(system.__init__).parameters.get(argument)
     return found.default if found else None
 
 
 def _word(source):
     """A name for data, of letters, digits and underscores."""
-    last = (
-        os.path.splitext(Path(source.removeprefix("pairs:")).expanduser().resolve().name)[0]
-        if _path(source)
-        else source
-    )
-    return re.sub(r"\W+", "_", last.split(":")[-1].lower()).strip("_") or "data"
-
-
-def _path(source):
-    return os.path.exists(os.path.expanduser(source.removeprefix("pairs:")))
+    path = Path(source.removeprefix("pairs:")).expanduser()
+    last = path.resolve().stem if path.exists() else source.split(":")[-1]
+    return re.sub(r"\W+", "_", last.lower()).strip("_") or "data"
 
 
 def _short(value):
     text = str(value).replace(" ", "")
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _json(arguments):
-    plain = lambda value: [plain(v) for v in value] if isinstance(value, tuple | list) else value
-    return {key: plain(value) for key, value in arguments.items()}

@@ -104,21 +104,25 @@ def train(
     start = begin(source, epochs=epochs, seed=seed, out=out, overrides=changes, resume=resume, strategy=strategy)
     if start.finished:
         return start.folder
+    given = None
     if fitting:
-        start = fitted(start, wish, say)
-    return run(start, *prepare(start.plan, strategy, deterministic, say), progress=progress)
+        start, given = fitted(start, wish, say)
+    return run(start, *prepare(start.plan, strategy, deterministic, say, given), progress=progress)
 
 
-def fitted(start: Start, wish: own.Wish, log: Callable[[str], Any]) -> Start:
-    """The start of a run on own data with arguments, recipe and length, each said in a line; one that goes on has them.
+def fitted(start: Start, wish: own.Wish, log: Callable[[str], Any]) -> tuple[Start, Any]:
+    """(the start of a run on own data with arguments, recipe and length, each said in a line; the data).
+
+    A run that goes on has them already, and its data are not looked at.
 
     Raises:
         ValueError: data that the system does not take, or a size for which it has no pattern.
     """
     if start.record is not None:
-        return start
+        return start, None
     with policy(start.plan):
-        return start._replace(plan=own.complete(start.plan, wish, lambda plan: _load(plan, _seed(plan)), log))
+        plan, data = own.complete(start.plan, wish, lambda plan: _load(plan, _seed(plan)), log)
+    return start._replace(plan=plan), data
 
 
 def prepare(
@@ -126,6 +130,7 @@ def prepare(
     strategy: str | None = None,
     deterministic: bool = False,
     log: Callable[[str], Any] = lambda line: None,
+    data: Any = None,
 ) -> tuple[Any, Any]:
     """(data, compiled model) of a plan, which fit each other; the model is compiled in the scope of a strategy.
 
@@ -133,6 +138,7 @@ def prepare(
         resolved: the plan.
         strategy, deterministic: as in `train`.
         log: function called with a line for what was fitted to the length of the run.
+        data: the plan's, if they are loaded already.
 
     Raises:
         ValueError: the data do not load, or do not fit the model; the line says what to change.
@@ -148,7 +154,7 @@ def prepare(
         tf.config.experimental.enable_op_determinism()
     recipe, seed = resolved["recipe"], _seed(resolved)
     keras.utils.set_random_seed(seed)
-    data = _load(resolved, seed)
+    data = _load(resolved, seed) if data is None else data
     compiled = dict(recipe.get("compile") or {})
     if scope.num_replicas_in_sync > 1:
         compiled["jit_compile"] = False  # XLA compiles for one device
