@@ -52,10 +52,15 @@ def presets(system) -> list:
 
 
 def shown(system) -> str | None:
-    """The preset whose samples stand for a system: the first with weights that is not a quick one, if there is one."""
+    """The preset whose samples stand for a system: one of the shelf, else the first with weights, the quick ones last."""
     home = ROOT / "kerasgen" / "presets"
     trained = [name for name in presets(system) if (home / name / "manifest.json").exists()]
-    return min(trained, key=lambda name: (name.endswith("_quick"), name != f"{system.id}_digits", name), default=None)
+
+    def rank(name):
+        small = (home / name / "model.safetensors").exists()  # those of the shelf are of real size
+        return small, name.endswith("_quick"), name != f"{system.id}_digits", name
+
+    return min(trained, key=rank, default=None)
 
 
 # --- how it is said ---------------------------------------------------------------------------------------------------
