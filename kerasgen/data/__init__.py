@@ -20,9 +20,9 @@ FIXED = embedded.MAKERS | described.MAKERS
 CUT = photographs.MAKERS | sequences.MAKERS  # those that `image_shape` can cut or resize
 
 
-def names():
-    """List the embedded data, which need no download."""
-    return [*FIXED, *CUT]
+def names(public=False):
+    """List the embedded data, which need no download, or the public ones, which are fetched once."""
+    return list(library.SETS) if public else [*FIXED, *CUT]
 
 
 def load(
@@ -39,9 +39,9 @@ def load(
 ):
     """Load data by name, folder, file or array, as one description with three splits in batches.
 
-    The source is one of: an embedded name (`names()`); a public one, fetched once and checked by hash ("mnist",
-    "mnist_binary", "spoken_digits", "tiny_shakespeare", "emoji", "emoji_pairs", "emoji_styles"; the folder that the
-    variable KERASGEN_DATA names is looked in first); a folder of pictures, of sounds (.wav) or of texts (.txt); one
+    The source is one of: an embedded name (`names()`); a public one, fetched once and checked by hash
+    (`names(public=True)`: "mnist", "cifar10", "omniglot", "spoken_digits", "penn_treebank" and others; the folder that
+    the variable KERASGEN_DATA names is looked in first); a folder of pictures, of sounds (.wav) or of texts (.txt); one
     such file, or one of arrays (.npy, .npz); a NumPy array x or a pair (x, label); "keras:mnist",
     "keras:fashion_mnist", "keras:cifar10", "keras:cifar100"; "tfds:<name>" (needs tensorflow-datasets);
     "pairs:<folder>", a folder of two that hold pictures of the same names: of the first, as in A and B, a model is to
@@ -151,7 +151,7 @@ def check_known(source):
     if os.sep in source or os.path.splitext(source)[1]:
         hint = files.nearest(os.path.expanduser(source))
         raise ValueError(f"source: expected a folder or file, got {source!r}, which does not exist{hint}")
-    known = [*names(), *library.SETS, *(f"keras:{name}" for name in remote.KERAS)]
+    known = [*names(), *names(public=True), *(f"keras:{name}" for name in remote.KERAS)]
     folders = [entry.name for entry in os.scandir() if entry.is_dir() and not entry.name.startswith(".")]
     nearest = difflib.get_close_matches(source.lower(), [*known, *folders], n=1, cutoff=0.0)[0]
     raise ValueError(f"source: unknown data {source!r}; did you mean {nearest!r}? known: {', '.join(known)}")
