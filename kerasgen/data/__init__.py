@@ -61,8 +61,6 @@ def load(
         seed: of the order of training batches and, for folders and arrays, of the split.
         image_shape: (height, width, channels) to crop and resize pictures of folders, of public data, of TFDS and
             "hf:" and embedded single ones to, or (length,) of the pieces that texts and sounds are cut into; for
-        image_shape: (height, width, channels) to crop and resize pictures of folders, of public data, of TFDS and
-            "hf:" and embedded single ones to, or (length,) of the pieces that texts and sounds are cut into; for
             other sources, a check. Channels may be None: those that pictures have. May be left out where all
             pictures are of one size.
         labels: None keeps labels where there are any, True insists on them, False drops them; for an array
