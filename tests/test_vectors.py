@@ -1,9 +1,12 @@
 """Vectors of levels: what learns pictures of so many values learns them as vectors, by the same numbers."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 import kerasgen
+from kerasgen.data import changes
 
 SYSTEMS = {"made": dict(widths=(12,), levels=3), "nade": dict(width=12, levels=3), "rbm": dict(hidden=5, chains=4)}
 
@@ -43,3 +46,14 @@ def test_every_vector_has_its_share():
         model = kerasgen.build(system, image_shape=(4,), **SYSTEMS[system])
         model.set_weights([np.random.default_rng(1).normal(size=w.shape) if w.ndim else w for w in model.get_weights()])
         assert np.exp(model.log_prob(x)).sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_vectors_that_have_so_many_levels_stay():
+    x = np.eye(6, dtype="uint8")
+    data = kerasgen.data.load(np.eye(6, dtype="float32"))
+    data = dataclasses.replace(data, splits={"train": (x, None)}, levels=2, minimum=0.0, maximum=1.0)
+    assert data.kind == "vector" and changes.coarser(data, 2) is data
+    with pytest.raises(
+        ValueError, match="levels: expected 2 to as many as pictures have, got 3 of array, vectors of 2"
+    ):
+        changes.coarser(data, 3)
