@@ -20,6 +20,7 @@ from rooms import ANYWHERE, ROOMS
 from sources import ROOT, as_json, find_class, parse, systems  # which puts the checkout's own package first
 
 from kerasgen.core.vocabulary import FUNCTIONS
+from kerasgen.data import library
 from kerasgen.data.asking import CHANGES
 
 SECTIONS = "Idea", "Objective", "What to look at", "Exercises"  # of a system's page, by hand
@@ -156,6 +157,18 @@ def decisions_list() -> str:
     return "\n".join(lines)
 
 
+def public_table() -> str:
+    """One line per set of public data, in the order of their table."""
+    rows = []
+    for name, known in library.SETS.items():
+        counts = " / ".join(f"{count:,}" for count in known.counts)
+        public = ", ".join(f"[`{file.name}`]({file.url})" for file in known.files)
+        own = f"`{known.small[0].name}` of a mirror" if known.small else ""
+        where = " or ".join(filter(None, (public, own)))
+        rows.append((f"`{name}`", known.what, known.shape, counts, known.licence, where, known.citation))
+    return table(("name", "what", "shape", "train / validation / test", "licence", "file", "cite"), *rows)
+
+
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
@@ -187,6 +200,7 @@ def pages() -> dict:
     """path -> what the file should hold."""
     parts = {
         "README.md": {"systems": systems_table("docs/"), "house": house()},
+        "docs/data.md": {"public": public_table()},
         "docs/README.md": {"decisions": decisions_list()},
         "docs/systems.md": {"systems": systems_table(""), "functions": functions_table()},
         **{f"docs/systems/{system.id}.md": {"header": header(system)} for system in systems()},

@@ -504,6 +504,61 @@ def test_tfds(monkeypatch):
     assert (data.arrays("test")[1] == [0, 1, 0, 1]).all() and data.arrays("test")[0].max() == np.float32(39 / 255)
 
 
+def test_hugging_face_is_optional(monkeypatch):
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(ImportError, match="hf:a/cars: .* not installed; run pip install datasets"):
+        kdata.load("hf:a/cars")
+
+
+class Rows(list):
+    """A split as `datasets` has it."""
+
+    class Image:
+        pass
+
+    class ClassLabel:
+        names = ["even", "odd"]
+
+    features = {"id": None, "img": Image(), "parity": ClassLabel()}
+
+
+def test_hugging_face(monkeypatch):
+    from PIL import Image
+
+    def rows(start, stop, height=4):
+        pictures = [Image.new("L", (3, height), i) for i in range(start, stop)]
+        return Rows({"id": str(i), "img": x, "parity": i % 2} for i, x in enumerate(pictures, start))
+
+    held = {"train": rows(0, 40)}
+    stand_in = types.SimpleNamespace(load_dataset=lambda name: held)
+    monkeypatch.setitem(sys.modules, "datasets", stand_in)
+    data = kdata.load("hf:a/parity")
+    assert data.shape == (4, 3, 1) and data.class_names == ("even", "odd") and data.origin.endswith("datasets/a/parity")
+    assert [data.count(s) for s in data.splits] == [33, 3, 4] and (data.arrays("test")[1] == [0, 1, 0, 1]).all()
+    held |= {"validation": rows(40, 47), "test": rows(47, 56)}
+    data = kdata.load("hf:a/parity", image_shape=(2, 2, 3))
+    assert [data.count(s) for s in data.splits] == [40, 7, 9] and data.shape == (2, 2, 3)
+    assert data.arrays("validation")[0][0].max() == np.float32(40 / 255)
+    held["train"] = Rows(rows(0, 40) + rows(0, 3, height=5))
+    with pytest.raises(ValueError, match="image_shape: expected a shape, since sizes in hf:a/parity differ"):
+        kdata.load("hf:a/parity")
+    monkeypatch.setattr(Rows, "features", {"text": None})
+    with pytest.raises(ValueError, match="source: expected a column of pictures in hf:a/parity, got text"):
+        kdata.load("hf:a/parity")
+    del held["train"]
+    with pytest.raises(ValueError, match="source: expected a split 'train' in hf:a/parity, got validation, test"):
+        kdata.load("hf:a/parity")
+
+
+def test_hugging_face_offline(monkeypatch):
+    def fail(name):
+        raise ConnectionError("no route\nmore")
+
+    monkeypatch.setitem(sys.modules, "datasets", types.SimpleNamespace(load_dataset=fail))
+    with pytest.raises(OSError, match=r"^hf:a/parity: could not be prepared \(no route\)$"):
+        kdata.load("hf:a/parity")
+
+
 def test_import_is_light():
     code = (
         "import sys, kerasgen.data as d; d.names(); "

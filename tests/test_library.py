@@ -1,104 +1,33 @@
 """Public data by name: readers on tiny files of each format, mirrors, hashes, what is said where a file is missing."""
 
 import hashlib
-import io
-import json
 import os
-import tarfile
-import zipfile
+import shutil
 
+import miniature
 import numpy as np
 import pytest
-from PIL import Image
+from miniature import CODES, GROUPS
 
 import kerasgen.data
-from kerasgen.data import fetching, library
-from kerasgen.data.library import emoji
-
-CODES = ["1f600", "1f34e", "2764-fe0f", "1f680", "1f3c1", "1f436", "26bd", "1f4a1", "1f44b", "1f511", "1f3b5"]
-GROUPS = ["Smileys & Emotion", "Food & Drink", "Symbols", "Travel & Places", "Flags"]
-
-
-def png(code, style, size=64):
-    """A picture with a transparent corner that tells its emoji and style."""
-    rng = np.random.default_rng([int(code.split("-")[0], 16), len(style)])
-    levels = np.concatenate([rng.integers(0, 256, (size, size, 3)), np.full((size, size, 1), 255)], -1)
-    levels[:8, :8, 3] = 0
-    file = io.BytesIO()
-    Image.fromarray(levels.astype("uint8"), "RGBA").save(file, "PNG")
-    return file.getvalue()
-
-
-def packages(folder):
-    """Two packages as npm has them, with a skin tone and a country, which are left out, and an emoji of one style."""
-    rows = [
-        dict(name=f"EMOJI {i}", image=f"{code}.png", category=GROUPS[i % 5], subcategory="some")
-        for i, code in enumerate(CODES)
-    ]
-    rows += [
-        dict(name="SKIN", image="1f3fb.png", category="Component", subcategory="skin-tone"),
-        dict(name="Nowhere Flag", image="1f1e6.png", category="Flags", subcategory="country-flag"),
-        dict(name="ALONE", image="1f9ff.png", category="Objects", subcategory="some"),
-    ]
-    found = []
-    for style in emoji.STYLES:
-        path = folder / f"emoji-datasource-{style}-16.0.0.tgz"
-        with tarfile.open(path, "w:gz") as package:
-            files = {"package/emoji.json": json.dumps(rows).encode()}
-            for row in rows:
-                if row["name"] != "ALONE" or style == "google":
-                    files[f"package/img/{style}/64/{row['image']}"] = png(row["image"][:-4], style)
-            for name, content in files.items():
-                member = tarfile.TarInfo(name)
-                member.size = len(content)
-                package.addfile(member, io.BytesIO(content))
-        found.append(path)
-    return found
-
-
-def archive(folder):
-    path = folder / "emoji_pairs.zip"
-    with zipfile.ZipFile(path, "w") as file:
-        lines = ["code,name,category,subcategory"]
-        for i, code in enumerate(CODES):
-            lines.append(f"{code},emoji {i},{GROUPS[i % 5]},some")
-            for style in emoji.STYLES:
-                file.writestr(f"{style}/{code}.png", png(code, style))
-        file.writestr("emoji.csv", "\n".join(lines))
-    return path
-
-
-def words(folder, rng):
-    """Two speakers, of whom each says two digits in takes 0 to 9."""
-    digit, speaker, take = (x.ravel() for x in np.mgrid[3:5, :2, :10])
-    length = rng.integers(10, 90, len(digit))
-    path = folder / "spoken_digits.npz"
-    np.savez(
-        path, audio=rng.integers(-(2**15), 2**15, length.sum(), dtype="int16"), length=length, digit=digit,
-        speaker=speaker, take=take,
-    )  # fmt: skip
-    return path
+from kerasgen.data import arrays, fetching, library
 
 
 def known(path, url=None):
     return fetching.File(path.name, hashlib.sha256(path.read_bytes()).hexdigest(), url)
 
 
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    miniature.everything(folder)
+    return folder
+
+
 @pytest.fixture
-def shelf(tmp_path, monkeypatch):
+def shelf(tiny, tmp_path, monkeypatch):
     """A mirror with tiny files of every set, which the table knows by their hashes."""
-    rng = np.random.default_rng(0)
-    digits = {
-        name: rng.integers(0, 256, (count, 28, 28), dtype="uint8") for name, count in (("train", 40), ("test", 7))
-    }
-    np.savez(
-        tmp_path / "mnist.npz", x_train=digits["train"], x_test=digits["test"],
-        y_train=np.arange(40, dtype="uint8") % 10, y_test=np.arange(7, dtype="uint8"),
-    )  # fmt: skip
-    (tmp_path / "tiny_shakespeare.txt").write_bytes(b"Speak, speak. " * 400)
-    packages(tmp_path)
-    archive(tmp_path)
-    words(tmp_path, rng)
+    shutil.copytree(tiny, tmp_path, dirs_exist_ok=True)
     for name, row in library.SETS.items():
         files = tuple(known(tmp_path / file.name, "https://nowhere.invalid/x") for file in row.files)
         small = row.small and (known(tmp_path / row.small[0].name), row.small[1])
@@ -110,11 +39,11 @@ def shelf(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", library.SETS)
 def test_every_set_is_described(shelf, name):
     data = kerasgen.data.load(name)
-    assert data.name == name and data.licence and data.origin
+    assert data.name == name and data.licence and data.origin and library.SETS[name].citation
     assert all(data.count(split) for split in data.splits)
     batch = next(iter(data.with_batch(2).train))
     x = batch[0] if data.given else batch
-    assert x.shape[1:] == data.shape and data.about["name"] == name
+    assert x.shape[1:] == data.shape == library.SETS[name].shape and data.about["name"] == name
     assert kerasgen.data.load(f"public:{name}").shape == data.shape
 
 
@@ -155,28 +84,102 @@ def test_spoken_digits_are_the_beginnings_of_words(shelf):
     assert kerasgen.data.load("spoken_digits").shape == (4000,)
 
 
-def test_what_mirrors_alone_have_says_so(shelf):
-    (shelf / "spoken_digits.npz").unlink()
+@pytest.mark.parametrize("name", [name for name, row in library.SETS.items() if not row.files])
+def test_what_mirrors_alone_have_says_so(shelf, name):
+    row = library.SETS[name]
+    (shelf / row.small[0].name).unlink()
     with pytest.raises(OSError) as error:
-        kerasgen.data.load("spoken_digits")
+        kerasgen.data.load(name)
     assert str(error.value) == (
-        "spoken_digits: not fetched, since no public file has a known SHA-256; KERASGEN_DATA=FOLDER names a folder "
-        "that has spoken_digits.npz; github.com/Jakobovski/free-spoken-digit-dataset has the sounds, "
-        "which load as a folder"
+        f"{name}: not fetched, since no public file has a known SHA-256; KERASGEN_DATA=FOLDER names a folder that has "
+        f"{row.small[0].name}; {row.elsewhere}"
     )
 
 
-def test_a_mirrors_own_form_holds_the_same(shelf):
-    """Where it is not there, the public files are read: the same emoji."""
-    names = ("emoji", "emoji_pairs", "emoji_styles")
-    own = {name: kerasgen.data.load(name) for name in names}
-    (shelf / "emoji_pairs.zip").unlink()
-    for name, data in own.items():
-        public = kerasgen.data.load(name)
-        for split, (x, given) in data.splits.items():
-            assert np.array_equal(x, public.splits[split][0]), (name, split)
-            for port, rows in given.items():
-                assert np.array_equal(rows, public.splits[split][1][port]), (name, split, port)
+BOTH = [name for name, row in library.SETS.items() if row.files and row.small and name != "cifar10"]
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_mirrors_own_form_holds_the_same(shelf, name):
+    """Where it is not there, the public files are read: the same examples, in the same order."""
+    public, row = kerasgen.data.load(name), library.SETS[name]
+    for file in row.files:
+        (shelf / file.name).unlink()
+    own = kerasgen.data.load(name)
+    assert (own.class_names, own.levels, own.sample_rate) == (public.class_names, public.levels, public.sample_rate)
+    for split, (x, given) in own.splits.items():
+        assert np.array_equal(x, public.splits[split][0]), split
+        for port, rows in given.items():
+            assert np.array_equal(rows, public.splits[split][1][port]), (split, port)
+
+
+def test_copies_of_cifar_say_that_they_are_copies(shelf):
+    """In each split classes take turns, and colours are nearly those of the exact pictures."""
+    exact = kerasgen.data.load("cifar10")
+    assert [exact.count(split) for split in ("train", "validation", "test")] == [45, 5, 10]
+    (shelf / "cifar-10-binary.tar.gz").unlink()
+    copies = kerasgen.data.load("cifar10")
+    assert exact.name == "cifar10" and copies.name == "cifar10_jpeg" and "JPEG copies" in copies.origin
+    for split in exact.splits:
+        (x, label), (near, of) = exact.arrays(split), copies.arrays(split)
+        assert np.array_equal(label, of) and 0 < np.abs(x - near).max() < 4 / 255, split
+        assert np.ptp(x.reshape(len(x), -1, 3), axis=1).max() == 0, "of one colour, in its own channels"
+
+
+def test_streets_are_made_of_maps_in_the_colours_of_camvid(shelf):
+    data = kerasgen.data.load("camvid")
+    photographs, maps = data.arrays("test")
+    assert {tuple(c) for c in (255 * maps).round().reshape(-1, 3)} <= {tuple(c) for c in library.photographs.COLOURS}
+    far = np.abs(255 * maps[..., None, :] - library.photographs.COLOURS).sum(-1)  # of each class
+    assert (far.min(-1) < 0.01).all() and np.abs(255 * photographs[..., 0] - 20 * far.argmin(-1)).mean() < 3
+    small = kerasgen.data.load("camvid", image_shape=(24, 32, 3))
+    said = {tuple(c) for c in (255 * small.arrays("train")[1]).round().reshape(-1, 3)}
+    assert said <= {tuple(c) for c in library.photographs.COLOURS}, "classes do not blend"
+
+
+def test_omniglot_has_every_character_in_every_split(shelf):
+    data = kerasgen.data.load("omniglot")
+    assert data.class_names == ("Greek 1", "Greek 2", "Tagalog 1", "Tagalog 2")
+    assert [data.count(split) for split in ("train", "validation", "test")] == [64, 8, 8]
+    assert all(set(data.arrays(split)[1]) == {0, 1, 2, 3} for split in data.splits)
+    assert data.arrays("train")[0].mean() < 0.2, "ink is 1"
+
+
+def test_measures_are_prepared_as_rnade_has_it(shelf):
+    """What is discrete or said twice is gone; in the train split means are 0 and deviations 1."""
+    held = np.load(shelf / "uci_real.npz")
+    kept = {
+        "wine_red": range(11),
+        "ionosphere": range(2, 34),
+        "parkinsons": [*range(3, 6), 7, 9, 10, 12, 14, 15, *range(16, 22)],
+    }
+    for name, columns in kept.items():
+        data = kerasgen.data.load(name)
+        x = data.arrays("train")[0]
+        assert np.allclose(x.mean(0), 0, atol=1e-5) and np.allclose(x.std(0), 1, atol=1e-5), name
+        rows = np.concatenate([data.splits[part][0] for part in data.splits])
+        raw = held[name][:, list(columns)]
+        raw = raw[np.concatenate(list(arrays.split(len(raw), 0).values()))]
+        assert np.allclose([np.corrcoef(*pair)[0, 1] for pair in zip(raw.T, rows.T, strict=True)], 1), name
+        assert data.minimum is None and data.levels is None and data.kind == "vector"
+
+
+def test_letters_are_pictures_in_black_and_white(shelf):
+    data, held = kerasgen.data.load("ocr_letters"), np.load(shelf / "uci_binary.npz")
+    assert data.levels == 2 and data.kind == "picture"
+    x = np.unpackbits(held["ocr_letters_test"], axis=1).reshape(-1, 16, 8, 1)
+    assert np.array_equal(data.arrays("test")[0], x)
+    with pytest.raises(
+        ValueError, match=r"image_shape: expected \(16, 8, 1\) for ocr_letters, which are black and white"
+    ):
+        kerasgen.data.load("ocr_letters", image_shape=(28, 28, 1))
+
+
+def test_newspapers_keep_their_published_parts(shelf):
+    data = kerasgen.data.load("penn_treebank", image_shape=(32,))
+    for split, word in (("train", b"train"), ("validation", b"valid"), ("test", b"test")):
+        content = data.arrays(split)[0].astype("uint8").tobytes()
+        assert content.startswith(b" the <unk> of " + word) and content.count(word) == content.count(b"of")
 
 
 def test_emoji_say_what_they_are(shelf):
@@ -261,19 +264,16 @@ def test_a_folder_of_that_name_is_told_apart(shelf, tmp_path, monkeypatch):
         kerasgen.data.load("emoji")
 
 
-REAL = {
-    "mnist": ((28, 28, 1), [54_000, 6_000, 10_000]),
-    "mnist_binary": ((28, 28, 1), [54_000, 6_000, 10_000]),
-    "spoken_digits": ((4000,), [880, 120, 200]),
-    "tiny_shakespeare": ((256,), [3485, 435, 435]),
-    "emoji": ((64, 64, 3), [1316, 164, 164]),
-    "emoji_pairs": ((64, 64, 3), [1316, 164, 164]),
-    "emoji_styles": ((64, 64, 3), [1316, 164, 164]),
-}
-
-
 @pytest.mark.skipif(not os.environ.get(fetching.MIRROR), reason="KERASGEN_DATA names no folder of the real files")
 @pytest.mark.parametrize("name", library.SETS)
 def test_the_real_files_are_as_stated(name):
-    data = kerasgen.data.load(name)
-    assert (data.shape, [data.count(split) for split in ("train", "validation", "test")]) == REAL[name]
+    data, row = kerasgen.data.load(name), library.SETS[name]
+    counts = tuple(data.count(split) for split in ("train", "validation", "test"))
+    assert (data.shape, counts) == (row.shape, row.counts)
+
+
+def test_public_names_are_listed_apart():
+    assert kerasgen.data.names(public=True) == list(library.SETS)
+    assert not set(kerasgen.data.names()) & set(library.SETS)
+    with pytest.raises(ValueError, match="did you mean 'omniglot'"):
+        kerasgen.data.load("omniglott")

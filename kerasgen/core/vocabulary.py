@@ -96,7 +96,11 @@ def _numbers(meaning, *bounds):
 # An example, by its kind. Many ports are examples: what goes in, and what comes out of it.
 EXAMPLES = {
     "picture": _numbers("pictures, NHWC, 0 black to 1 white", 0.0, 1.0),
-    "vector": _numbers("vectors"),
+    "vector": _numbers(
+        lambda model: f"vectors of {model.levels} levels, 0 to 1" if model.levels else "vectors",
+        lambda model: 0.0 if model.levels else None,
+        lambda model: 1.0 if model.levels else None,
+    ),
     "sound": _numbers(lambda model: f"sounds, {model.sample_rate} values per second, -1 to 1", -1.0, 1.0),
     "text": Word("texts, UTF-8 bytes", _example, "int32", 0, lambda model: (model.levels or 256) - 1, text=True),
 }

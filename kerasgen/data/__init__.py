@@ -1,4 +1,4 @@
-"""Data: embedded sets, folders, arrays, keras.datasets and TFDS, all described and batched alike.
+"""Data: embedded and public sets, folders, arrays, what other libraries download, all described and batched alike.
 
 `load(source)` gives a `Data`; `names()` lists what needs no download. Importing this package is light:
 TensorFlow, Keras, scikit-learn and Pillow are imported by the functions that need them.
@@ -20,9 +20,9 @@ FIXED = embedded.MAKERS | described.MAKERS
 CUT = photographs.MAKERS | sequences.MAKERS  # those that `image_shape` can cut or resize
 
 
-def names():
-    """List the embedded data, which need no download."""
-    return [*FIXED, *CUT]
+def names(public=False):
+    """List the embedded data, which need no download, or the public ones, which are fetched once."""
+    return list(library.SETS) if public else [*FIXED, *CUT]
 
 
 def load(
@@ -39,11 +39,12 @@ def load(
 ):
     """Load data by name, folder, file or array, as one description with three splits in batches.
 
-    The source is one of: an embedded name (`names()`); a public one, fetched once and checked by hash ("mnist",
-    "mnist_binary", "spoken_digits", "tiny_shakespeare", "emoji", "emoji_pairs", "emoji_styles"; the folder that the
-    variable KERASGEN_DATA names is looked in first); a folder of pictures, of sounds (.wav) or of texts (.txt); one
+    The source is one of: an embedded name (`names()`); a public one, fetched once and checked by hash
+    (`names(public=True)`: "mnist", "cifar10", "omniglot", "spoken_digits", "penn_treebank" and others; the folder that
+    the variable KERASGEN_DATA names is looked in first); a folder of pictures, of sounds (.wav) or of texts (.txt); one
     such file, or one of arrays (.npy, .npz); a NumPy array x or a pair (x, label); "keras:mnist",
     "keras:fashion_mnist", "keras:cifar10", "keras:cifar100"; "tfds:<name>" (needs tensorflow-datasets);
+    "hf:<owner>/<name>" (needs datasets);
     "pairs:<folder>", a folder of two that hold pictures of the same names: of the first, as in A and B, a model is to
     make the second. Where a path has an embedded name, "./flower" is the path and "embedded:flower" the name.
 
@@ -58,9 +59,10 @@ def load(
         source: what to load.
         batch_size: examples per batch.
         seed: of the order of training batches and, for folders and arrays, of the split.
-        image_shape: (height, width, channels) to crop and resize folder and TFDS pictures and embedded single
-            ones to, or (length,) of the pieces that texts and sounds are cut into; for other sources, a check.
-            Channels may be None: those that pictures have. May be left out where all pictures are of one size.
+        image_shape: (height, width, channels) to crop and resize pictures of folders, of public data, of TFDS and
+            "hf:" and embedded single ones to, or (length,) of the pieces that texts and sounds are cut into; for
+            other sources, a check. Channels may be None: those that pictures have. May be left out where all
+            pictures are of one size.
         labels: None keeps labels where there are any, True insists on them, False drops them; for an array
             source, the label array.
         on_error: "raise" stops at unreadable files of a folder, "skip" leaves them out with one warning.
@@ -74,7 +76,7 @@ def load(
     Raises:
         ValueError: unknown name (the nearest is suggested) or one that is a path too, unreadable files, sizes that
             differ without `image_shape`.
-        ImportError: "tfds:" without tensorflow-datasets.
+        ImportError: "tfds:" without tensorflow-datasets, "hf:" without datasets.
         OSError: a download failed.
 
     Example:
@@ -151,7 +153,7 @@ def check_known(source):
     if os.sep in source or os.path.splitext(source)[1]:
         hint = files.nearest(os.path.expanduser(source))
         raise ValueError(f"source: expected a folder or file, got {source!r}, which does not exist{hint}")
-    known = [*names(), *library.SETS, *(f"keras:{name}" for name in remote.KERAS)]
+    known = [*names(), *names(public=True), *(f"keras:{name}" for name in remote.KERAS)]
     folders = [entry.name for entry in os.scandir() if entry.is_dir() and not entry.name.startswith(".")]
     nearest = difflib.get_close_matches(source.lower(), [*known, *folders], n=1, cutoff=0.0)[0]
     raise ValueError(f"source: unknown data {source!r}; did you mean {nearest!r}? known: {', '.join(known)}")
@@ -190,6 +192,8 @@ def _named(source, seed, image_shape, max_pixels=None):
         return lambda: remote.from_keras(name, seed)
     if collection == "tfds":
         return lambda: remote.from_tfds(name, seed, image_shape)
+    if collection == "hf":
+        return lambda: remote.from_hugging_face(name, seed, image_shape)
     if collection == "pairs":
         from kerasgen.data.pairs import from_pairs
 

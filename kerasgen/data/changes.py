@@ -35,6 +35,8 @@ def coarser(data: Data, levels: int) -> Data:
         >>> coarser(kerasgen.data.load("digits"), 2).levels
         2
     """
+    if levels == data.levels:
+        return data
     if data.kind != "picture" or not data.levels or not 2 <= levels <= data.levels:
         got = f"{levels} of {data.name}, {data.kind}s of {data.levels or 'continuous'} levels"
         raise ValueError(f"levels: expected 2 to as many as pictures have, got {got}")

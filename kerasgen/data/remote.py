@@ -1,4 +1,4 @@
-"""Data that other libraries download: keras.datasets and TensorFlow Datasets."""
+"""Data that other libraries download: keras.datasets, TensorFlow Datasets and datasets of Hugging Face."""
 
 import importlib
 
@@ -41,10 +41,8 @@ def from_tfds(name, seed, image_shape=None):
 
     def read(split):
         rows = list(tfds.as_numpy(builder.as_dataset(split=split)))
-        pictures = [fit(row["image"], image_shape) for row in rows]
-        if len({picture.shape for picture in pictures}) > 1:
-            raise ValueError(f"image_shape: expected a shape, since sizes in tfds:{name} differ; got None")
-        return np.stack(pictures), np.array([row["label"] for row in rows]) if class_names else None
+        x = _stacked(f"tfds:{name}", [fit(row["image"], image_shape) for row in rows])
+        return x, np.array([row["label"] for row in rows]) if class_names else None
 
     train = read("train")
     train, test = (train, read("test")) if "test" in builder.info.splits else last_tenth(train)
@@ -52,8 +50,59 @@ def from_tfds(name, seed, image_shape=None):
     return _data(f"tfds:{name}", train, test, seed, origin, class_names)
 
 
-def _data(name, train, test, seed, origin, class_names=()):
-    train, validation = last_tenth(train)
+def from_hugging_face(name, seed, image_shape=None):
+    """Describe pictures of huggingface.co/datasets, in memory: of the first column of pictures and that of classes.
+
+    Published splits are kept; those that are missing are the last tenths of train.
+    """
+    try:
+        import datasets
+    except ImportError:
+        raise ImportError(f"hf:{name}: Hugging Face's datasets is not installed; run pip install datasets") from None
+    try:
+        held = datasets.load_dataset(name)
+    except Exception as error:
+        raise OSError(f"hf:{name}: could not be prepared ({_first_line(error)})") from None
+    if "train" not in held:
+        raise ValueError(f"source: expected a split 'train' in hf:{name}, got {', '.join(held)}")
+    features = held["train"].features
+    column = next((key for key, feature in features.items() if type(feature).__name__ == "Image"), None)
+    if column is None:
+        raise ValueError(f"source: expected a column of pictures in hf:{name}, got {', '.join(features)}")
+    label = next((key for key, feature in features.items() if type(feature).__name__ == "ClassLabel"), None)
+
+    def read(split):
+        if split not in held:
+            return None
+        x, number = [], []
+        for row in held[split]:  # each is decoded when it is met
+            x.append(_of_pillow(row[column], image_shape))
+            number.append(row[label] if label else 0)
+        return _stacked(f"hf:{name}", x), np.array(number) if label else None
+
+    train, validation, test = map(read, ("train", "validation", "test"))
+    if test is None:
+        train, test = last_tenth(train)
+    class_names = features[label].names if label else ()
+    return _data(f"hf:{name}", train, test, seed, f"huggingface.co/datasets/{name}", class_names, validation)
+
+
+def _of_pillow(picture, image_shape):
+    from kerasgen.data import folder
+
+    own = (picture.height, picture.width, 1 if picture.mode in folder.GREY else 3)
+    return folder.converted(picture, tuple(image_shape or own))
+
+
+def _stacked(name, pictures):
+    if len({picture.shape for picture in pictures}) > 1:
+        raise ValueError(f"image_shape: expected a shape, since sizes in {name} differ; got None")
+    return np.stack(pictures)
+
+
+def _data(name, train, test, seed, origin, class_names=(), validation=None):
+    if validation is None:
+        train, validation = last_tenth(train)
     named = classes(train[1], len(train[0]))[1]
     splits = {"train": train, "validation": validation, "test": test}
     return Data(

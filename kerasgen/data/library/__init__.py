@@ -1,4 +1,4 @@
-"""Public data by name: pictures, emoji, sounds and texts.
+"""Public data by name: pictures, sounds, texts and vectors.
 
 A row of `SETS` says where data come from and what makes them; files are those of `fetching`. Data that are small enough
 to be copied around may have a form of their own in mirrors, which another reader opens.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from kerasgen.data.description import Data
 from kerasgen.data.fetching import MIRROR, fetch, in_folder
-from kerasgen.data.library import digits, emoji, sounds, texts
+from kerasgen.data.library import binary, characters, digits, emoji, measures, photographs, sounds, texts
 
-SETS = digits.SETS | emoji.SETS | sounds.SETS | texts.SETS
+KINDS = (digits, characters, photographs, emoji, sounds, texts, binary, measures)
+SETS = {name: row for kind in KINDS for name, row in kind.SETS.items()}
 
 
 def load(name: str, seed, image_shape) -> Data:
@@ -26,11 +27,12 @@ def load(name: str, seed, image_shape) -> Data:
 
 
 def _held(name, known):
-    """What the row's reader gives: of the mirror's own file, else of those that are fetched."""
-    found = known.small and in_folder(known.small[0])
-    if found:
-        return known.small[1](found)
-    if known.files:
-        return known.read(*(in_folder(file) or fetch(file, name) for file in known.files))
+    """What the row's reader gives: of a mirror's public files, else of its own file, else of what is fetched."""
+    public = [in_folder(file) for file in known.files]
+    own = known.small and not (public and all(public)) and in_folder(known.small[0])
+    if own:
+        return known.small[1](own)
+    if public:
+        return known.read(*(there or fetch(file, name) for there, file in zip(public, known.files, strict=True)))
     hint = f"{MIRROR}=FOLDER names a folder that has {known.small[0].name}"
     raise OSError(f"{name}: not fetched, since no public file has a known SHA-256; {hint}; {known.elsewhere}")

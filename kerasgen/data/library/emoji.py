@@ -83,6 +83,8 @@ def _drawn(files, image_shape):
 
 
 EMOJI = dict(
+    shape=(EMOJI_SIZE, EMOJI_SIZE, 3),
+    counts=(1316, 164, 164),
     files=tuple(
         File(f"emoji-datasource-{style}-16.0.0.tgz", sha256, f"https://registry.npmjs.org/{name}/-/{name}-16.0.0.tgz")
         for style, sha256, name in (
@@ -94,13 +96,14 @@ EMOJI = dict(
     licence="Noto Emoji: Apache 2.0; Twemoji: CC BY 4.0",
     origin="npm packages emoji-datasource-google and emoji-datasource-twitter 16.0.0; without skin tones and flags "
     "of countries",
+    citation="Google, Noto Emoji; Twitter, Twemoji",
     small=(
         File("emoji_pairs.zip", "327c40ddec25a8ebc577609db7ddb5f79c9694d5116a33c732098b6315dbd54f"),
         emoji_archive,
     ),
 )
 SETS = {
-    "emoji": Set(emoji_by_category, **EMOJI),
-    "emoji_pairs": Set(emoji_in_both_styles, **EMOJI),
-    "emoji_styles": Set(emoji_in_either_style, **EMOJI),
+    "emoji": Set("emoji with their names", make=emoji_by_category, **EMOJI),
+    "emoji_pairs": Set("the same emoji in two styles", make=emoji_in_both_styles, **EMOJI),
+    "emoji_styles": Set("emoji in two styles, no pairs", make=emoji_in_either_style, **EMOJI),
 }

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kerasgen.data import remote
+from kerasgen.data.fetching import File
 
 RAW = "https://raw.githubusercontent.com"
 
@@ -16,19 +17,26 @@ class Set(NamedTuple):
     """Public data.
 
     Attributes:
+        what: in a few words.
+        shape, counts: of an example, where nothing else is asked for; of train, validation and test.
         make: function (what the reader gives, seed, image_shape) -> fields of `Data`.
+        licence, origin: in words, as `Data` has them.
+        citation: who is to be cited.
         files: those that are fetched; none where no public file has a hash that is known.
         read: paths of them -> what `make` takes.
-        licence, origin: in words.
         small: a file that mirrors may have in their place, and its reader.
-        elsewhere: where no file is fetched, who has the data, in words.
+        elsewhere: where no file is fetched, how to get the data, in words.
     """
 
+    what: str
+    shape: tuple
+    counts: tuple
     make: Callable
-    files: tuple
-    read: Callable | None
     licence: str
     origin: str
+    citation: str
+    files: tuple[File, ...] = ()
+    read: Callable | None = None
     small: tuple | None = None
     elsewhere: str = ""
 
@@ -38,10 +46,20 @@ def pictures(splits, levels=256):
     return dict(splits=splits, shape=splits["train"][0].shape[1:], minimum=0.0, maximum=1.0, levels=levels)
 
 
+def published(train, test, image_shape, class_names):
+    """The fields of labelled pictures of two splits (x, label); the last tenth of train is for validation."""
+    parts = {**dict(zip(("train", "validation"), remote.last_tenth(train), strict=True)), "test": test}
+    splits = {name: (fitted(x, image_shape), label.astype("int32")) for name, (x, label) in parts.items()}
+    return {**pictures(splits), "class_names": class_names}
+
+
 def fitted(x, image_shape):
     """Pictures of the size and the channels that are asked for."""
     if image_shape is None or x.shape[1:] == tuple(image_shape):
         return x
+    from kerasgen.data import folder
+
+    folder.check_shape(image_shape)
     return np.stack([remote.fit(picture, image_shape) for picture in x])
 
 

@@ -41,7 +41,7 @@ class MADE(chain_rule.Autoregressive):
         weight j -> k of mask m counts where degree_m(j) <= degree_m(k); the i-th input has degree i, its output i - 1
 
     Args:
-        image_shape: (height, width, channels).
+        image_shape: (height, width, channels), or (dim,) for vectors of levels in [0, 1].
         levels: number of grey levels.
         num_classes: number of classes, 0 for none.
         widths: hidden units of each layer; () is the FVSBN. Inputs reach the outputs directly as well.
@@ -58,6 +58,8 @@ class MADE(chain_rule.Autoregressive):
         >>> model.log_prob(model.sample(3, seed=7)).shape
         (3,)
     """
+
+    kinds = ("picture", "vector")
 
     def __init__(
         self, image_shape=(28, 28, 1), levels=2, num_classes=0, widths=(8000, 8000), masks=1, ordering="raster",

@@ -37,7 +37,7 @@ class NADE(chain_rule.Autoregressive):
         a_1 = c,   h_i = sigmoid(a_i),   P(x_i | x_1 .. x_(i-1)) = softmax(b_i + V_i h_i),   a_(i+1) = a_i + W_i x_i
 
     Args:
-        image_shape: (height, width, channels).
+        image_shape: (height, width, channels), or (dim,) for vectors of levels in [0, 1].
         levels: number of grey levels.
         num_classes: number of classes, 0 for none; a class adds to b and c.
         width: hidden units H.
@@ -48,6 +48,8 @@ class NADE(chain_rule.Autoregressive):
         >>> model.log_prob(model.sample(3, seed=7)).shape
         (3,)
     """
+
+    kinds = ("picture", "vector")
 
     def __init__(self, image_shape=(28, 28, 1), levels=2, num_classes=0, width=500, **kwargs):
         super().__init__(**kwargs)

@@ -36,7 +36,7 @@ class RBM(contrastive_divergence.Contrastive):
         E(v, h) = -v'Wh - a'v - b'h,    F(v) = -a'v - sum_j log(1 + exp(b_j + v'W_j)),    p(v) = exp(-F(v)) / Z
 
     Args:
-        image_shape: (height, width, channels).
+        image_shape: (height, width, channels), or (dim,) for vectors of zeros and ones.
         hidden: number of hidden units.
         chains: persistent chains of PCD; 0 starts chains at the data, CD.
         sweeps: Gibbs steps of the chains per update.
@@ -47,6 +47,8 @@ class RBM(contrastive_divergence.Contrastive):
         >>> model.energy(model.sample(3, seed=7, steps=20)).shape
         (3,)
     """
+
+    kinds = ("picture", "vector")
 
     def __init__(self, image_shape=(28, 28, 1), hidden=500, chains=100, sweeps=1, **kwargs):
         super().__init__(**kwargs)
