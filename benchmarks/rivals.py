@@ -68,8 +68,9 @@ def _gaussians(data, rows, label, components, form, seed, served):
     spread = [metrics.likelihood.dequantise(rows, data.levels, s) for s in range(1, 6)]
     labels = None if label is None else np.tile(label, 5)
     noisy = simple.Mixture(top * np.concatenate(spread), labels, components, form, seed)
-    log_prob = lambda x: noisy.log_prob(top * x.reshape(len(x), -1))  # noqa: E731
-    return Rival(data, density=True, **served(drawn.sample), log_prob=log_prob)
+    likely = {"log_prob": noisy.log_prob} | ({} if label is None else {"classify": noisy.classify})
+    likely = {name: (lambda x, law=law: law(top * x.reshape(len(x), -1))) for name, law in likely.items()}
+    return Rival(data, density=True, **served(drawn.sample), **likely)
 
 
 def classes_of(data, said):
@@ -90,10 +91,26 @@ def levels_17(data, seed):
         )  # fmt: skip
 
     yield "logistic", logistic
+    yield from classifiers(data)
     yield "patches_80_bits", lambda: Rival(data, reconstruct=simple.Patches(x, 32, seed).reconstruct)
     yield "k_means_10", Rival(data, encode=_groups(x, 10, seed))
     yield "components_16", Rival(data, reconstruct=_components(x, 16))
     yield from enlargements(data, x)
+
+
+def classifiers(data):
+    """Which class it is, by what is fitted to tell that, and, of every pixel for itself, by Bayes' rule."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.neighbors import KNeighborsClassifier
+
+    x, label = data.arrays("train")
+    rows, top = x.reshape(len(x), -1), data.levels - 1
+    of_class = [simple.Histogram(np.rint(rows[label == c] * top), data.levels) for c in range(data.num_classes)]
+    laws = lambda x: np.stack([law.log_prob(np.rint(x * top)) for law in of_class], 1)  # noqa: E731
+    linear, nearest = LinearDiscriminantAnalysis().fit(rows, label), KNeighborsClassifier(1).fit(rows, label)
+    made = {"pixels_of_class": laws, "discriminant": linear.predict_proba, "nearest_class": nearest.predict_proba}
+    for name, found in made.items():
+        yield name, Rival(data, classify=lambda x, found=found: found(x.reshape(len(x), -1)))
 
 
 def _groups(x, count, seed):

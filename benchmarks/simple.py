@@ -28,7 +28,7 @@ class Rival:
         density: `log_prob` is a density of grey levels with noise.
         smaller: (height, width) of the pictures that `upscale` takes.
         **functions: sample(random, count[, said]), log_prob(x), reconstruct(x), translate(x[, domain]), upscale(x),
-            encode(x) -> groups (N,).
+            encode(x) -> groups (N,), classify(x) -> (N, classes).
     """
 
     def __init__(self, data, *, given="", density=False, smaller=(), **functions):
@@ -49,6 +49,9 @@ class Rival:
 
     def log_prob(self, x):
         return self.functions["log_prob"](x)
+
+    def classify(self, x):
+        return self.functions["classify"](x)
 
     def reconstruct(self, x):
         return self.functions["reconstruct"](x)
@@ -86,8 +89,16 @@ class Mixture:
         self.shares = np.array([share for share, _, _ in self.parts])
 
     def log_prob(self, x):
+        return logsumexp(self._joint(x), axis=0)
+
+    def classify(self, x):
+        """(N, classes), by Bayes' rule with the classes' shares."""
+        joint = self._joint(x)
+        return np.stack([logsumexp(joint[parts], axis=0) for parts in self.of_class], 1)
+
+    def _joint(self, x):
         laws = [np.log(share) + multivariate_normal(mean, spread).logpdf(x) for share, mean, spread in self.parts]
-        return logsumexp(laws, axis=0)
+        return np.array(laws)
 
     def sample(self, random, count, label=None):
         """Rows (count, D), of the classes asked for."""

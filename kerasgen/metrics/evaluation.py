@@ -52,6 +52,7 @@ class Evaluation:
             space: self.extractor and comparable,
             "classifier": classifier,
             "labels": classifier and self.data.num_classes and self._takes("sample"),
+            "classes": self.data.num_classes,
             "described": self.data.name in described.READERS and self._takes("sample", self.said),
             "one_code": self.data.num_classes and self._outputs("encode") == ("code", (BATCH, 1)),
             "truth": self.data.name in described.TRUTHS or self.data.picture_shape,
@@ -161,6 +162,11 @@ class Evaluation:
     @functools.cached_property
     def nats(self):
         return self._mean(likelihood.log_likelihood, "log_prob")
+
+    @functools.cached_property
+    def classified(self):
+        """The class that the model itself finds in every test example."""
+        return likelihood.class_log_prob(self.model, self.test[0], self.data, seed=self.seed).argmax(-1)
 
     @functools.cached_property
     def bound(self):

@@ -7,6 +7,7 @@ A metric is computed where the model serves the function in `needs` and the fact
     classifier                     there is a classifier for the data
     described                      the model draws what captions or boxes tell of, and the classifier can read it
     labels                         and the model draws the class that it is asked for
+    classes                        the data have classes
     levels                         data and model have the same grey levels
     entropy                        that of the data is known
     modes, vectors                 the data have known modes; they are plain vectors
@@ -216,6 +217,12 @@ def bits_per_dim(e):
 def entropy_gap(e):
     """-nats less the entropy of the data: KL(data | model), but for the noise of the test split."""
     return two_dim.entropy_gap(e.nats, e.data.entropy)
+
+
+@_metric("classify", "higher", "classes")
+def classification_accuracy(e):
+    """Share of test examples whose likeliest class, by the model's own likelihoods, is theirs."""
+    return np.mean(e.classified == e.test[1])
 
 
 @_metric("bound", "higher")
