@@ -5,7 +5,6 @@ functions for one system of each objective and for one that serves each function
 """
 
 import pytest
-
 from tiny import TINY
 
 from kerasgen import catalog
