@@ -30,7 +30,8 @@ class Serving:
 
     Attributes:
         serves: the functions of the vocabulary that the model serves, of those of its class what its arguments allow;
-            each is a pure method `serve_<name>` whose argument names are port names (`index` stands for the positions 0..count-1 of the examples).
+            each is a pure method `serve_<name>` whose argument names are port names (`index` stands for the positions
+            0..count-1 of the examples).
         inconvertible: function -> reason, for what can be a SavedModel but not ONNX.
         kinds: what its examples can be, of `vocabulary.KINDS`; an `image_shape` of another rank is refused.
         image_shape: shape of one example: `(height, width, channels)`, `(dim,)` for plain vectors, `(length,)` for

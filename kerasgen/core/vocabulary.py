@@ -51,7 +51,7 @@ FUNCTIONS = {
     "complete": Function(("picture", "mask", "seed"), ("strength",), "completed", "the picture with its hole filled"),
     "refine": Function(("picture", "seed"), ("strength",), "refined", "a realistic picture near the given one"),
     "upscale": Function(("picture",), ("seed",), "upscaled", "the picture at a higher resolution"),
-    "colorize": Function(("picture",), ("seed",), "colorized", "the grey picture with colours"),
+    "colorize": Function(("picture",), ("seed", "temperature"), "colorized", "the grey picture with colours"),
 }
 
 # function -> the attribute without which a model does not serve it, though others of its class do.
