@@ -232,6 +232,41 @@ def _paste(canvas, objects, draw):
         np.maximum(there, picture, out=there)
 
 
+def colours(data, seed):
+    """Colours of grey pictures by averages, by the nearest picture, or by any."""
+    from skimage.color import lab2rgb, rgb2lab
+
+    x = rgb2lab(data.arrays("train")[0])
+    light, chroma = x[..., :1], x[..., 1:]
+    level = lambda light: np.clip(np.rint(light[..., 0]), 0, 100).astype(int)  # noqa: E731
+    counts = np.bincount(level(light).ravel(), minlength=101)
+    total = [np.bincount(level(light).ravel(), chroma[..., i].ravel(), minlength=101) for i in (0, 1)]
+    of_lightness = np.stack(total, -1) / np.maximum(counts, 1)[:, None]
+    random = np.random.default_rng(seed)
+
+    def nearest(light_):
+        far = cdist(light_.reshape(len(light_), -1), light.reshape(len(light), -1))
+        return chroma[far.argmin(1)]
+
+    made = {
+        "grey": lambda light: np.zeros((*light.shape[:-1], 2)),
+        "mean": lambda light: np.broadcast_to(chroma.mean((0, 1, 2)), (*light.shape[:-1], 2)),
+        "mean_of_lightness": lambda light: of_lightness[level(light)],
+        "nearest": nearest,
+        "any": lambda light: chroma[random.integers(len(chroma), size=len(light))],
+    }
+
+    def coloured(guess):
+        def colorize(picture):
+            light = rgb2lab(np.repeat(picture, 3, -1))[..., :1]
+            return lab2rgb(np.concatenate([light, guess(light)], -1)).clip(0, 1).astype("float32")
+
+        return colorize
+
+    for name, guess in made.items():
+        yield name, Rival(data, colorize=coloured(guess))
+
+
 def contrasts(data, seed):
     """Translations that learn nothing."""
     x, domain = data.arrays("train")
@@ -312,7 +347,7 @@ def textures(data, seed):
 
 MAKERS = {
     "digits": levels_17, "digits_binary": binary, "captioned_digits": digits, "digit_scenes": scenes,
-    "digits_half_contrast": contrasts, "digits_edges": pairs,
+    "digits_half_contrast": contrasts, "digits_edges": pairs, "patches": colours,
     "eight_gaussians": points, "twenty_five_gaussians": points, "python_topics": words, "plucked_strings": strings,
     "brick_64": textures, "brick_48": textures,
 }  # fmt: skip

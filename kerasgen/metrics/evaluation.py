@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasgen.data import asking
 from kerasgen.data.description import named
-from kerasgen.metrics import described, fidelity, likelihood, texture, two_dim
+from kerasgen.metrics import colour, described, fidelity, likelihood, texture, two_dim
 from kerasgen.metrics import features as extractors
 from kerasgen.runtime import BATCH
 
@@ -202,6 +202,15 @@ class Evaluation:
     def upscaled(self):
         """What is made of test examples at a smaller size."""
         return self._changed("upscale")
+
+    @functools.cached_property
+    def colorized(self):
+        """What is made of test examples without their colours."""
+        return self._changed("colorize")
+
+    @functools.cached_property
+    def near(self):
+        return colour.areas(self.test[0], self.colorized)
 
     @functools.cached_property
     def truth(self):

@@ -299,6 +299,24 @@ def upscaled_agreement(e):
     return np.mean(e.found(e.test[0]) == e.found(e.upscaled))
 
 
+@_metric("colorize", "higher")
+def colorized_psnr(e):
+    """Mean peak signal-to-noise ratio of test examples whose colours were taken and guessed, in dB."""
+    return fidelity.psnr(e.test[0], e.colorized).mean()
+
+
+@_metric("colorize", "higher")
+def colorized_area(e):
+    """Area under the share of their pixels whose colour is at most so far from the true one; 1 for the same."""
+    return e.near[0]
+
+
+@_metric("colorize", "higher")
+def colorized_balanced_area(e):
+    """The same with every true colour counting alike, however rare it is."""
+    return e.near[1]
+
+
 @_metric("translate", "lower", "truth")
 def translation_mse(e):
     """Mean squared difference of translations and what they should be."""
