@@ -30,7 +30,7 @@ from kerasgen.objectives import augment
 
 NEIGHBOURS, SIGMA = 5, 5.0  # bins that a colour is shared among, and the spread of their weights
 UNIFORM = 0.5  # lambda
-COLDEST = 1e-3  # below this temperature the likeliest bin has all
+COLDEST = 1e-6  # below this temperature the likeliest bin has all
 
 
 class Colours(GenerativeModel):
