@@ -124,6 +124,7 @@ def table():
         "kernel_distance_digits_features", "authenticity", "confidence", "modes_covered",
         "recall_raw_values", "high_quality_share", "reconstruction_mse", "reconstruction_agreement",
         "coherence", "completeness", "novelty", "translation_agreement", "translation_mse",
+        "classification_accuracy", "colorized_psnr", "colorized_area", "colorized_balanced_area",
     )  # fmt: skip
     measured = {name: about for name in hub.list_presets() if (about := hub.read_preset(name)).get("results")}
     for name, preset in sorted(measured.items(), key=lambda item: (item[1]["data"]["name"], item[0])):

@@ -68,8 +68,9 @@ def _gaussians(data, rows, label, components, form, seed, served):
     spread = [metrics.likelihood.dequantise(rows, data.levels, s) for s in range(1, 6)]
     labels = None if label is None else np.tile(label, 5)
     noisy = simple.Mixture(top * np.concatenate(spread), labels, components, form, seed)
-    log_prob = lambda x: noisy.log_prob(top * x.reshape(len(x), -1))  # noqa: E731
-    return Rival(data, density=True, **served(drawn.sample), log_prob=log_prob)
+    likely = {"log_prob": noisy.log_prob} | ({} if label is None else {"classify": noisy.classify})
+    likely = {name: (lambda x, law=law: law(top * x.reshape(len(x), -1))) for name, law in likely.items()}
+    return Rival(data, density=True, **served(drawn.sample), **likely)
 
 
 def classes_of(data, said):
@@ -90,10 +91,26 @@ def levels_17(data, seed):
         )  # fmt: skip
 
     yield "logistic", logistic
+    yield from classifiers(data)
     yield "patches_80_bits", lambda: Rival(data, reconstruct=simple.Patches(x, 32, seed).reconstruct)
     yield "k_means_10", Rival(data, encode=_groups(x, 10, seed))
     yield "components_16", Rival(data, reconstruct=_components(x, 16))
     yield from enlargements(data, x)
+
+
+def classifiers(data):
+    """Which class it is, by what is fitted to tell that, and, of every pixel for itself, by Bayes' rule."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.neighbors import KNeighborsClassifier
+
+    x, label = data.arrays("train")
+    rows, top = x.reshape(len(x), -1), data.levels - 1
+    of_class = [simple.Histogram(np.rint(rows[label == c] * top), data.levels) for c in range(data.num_classes)]
+    laws = lambda x: np.stack([law.log_prob(np.rint(x * top)) for law in of_class], 1)  # noqa: E731
+    linear, nearest = LinearDiscriminantAnalysis().fit(rows, label), KNeighborsClassifier(1).fit(rows, label)
+    made = {"pixels_of_class": laws, "discriminant": linear.predict_proba, "nearest_class": nearest.predict_proba}
+    for name, found in made.items():
+        yield name, Rival(data, classify=lambda x, found=found: found(x.reshape(len(x), -1)))
 
 
 def _groups(x, count, seed):
@@ -215,6 +232,41 @@ def _paste(canvas, objects, draw):
         np.maximum(there, picture, out=there)
 
 
+def colours(data, seed):
+    """Colours of grey pictures by averages, by the nearest picture, or by any."""
+    from skimage.color import lab2rgb, rgb2lab
+
+    x = rgb2lab(data.arrays("train")[0])
+    light, chroma = x[..., :1], x[..., 1:]
+    level = lambda light: np.clip(np.rint(light[..., 0]), 0, 100).astype(int)  # noqa: E731
+    counts = np.bincount(level(light).ravel(), minlength=101)
+    total = [np.bincount(level(light).ravel(), chroma[..., i].ravel(), minlength=101) for i in (0, 1)]
+    of_lightness = np.stack(total, -1) / np.maximum(counts, 1)[:, None]
+    random = np.random.default_rng(seed)
+
+    def nearest(light_):
+        far = cdist(light_.reshape(len(light_), -1), light.reshape(len(light), -1))
+        return chroma[far.argmin(1)]
+
+    made = {
+        "grey": lambda light: np.zeros((*light.shape[:-1], 2)),
+        "mean": lambda light: np.broadcast_to(chroma.mean((0, 1, 2)), (*light.shape[:-1], 2)),
+        "mean_of_lightness": lambda light: of_lightness[level(light)],
+        "nearest": nearest,
+        "any": lambda light: chroma[random.integers(len(chroma), size=len(light))],
+    }
+
+    def coloured(guess):
+        def colorize(picture):
+            light = rgb2lab(np.repeat(picture, 3, -1))[..., :1]
+            return lab2rgb(np.concatenate([light, guess(light)], -1)).clip(0, 1).astype("float32")
+
+        return colorize
+
+    for name, guess in made.items():
+        yield name, Rival(data, colorize=coloured(guess))
+
+
 def contrasts(data, seed):
     """Translations that learn nothing."""
     x, domain = data.arrays("train")
@@ -295,7 +347,7 @@ def textures(data, seed):
 
 MAKERS = {
     "digits": levels_17, "digits_binary": binary, "captioned_digits": digits, "digit_scenes": scenes,
-    "digits_half_contrast": contrasts, "digits_edges": pairs,
+    "digits_half_contrast": contrasts, "digits_edges": pairs, "patches": colours,
     "eight_gaussians": points, "twenty_five_gaussians": points, "python_topics": words, "plucked_strings": strings,
     "brick_64": textures, "brick_48": textures,
 }  # fmt: skip

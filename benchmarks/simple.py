@@ -28,7 +28,7 @@ class Rival:
         density: `log_prob` is a density of grey levels with noise.
         smaller: (height, width) of the pictures that `upscale` takes.
         **functions: sample(random, count[, said]), log_prob(x), reconstruct(x), translate(x[, domain]), upscale(x),
-            encode(x) -> groups (N,).
+            encode(x) -> groups (N,), classify(x) -> (N, classes), colorize(grey) -> x.
     """
 
     def __init__(self, data, *, given="", density=False, smaller=(), **functions):
@@ -40,6 +40,8 @@ class Rival:
         picture = Port("picture", (BATCH, *(data.picture_shape or data.shape)), "float32", "")
         small = Port("picture", (BATCH, *smaller, data.shape[-1]), "float32", "")
         inputs = {"sample": sample + (said,) * bool(given), "translate": (picture, *label), "upscale": (small,)}
+        grey = Port("picture", (BATCH, *data.shape[:2], 1), "float32", "") if len(data.shape) == 3 else x
+        inputs["colorize"] = (grey,)
         code = Port("code", (BATCH, 1), "int32", "")
         self.ports = {name: Ports(inputs.get(name, (x,)), code if name == "encode" else None) for name in functions}
         self.functions, self.levels = functions, data.levels or (256 if data.text else None)
@@ -50,6 +52,9 @@ class Rival:
     def log_prob(self, x):
         return self.functions["log_prob"](x)
 
+    def classify(self, x):
+        return self.functions["classify"](x)
+
     def reconstruct(self, x):
         return self.functions["reconstruct"](x)
 
@@ -58,6 +63,9 @@ class Rival:
 
     def upscale(self, x):
         return self.functions["upscale"](x)
+
+    def colorize(self, picture):
+        return self.functions["colorize"](picture)
 
     def encode(self, x):
         return self.functions["encode"](x)[:, None]
@@ -86,8 +94,16 @@ class Mixture:
         self.shares = np.array([share for share, _, _ in self.parts])
 
     def log_prob(self, x):
+        return logsumexp(self._joint(x), axis=0)
+
+    def classify(self, x):
+        """(N, classes), by Bayes' rule with the classes' shares."""
+        joint = self._joint(x)
+        return np.stack([logsumexp(joint[parts], axis=0) for parts in self.of_class], 1)
+
+    def _joint(self, x):
         laws = [np.log(share) + multivariate_normal(mean, spread).logpdf(x) for share, mean, spread in self.parts]
-        return logsumexp(laws, axis=0)
+        return np.array(laws)
 
     def sample(self, random, count, label=None):
         """Rows (count, D), of the classes asked for."""

@@ -98,6 +98,19 @@ def resized(x, size) -> np.ndarray:
     return made.clip(0, 1)
 
 
+def grey(x) -> np.ndarray:
+    """Pictures (..., 3) in [0, 1] without their colours, (..., 1): each pixel the grey of the same luminance.
+
+    Example:
+        >>> grey(np.array([0.0, 1.0, 0.0])).round(2).tolist()
+        [0.86]
+    """
+    x = np.asarray(x, "float32")
+    light = np.where(x > 0.04045, ((x + 0.055) / 1.055) ** 2.4, x / 12.92) @ np.float32([0.212671, 0.71516, 0.072169])
+    level = np.where(light > 0.0031308, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055, 12.92 * light)
+    return level.clip(0, 1).astype("float32")[..., None]
+
+
 def scatter(points, limit=None) -> np.ndarray:
     """Points of the plane as a square RGB picture.
 

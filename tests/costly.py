@@ -5,17 +5,24 @@ functions for one system of each objective and for one that serves each function
 """
 
 import pytest
+from tiny import TINY
 
 from kerasgen import catalog
+from kerasgen.core.vocabulary import NEEDS
 
 CLASSES = {system: row.load() for system, row in catalog.SYSTEMS.items()}
+CALLS = [  # of those that they serve with their tiny arguments
+    (system, function)
+    for system, cls in CLASSES.items()
+    for function in cls.serves
+    if function not in NEEDS or TINY[system].get(NEEDS[function])
+]
 _OBJECTIVES, _FAMILIES, _FUNCTIONS = {}, {}, {}
 for _system, _row in catalog.SYSTEMS.items():
     _OBJECTIVES.setdefault(_row.objective, _system)
     _FAMILIES.setdefault(_row.family, _system)
-for _system in [*_OBJECTIVES.values(), *CLASSES]:
-    for _function in CLASSES[_system].serves:
-        _FUNCTIONS.setdefault(_function, _system)
+for _system, _function in sorted(CALLS, key=lambda call: call[0] not in _OBJECTIVES.values()):
+    _FUNCTIONS.setdefault(_function, _system)
 REPRESENTATIVES = tuple(_OBJECTIVES.values())  # the first system of each objective
 KINDS = tuple(_FAMILIES.values())  # the first of each family
 
@@ -31,6 +38,5 @@ def costly_systems(systems=CLASSES, quick=KINDS):
 
 def costly_calls():
     """Parametrise a law by systems and the functions that they serve."""
-    calls = [(system, function) for system, cls in CLASSES.items() for function in cls.serves]
-    quick = [system in REPRESENTATIVES or _FUNCTIONS[function] == system for system, function in calls]
-    return pytest.mark.parametrize("system, function", [_mark(q, *call) for q, call in zip(quick, calls, strict=True)])
+    quick = [system in REPRESENTATIVES or _FUNCTIONS[function] == system for system, function in CALLS]
+    return pytest.mark.parametrize("system, function", [_mark(q, *call) for q, call in zip(quick, CALLS, strict=True)])

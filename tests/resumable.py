@@ -17,7 +17,7 @@ from kerasgen import catalog
 from kerasgen.callbacks import BestWeights, CSVHistory, Resume
 from kerasgen.core import run_state
 
-EXAMPLES, BATCH, EPOCHS = 40, 8, 3
+EXAMPLES, BATCH, EPOCHS = 40, 8, 3  # epochs at least, and one for every stage
 STEPS = EXAMPLES // BATCH  # of an epoch
 
 
@@ -40,6 +40,7 @@ def build(system="vae", **compiled):
 
 def fit(model, *callbacks, epochs=EPOCHS, data=None, validation=False):
     """Fit and return {name: array} of all that a run ends with."""
+    epochs = max(epochs, len(model.stages))
     x, label = examples(model, EXAMPLES)
     held_out = examples(model, EXAMPLES, "validation")
     arguments = dict(x=x, y=label, batch_size=BATCH) if data is None else dict(x=data)

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from costly import CLASSES, costly_calls, costly_systems
+from costly import CALLS, CLASSES, costly_calls, costly_systems
 from derivatives import jacobian
 from scipy import stats
 from tiny import TINY, as_x, said
@@ -21,6 +21,7 @@ from tiny import TINY, as_x, said
 import kerasgen
 from kerasgen import catalog
 from kerasgen.core import random, vocabulary
+from kerasgen.core.serving import able
 from kerasgen.data.asking import CHANGES
 from kerasgen.data.description import named
 from kerasgen.objectives.autoregressive.chain_rule import Autoregressive
@@ -31,7 +32,6 @@ from kerasgen.objectives.diffusion.score import Score
 from kerasgen.objectives.single_image.exemplar import Memory
 from kerasgen.runtime import BATCH, SIZES, check
 
-CALLS = [(system, function) for system, cls in CLASSES.items() for function in cls.serves]
 SAMPLE_PORTS = {"seed", "count", *vocabulary.GIVEN, "picture", *vocabulary.CONTROLS}
 
 each_system = pytest.mark.parametrize("system", CLASSES)
@@ -352,6 +352,7 @@ def test_players_share_no_variable_and_leave_none_out(system):
 def test_serves_what_it_has(system):
     model = built(system)
     methods = {name.removeprefix("serve_") for name in dir(model) if name.startswith("serve_") and getattr(model, name)}
+    methods = {name for name in methods if able(model, name)}
     assert len(set(model.serves)) == len(model.serves) and set(model.serves) == methods <= set(vocabulary.FUNCTIONS)
     assert set(model.inconvertible) <= methods and methods & {"sample", *CHANGES}
     for function in set(vocabulary.FUNCTIONS) - methods:
@@ -707,6 +708,19 @@ def test_probabilities_sum_to_one(system, classes):
     law_sums_to_one(wild(system, 0.5, **known(system, SMALL | {"num_classes": classes})))
 
 
+@each(lambda cls: "classify" in cls.serves)
+def test_classes_follow_by_bayes_rule(system):
+    """Each class's share of what makes an example; over all examples, weighed by p(x), the shares are the prior."""
+    model = wild(system, 0.5, **known(system, SMALL | {"num_classes": 3}))
+    x = every_example(model)
+    laws = [pure(model, "log_prob", x=x, label=np.full(16, c, "int32")).numpy().astype("float64") for c in range(3)]
+    joint = np.exp(laws).T / 3  # (16, 3)
+    evidence, found = joint.sum(1), np.exp(run(model, "classify", {"x": x}))
+    np.testing.assert_allclose(found, joint / evidence[:, None], rtol=1e-4)
+    np.testing.assert_allclose(evidence @ found, np.full(3, 1 / 3), rtol=1e-4)
+    assert np.ptp(found, axis=1).max() > 0.2  # classes differ
+
+
 @objective(Autoregressive)
 def test_samples_follow_the_probabilities(system):
     model = wild(system, 0.2, **known(system, SMALL))
@@ -877,6 +891,13 @@ CALLED = {  # system, function, arguments, the line
         "label: expected whole numbers of shape (N,) from -1 to 9, got 0.5",
     ),
     "too many classes": ("pixel_cnn", "sample", (2,), dict(label=[1, 2, 3]), "label: expected 2 rows, got 3"),
+    "no classes": (
+        "made",
+        "classify",
+        (PICTURES,),
+        {},
+        "MADE does not serve 'classify'; it serves sample, log_prob, logits",
+    ),
     "no class": ("pixel_cnn", "logits", (PICTURES,), {}, "logits: expected x, label, label is missing"),
     "any class where one is needed": (
         "pixel_cnn",

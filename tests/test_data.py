@@ -451,7 +451,7 @@ def test_typos_meet_their_nearest_name(typo):
 
 def test_names_ignore_case_and_hyphens():
     digits = {"digits", "digits_binary", "digits_half_contrast", "digits_edges"}
-    others = {"faces", "captioned_digits", "digit_scenes", "python_topics", "plucked_strings"}
+    others = {"faces", "patches", "captioned_digits", "digit_scenes", "python_topics", "plucked_strings"}
     assert set(kdata.names()) == TOYS | digits | SINGLE | others
     assert kdata.load("Eight-Gaussians").name == "eight_gaussians"
 

@@ -18,7 +18,8 @@ RECORDED = baselines.read()
 SHARE = 8  # one preset of so many is measured in the quick tests, every turn another
 TURN = choice.turn_of(choice.today(), SHARE)
 QUICK = {  # data: baselines that take no fit worth mentioning
-    "digits": ("copies", "grey", "independent"), "digits_binary": ("copies", "independent"),
+    "digits": ("copies", "grey", "independent", "pixels_of_class", "discriminant"),
+    "digits_binary": ("copies", "independent"),
     "captioned_digits": ("copies", "mean_of_class"), "digits_half_contrast": ("identity", "mean_of_domain"),
     "eight_gaussians": ("copies", "gaussian"), "twenty_five_gaussians": ("copies", "gaussian"),
     "brick_48": ("copies", "moved_copies"), "plucked_strings": ("independent", "linear_40"),

@@ -13,12 +13,25 @@ from kerasgen.core.vocabulary import FUNCTIONS, GIVEN
 from kerasgen.runtime import BATCH, SIZES, Port, Ports, bind
 
 
+class Served(tuple):
+    """What a class serves; of a model, what its arguments allow of that, by `vocabulary.NEEDS`."""
+
+    def __get__(self, model, owner=None):
+        return self if model is None else tuple(name for name in self if able(model, name))
+
+
+def able(model, function: str) -> bool:
+    """Whether a model has what a function needs."""
+    return function not in vocabulary.NEEDS or bool(getattr(model, vocabulary.NEEDS[function]))
+
+
 class Serving:
     """The functions of the vocabulary, each from a pure method `serve_<name>` over tensors.
 
     Attributes:
-        serves: the functions of the vocabulary that the model serves; each is a pure method `serve_<name>` whose
-            argument names are port names (`index` stands for the positions 0..count-1 of the examples).
+        serves: the functions of the vocabulary that the model serves, of those of its class what its arguments allow;
+            each is a pure method `serve_<name>` whose argument names are port names (`index` stands for the positions
+            0..count-1 of the examples).
         inconvertible: function -> reason, for what can be a SavedModel but not ONNX.
         kinds: what its examples can be, of `vocabulary.KINDS`; an `image_shape` of another rank is refused.
         image_shape: shape of one example: `(height, width, channels)`, `(dim,)` for plain vectors, `(length,)` for
@@ -55,6 +68,11 @@ class Serving:
     parts: int = 256
     density: bool = False
     smallest: int = 1
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "serves" in cls.__dict__:
+            cls.serves = Served(cls.serves)
 
     @property
     def kind(self) -> str:

@@ -39,6 +39,7 @@ FUNCTIONS = {
     "bound": Function(("x", "seed"), ("label",), "bound", "lower bound of the log-likelihood, nats per example"),
     "logits": Function(("x|code",), GIVEN, "logits", "unnormalised log-probabilities of every element's levels"),
     "denoise": Function(("x", "noise_level"), ("label",), "denoised", "the expected clean example"),
+    "classify": Function(("x",), (), "class_log_prob", "log-probabilities of the classes, by models of classes"),
     "energy": Function(
         ("x",),
         (),
@@ -50,8 +51,11 @@ FUNCTIONS = {
     "complete": Function(("picture", "mask", "seed"), ("strength",), "completed", "the picture with its hole filled"),
     "refine": Function(("picture", "seed"), ("strength",), "refined", "a realistic picture near the given one"),
     "upscale": Function(("picture",), ("seed",), "upscaled", "the picture at a higher resolution"),
-    "colorize": Function(("picture",), ("seed",), "colorized", "the grey picture with colours"),
+    "colorize": Function(("picture",), ("seed", "temperature"), "colorized", "the grey picture with colours"),
 }
+
+# function -> the attribute without which a model does not serve it, though others of its class do.
+NEEDS = {"classify": "num_classes"}
 
 # What an example can be, and the axes of its shape.
 KINDS = {
@@ -159,6 +163,7 @@ WORDS = {
     "logits": Word("unnormalised log-probabilities", lambda model: (BATCH, *model.image_shape, model.levels)),
     "log_prob": Word("nats per example", (BATCH,)),
     "bound": Word("nats per example", (BATCH,)),
+    "class_log_prob": Word("nats, of every class", lambda model: (BATCH, model.num_classes), maximum=0.0),
     "energy": Word("unitless", (BATCH,)),
     "score": Word("gradient of the log-density", _example),
 }  # fmt: skip
@@ -189,7 +194,7 @@ IN_FUNCTION = {
     ("sample", "label"): _any_class,
     ("sample", "code"): _any_code,
     **{(function, port): _unbounded for function in ("denoise", "score", "energy") for port in ("x", "denoised")},
-    **{(function, "x"): _dequantized for function in ("log_prob", "bound")},
+    **{(function, "x"): _dequantized for function in ("log_prob", "bound", "classify")},
 }
 
 

@@ -11,8 +11,8 @@ CHANGES = ("translate", "upscale", "colorize", "refine")  # what becomes of a pi
 def inputs(data, split, ports, count=None) -> dict:
     """What fills the ports `picture` and `label` of a function that changes pictures, for examples of a split.
 
-    A picture is the one that is given with an example, else the example itself, made smaller where the port is. Where
-    a label is asked for, it is the domain after the example's own.
+    A picture is the one that is given with an example, else the example itself, made smaller or grey where the port
+    is. Where a label is asked for, it is the domain after the example's own.
 
     Args:
         data: `kerasgen.data.Data` of pictures.
@@ -24,6 +24,8 @@ def inputs(data, split, ports, count=None) -> dict:
     given, ports = named(given, data.given), {port.name: port for port in ports}
     shape = ports["picture"].shape[1:]
     picture = given.get("picture", x)
+    if shape[-1] == 1 and picture.shape[-1] == 3:
+        picture = pictures.grey(picture)
     size = tuple(own if isinstance(side, str) else side for side, own in zip(shape, picture.shape[1:], strict=True))[:2]
     asked = {"picture": picture if picture.shape[1:3] == size else pictures.resized(picture, size)}
     if "label" in ports:

@@ -1,4 +1,4 @@
-"""Pictures that ship with scikit-image and scikit-learn: single ones, and a few small faces.
+"""Pictures that ship with scikit-image and scikit-learn: single ones, pieces of them, and a few small faces.
 
 A single picture is the one example of all three splits. As those of a folder it is cropped at the centre to the aspect
 of `image_shape`, made grey if that has one channel, and resized with antialiasing. Textures repeat, and a piece shows
@@ -26,6 +26,8 @@ PICTURES = {  # name -> (licence, origin)
 }
 
 
+COLOURED = "astronaut", "chelsea", "coffee", "china", "flower"
+PIECE = 32, 32, 3
 TEXTURES = "brick", "grass", "gravel"
 SHRUNK = 4  # times, at most
 
@@ -60,6 +62,24 @@ def faces(seed, image_shape=None):
     return _describe("faces", splits, "for research; photographs from news pages", origin, seed)
 
 
+def patches(seed, image_shape=None):
+    """Pieces of the photographs in colour, 32x32 or of another size: cut side by side, so that they share no pixel."""
+    height, width, channels = PIECE if image_shape is None else image_shape
+    if channels != 3:
+        raise ValueError(f"image_shape: expected three channels for patches, got {tuple(image_shape)}")
+    pieces = []
+    for x in map(_read, COLOURED):
+        if min(x.shape[0] // height, x.shape[1] // width) < 1:
+            raise ValueError(f"image_shape: expected pieces of {x.shape[0]}x{x.shape[1]} at most, got {height}x{width}")
+        x = x[: x.shape[0] // height * height, : x.shape[1] // width * width]
+        x = x.reshape(-1, height, x.shape[1] // width, width, 3).swapaxes(1, 2)
+        pieces.append(x.reshape(-1, height, width, 3))
+    x = np.concatenate(pieces)
+    splits = {name: x[i] for name, i in split(len(x), 0).items()}
+    licence = ", ".join(dict.fromkeys(PICTURES[name][0] for name in COLOURED))
+    return _describe("patches", splits, licence, f"pieces of {', '.join(COLOURED)}", seed)
+
+
 def _read(name):
     """The picture as it is shipped, uint8."""
     if PICTURES[name][0] == CC_BY:
@@ -85,4 +105,7 @@ def _describe(name, splits, licence, origin, seed):
     )
 
 
-MAKERS = {name: functools.partial(single, name) for name in PICTURES} | {"faces": faces}
+MAKERS = {name: functools.partial(single, name) for name in PICTURES} | {
+    "patches": patches,
+    "faces": faces,
+}

@@ -10,6 +10,7 @@ import numpy as np
 from kerasgen import runtime
 from kerasgen.demo.media import address, enlarged, gif, png, table, wav
 
+LIKELIEST = 3  # classes that are named of an example
 SIDE, LARGE = 96, 360  # pixels to which small pictures are enlarged: among others, alone
 
 
@@ -79,7 +80,9 @@ def _figures(marks, titles, large):
 
 
 def show_values(entry, function: str, values: np.ndarray, x: np.ndarray) -> str:
-    """What a function says of examples x: a picture for each where it has the shape of one, else a curve."""
+    """What a function says of examples x: a picture for each where it has the shape of one, bars, or else a curve."""
+    if function == "classify":
+        return _figures([_bars(entry, row) for row in np.exp(values)], [_title(None, i) for i in range(len(x))], False)
     if function == "score" and entry.shape == (2,):
         return _plane(x, False, values)
     if function == "logits":  # entropy in bits over the last axis
@@ -149,6 +152,16 @@ def _plane(points, fade, arrows=None):
         f'<svg class="kg-plane" viewBox="-1.05 -1.05 2.1 2.2" role="img" aria-label="{len(points)} points">'
         f"{lines}{circles}{ends}</svg>"
     )
+
+
+def _bars(entry, shares):
+    """The likeliest classes, by name where that is known, each with a bar as long as its share and that in percent."""
+    rows = []
+    for label in np.argsort(-shares, kind="stable")[:LIKELIEST]:
+        name = html.escape(entry.class_name(int(label)) or f"class {label}")
+        meter = f'<meter value="{shares[label]:.4f}" aria-label="{name}"></meter>'
+        rows.append(f"<tr><th>{name}</th><td>{meter}</td><td>{shares[label]:.1%}</td></tr>")
+    return f'<table class="kg-bars">{"".join(rows)}</table>'
 
 
 def _curve(values, *ends):

@@ -27,6 +27,7 @@ CHANGES = (
 LOOKS = {  # what is shown beside an example
     "encode": "Their latents or codes: as curves, on one scale, or, square ones, in grey",
     "logits": "How unsure it is of each element: the brighter or higher, the more bits",
+    "classify": "Which class it is in the model's eyes, with what it gives the three likeliest",
     "score": "Gradient of the log-density: where it is grey, nothing pulls",
 }
 SCORES = {"log_prob": "nats", "bound": "nats", "energy": "no unit"}

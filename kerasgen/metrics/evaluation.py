@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasgen.data import asking
 from kerasgen.data.description import named
-from kerasgen.metrics import described, fidelity, likelihood, texture, two_dim
+from kerasgen.metrics import colour, described, fidelity, likelihood, texture, two_dim
 from kerasgen.metrics import features as extractors
 from kerasgen.runtime import BATCH
 
@@ -52,6 +52,7 @@ class Evaluation:
             space: self.extractor and comparable,
             "classifier": classifier,
             "labels": classifier and self.data.num_classes and self._takes("sample"),
+            "classes": self.data.num_classes,
             "described": self.data.name in described.READERS and self._takes("sample", self.said),
             "one_code": self.data.num_classes and self._outputs("encode") == ("code", (BATCH, 1)),
             "truth": self.data.name in described.TRUTHS or self.data.picture_shape,
@@ -163,6 +164,11 @@ class Evaluation:
         return self._mean(likelihood.log_likelihood, "log_prob")
 
     @functools.cached_property
+    def classified(self):
+        """The class that the model itself finds in every test example."""
+        return likelihood.class_log_prob(self.model, self.test[0], self.data, seed=self.seed).argmax(-1)
+
+    @functools.cached_property
     def bound(self):
         return self._mean(likelihood.lower_bound, "bound")
 
@@ -196,6 +202,15 @@ class Evaluation:
     def upscaled(self):
         """What is made of test examples at a smaller size."""
         return self._changed("upscale")
+
+    @functools.cached_property
+    def colorized(self):
+        """What is made of test examples without their colours."""
+        return self._changed("colorize")
+
+    @functools.cached_property
+    def near(self):
+        return colour.areas(self.test[0], self.colorized)
 
     @functools.cached_property
     def truth(self):

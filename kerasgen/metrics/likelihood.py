@@ -117,6 +117,20 @@ def log_likelihood(model, x, label, data, *, seed=0):
     return in_parts(model.log_prob, _points(model, "log_prob", x, data, seed), label)
 
 
+def class_log_prob(model, x, data, *, seed=0):
+    """ln p(c | x) of every example and class by the model's `classify`, on what `log_likelihood` shows it.
+
+    Args, raises: as `log_likelihood`.
+
+    Returns:
+        (N, num_classes) nats.
+
+    Example:
+        >>> class_log_prob(model, data.arrays("test")[0], data).argmax(-1)      # doctest: +SKIP
+    """
+    return in_parts(model.classify, _points(model, "classify", x, data, seed))
+
+
 def lower_bound(model, x, label, data, *, seed=0):
     """The model's `bound` below ln p(x) of every example, one draw of its latents each.
 

@@ -7,6 +7,7 @@ A metric is computed where the model serves the function in `needs` and the fact
     classifier                     there is a classifier for the data
     described                      the model draws what captions or boxes tell of, and the classifier can read it
     labels                         and the model draws the class that it is asked for
+    classes                        the data have classes
     levels                         data and model have the same grey levels
     entropy                        that of the data is known
     modes, vectors                 the data have known modes; they are plain vectors
@@ -218,6 +219,12 @@ def entropy_gap(e):
     return two_dim.entropy_gap(e.nats, e.data.entropy)
 
 
+@_metric("classify", "higher", "classes")
+def classification_accuracy(e):
+    """Share of test examples whose likeliest class, by the model's own likelihoods, is theirs."""
+    return np.mean(e.classified == e.test[1])
+
+
 @_metric("bound", "higher")
 def bound_nats(e):
     """Mean lower bound of the log-likelihood of a test example, in nats."""
@@ -290,6 +297,24 @@ def upscaled_ssim(e):
 def upscaled_agreement(e):
     """Share of them in which the classifier finds the class that it finds in the original."""
     return np.mean(e.found(e.test[0]) == e.found(e.upscaled))
+
+
+@_metric("colorize", "higher")
+def colorized_psnr(e):
+    """Mean peak signal-to-noise ratio of test examples whose colours were taken and guessed, in dB."""
+    return fidelity.psnr(e.test[0], e.colorized).mean()
+
+
+@_metric("colorize", "higher")
+def colorized_area(e):
+    """Area under the share of their pixels whose colour is at most so far from the true one; 1 for the same."""
+    return e.near[0]
+
+
+@_metric("colorize", "higher")
+def colorized_balanced_area(e):
+    """The same with every true colour counting alike, however rare it is."""
+    return e.near[1]
 
 
 @_metric("translate", "lower", "truth")

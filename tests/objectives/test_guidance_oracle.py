@@ -35,11 +35,11 @@ class Exact(guidance.Guided):
     def predict(self, x, time, label, training=False):
         self.seen.append(label)
         away, variance, noise = self.away(x, time)
-        weight = tf.where(label[:, None] < 2, tf.one_hot(label, 2), tf.nn.softmax(self.classify(x, time)))
+        weight = tf.where(label[:, None] < 2, tf.one_hot(label, 2), tf.nn.softmax(self.class_logits(x, time)))
         eps = noise * tf.reduce_sum(weight * away, -1, keepdims=True) / variance
         return eps, tf.fill(tf.shape(x), self.v)
 
-    def classify(self, x, time, training=False):
+    def class_logits(self, x, time, training=False):
         away, variance, _ = self.away(x, time)
         return -0.5 * away**2 / variance
 
@@ -77,7 +77,7 @@ def test_the_slope_is_the_gradient_of_the_classifier():
     step = 1e-2
 
     def log_p(x):
-        return tf.gather(tf.nn.log_softmax(model.classify(x, TIME)), LABEL, batch_dims=1).numpy()
+        return tf.gather(tf.nn.log_softmax(model.class_logits(x, TIME)), LABEL, batch_dims=1).numpy()
 
     expected = (log_p(X + step) - log_p(X - step)) / (2 * step)
     np.testing.assert_allclose(model.slope(X, TIME, LABEL)[:, 0], expected, rtol=1e-2, atol=2e-3)

@@ -148,7 +148,7 @@ def test_the_classifier_reads_digits_under_little_noise(digits):
     time = tf.fill((len(x),), 100)
     noise = random.normal(0, random.NOISE, tf.range(len(x)), (8, 8, 1))
     noisy = digits.process.add_noise(tf.constant(2.0 * x - 1.0), noise, time)
-    assert (digits.classify(noisy, time).numpy().argmax(-1) == label).mean() > 0.85
+    assert (digits.class_logits(noisy, time).numpy().argmax(-1) == label).mean() > 0.85
 
 
 @pytest.mark.slow

@@ -56,6 +56,7 @@ class CharRNN(chain_rule.Autoregressive):
     """
 
     kinds = ("text",)
+    serves = ("sample", "log_prob", "logits")
     scale = ranges.Symbols
 
     def __init__(self, image_shape=(10_000,), symbols=256, width=1000, depth=1, bptt=100, dropout=0.0, **kwargs):

@@ -110,7 +110,7 @@ class GuidedDiffusion(guidance.Guided):
     def predict(self, x, time, label, training=False):
         return self.network([x, self._time(time), label], training=training)
 
-    def classify(self, x, time, training=False):
+    def class_logits(self, x, time, training=False):
         return self.classifier([x, self._time(time)], training=training)
 
     def _time(self, time):

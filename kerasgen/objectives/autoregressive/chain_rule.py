@@ -16,10 +16,10 @@ from kerasgen import samplers
 from kerasgen.core import random
 from kerasgen.core.model import GenerativeModel
 from kerasgen.core.ranges import Grey
-from kerasgen.objectives.density import likelihood
+from kerasgen.objectives.density import bayes, likelihood
 
 
-class Autoregressive(GenerativeModel):
+class Autoregressive(bayes.Classified, GenerativeModel):
     """Discrete levels, predicted one after the other.
 
     A model fills two hooks: `predict_logits`, for a whole picture at once, and `fill`, for one element after the other.
@@ -32,7 +32,7 @@ class Autoregressive(GenerativeModel):
             and `order` are those of the first.
     """
 
-    serves = ("sample", "log_prob", "logits")
+    serves = ("sample", "log_prob", "logits", "classify")
     reports = ("loss", "bits_per_dim")
     scale: type = Grey
     order: tuple = ()

@@ -52,7 +52,7 @@ class Guided(denoising.Denoising):
         """Hook: eps and v like x, from x_t in the scale of [-1, 1]; the label `num_classes` stands for none."""
         raise NotImplementedError
 
-    def classify(self, x, time, training: bool = False):
+    def class_logits(self, x, time, training: bool = False):
         """Hook: logits (B, num_classes) of the class of x_t."""
         raise NotImplementedError
 
@@ -71,7 +71,7 @@ class Guided(denoising.Denoising):
         mean, variance = self.process.posterior_mean(noisy, clean, time), self.process.between(share(v), time)
         bits = self.process.term(x, noisy, mean, variance, time, self.levels) / math.log(2.0)
         weight = BOUND_SHARE * self.process.steps  # a term of T stands for all
-        logits = self.classify(noisy, time, training)
+        logits = self.class_logits(noisy, time, training)
         return {
             "network_loss": ops.mean((noise - eps) ** 2) + weight * ops.mean(bits),
             "classifier_loss": ops.mean(tf.nn.sparse_softmax_cross_entropy_with_logits(batch.label, logits)),
@@ -99,7 +99,7 @@ class Guided(denoising.Denoising):
         """The gradient of log p(label | x_t) by x_t."""
         with tf.GradientTape() as tape:
             tape.watch(x)
-            logits = self.classify(x, time)
+            logits = self.class_logits(x, time)
             chosen = -tf.nn.sparse_softmax_cross_entropy_with_logits(label, logits)
         return tape.gradient(chosen, x)
 
