@@ -53,7 +53,7 @@ def presets(system) -> list:
 
 
 def shown(system) -> str | None:
-    """The preset whose samples stand for a system: one of the shelf, else the first with weights, the quick ones last."""
+    """The preset whose samples stand for a system: one of the shelf, else the first with weights; quick ones last."""
     home = ROOT / "kerasgen" / "presets"
     trained = [name for name in presets(system) if (home / name / "manifest.json").exists()]
 
