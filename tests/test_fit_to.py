@@ -11,6 +11,7 @@ import kerasgen
 from kerasgen import catalog, hub
 from kerasgen.core.fit_to import STATED
 from kerasgen.data import Data
+from kerasgen.runs import recipes
 
 CLASSES = 2
 SINGLE = ("singan", "gpnn", "texture_synthesis")  # learn from one picture
@@ -129,3 +130,39 @@ def test_what_does_not_fit_is_said_in_one_line(id, source, line):
 
     with pytest.raises(ValueError, match=re.escape(line)):
         catalog.find(id).load().fit_to(kerasgen.data.load(source).without_labels())
+
+
+PAPER_SCALE = [name for name in hub.list_presets() if not (hub.read_preset(name).get("data") or {}).get("name")]
+LARGE = 1e8  # weights; a step of more takes minutes here
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAPER_SCALE)
+def test_a_papers_recipe_takes_its_first_steps(name):
+    """Three steps of two examples with the preset's network and optimisers; the largest, and those of VGG, left out."""
+    preset = hub.read_preset(name)
+    try:
+        model = kerasgen.build(preset["system"], **preset["arguments"])
+    except Exception as error:
+        if "vgg" in str(error).lower():
+            pytest.skip("weights of VGG are not here")
+        raise
+    if model.count_params() > LARGE:
+        pytest.skip(f"{model.count_params():,} weights")
+    if model.kind == "picture":
+        data = data_for(preset["system"], tuple(model.image_shape), model.levels or 256, batch=2)
+    else:
+        rng = np.random.default_rng(0)
+        x = rng.integers(0, 128, (4, *model.image_shape)).astype("uint8") if model.kind == "text" else rng.uniform(
+            -1, 1, (4, *model.image_shape)
+        ).astype("float32")  # fmt: skip
+        given = {"label": np.zeros(4, "int32")} if model.num_classes else {}
+        data = Data(
+            "random", dict.fromkeys(("train", "validation", "test"), (x, given)), model.image_shape,
+            text=model.kind == "text", sample_rate=model.sample_rate, batch_size=2,
+        )  # fmt: skip
+    recipe = {**preset["recipe"], "epochs": max(1, len(model.stages)), "steps_per_epoch": 1 if model.stages else 3}
+    optimizers, _ = recipes.optimizers(recipe, model, recipes.length(recipe, data, model))
+    model.compile(seed=0, **optimizers)
+    history = model.fit(data.train, epochs=recipe["epochs"], steps_per_epoch=recipe["steps_per_epoch"], verbose=0)
+    assert all(np.isfinite(values).all() for values in history.history.values())
