@@ -50,7 +50,7 @@ def test_every_vector_has_its_share():
 
 def test_vectors_that_have_so_many_levels_stay():
     x = np.eye(6, dtype="uint8")
-    data = kerasgen.data.load(np.eye(6, dtype="float32"))
+    data = kerasgen.data.load(np.eye(6, dtype="float32").repeat(5, 0))
     data = dataclasses.replace(data, splits={"train": (x, None)}, levels=2, minimum=0.0, maximum=1.0)
     assert data.kind == "vector" and changes.coarser(data, 2) is data
     with pytest.raises(
