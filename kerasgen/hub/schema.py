@@ -33,7 +33,7 @@ SCHEMA = {
         "compile": {"jit_compile": bool, "steps_per_execution": int},
         "optimizers": dict,  # attribute -> OPTIMIZER
         "monitor": str,
-        "precision": str,  # one of PRECISIONS of `kerasgen.runs.training`
+        "precision": str,  # one of PRECISIONS of `kerasgen.runs.preparing`
     },
     "about": dict,  # what the data of a run are: `kerasgen.data.Data.about`
     "target": dict,  # figure -> TARGET

@@ -16,24 +16,20 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import inspect
-import json
 import math
 import os
-import shlex
 import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import kerasgen
 from kerasgen import files, hub
 from kerasgen.data import asking
 from kerasgen.data.description import named
-from kerasgen.runs import own, plans, recipes, run_folder
+from kerasgen.runs import own, recipes, run_folder
 from kerasgen.runs.plans import Start, begin, parse, plan  # noqa: F401  (beside what runs them)
+from kerasgen.runs.preparing import fitted, prepare  # noqa: F401  (fitted: beside what runs it)
 from kerasgen.runs.run_folder import CHECKPOINTS
 
 GRIDS = 20  # sample pictures in a run, about
@@ -41,7 +37,6 @@ GRID = 16  # samples in each, of those that are drawn as a grid
 DRAWING = 0.1  # share of a run that may go into them
 STEPS = 50  # of a sampler that can take fewer than its own number
 VALIDATED = 0.1  # of the batches of an epoch, where the recipe states their number: so many are validated on
-PRECISIONS = {"float32": "float32", "bf16": "mixed_bfloat16", "fp16": "mixed_float16"}
 MONITORED = 256  # examples that the collapse monitor looks at
 
 
@@ -108,118 +103,6 @@ def train(
     if fitting:
         start, given = fitted(start, wish, say)
     return run(start, *prepare(start.plan, strategy, deterministic, say, given), progress=progress)
-
-
-def fitted(start: Start, wish: own.Wish, log: Callable[[str], Any]) -> tuple[Start, Any]:
-    """(the start of a run on own data with arguments, recipe and length, each said in a line; the data).
-
-    A run that goes on has them already, and its data are not looked at.
-
-    Raises:
-        ValueError: data that the system does not take, or a size for which it has no pattern.
-    """
-    if start.record is not None:
-        return start, None
-    with policy(start.plan):
-        plan, data = own.complete(start.plan, wish, lambda plan: _load(plan, _seed(plan)), log)
-    return start._replace(plan=plan), data
-
-
-def prepare(
-    resolved: hub.Preset,
-    strategy: str | None = None,
-    deterministic: bool = False,
-    log: Callable[[str], Any] = lambda line: None,
-    data: Any = None,
-) -> tuple[Any, Any]:
-    """(data, compiled model) of a plan, which fit each other; the model is compiled in the scope of a strategy.
-
-    Args:
-        resolved: the plan.
-        strategy, deterministic: as in `train`.
-        log: function called with a line for what was fitted to the length of the run.
-        data: the plan's, if they are loaded already.
-
-    Raises:
-        ValueError: the data do not load, or do not fit the model; the line says what to change.
-    """
-    import keras
-    import tensorflow as tf
-
-    from kerasgen.core import distribute
-    from kerasgen.data.checks import Mismatch
-
-    scope = distribute.strategy(strategy)  # several workers meet here, before any other operation
-    if deterministic:
-        tf.config.experimental.enable_op_determinism()
-    recipe, seed = resolved["recipe"], _seed(resolved)
-    keras.utils.set_random_seed(seed)
-    data = _load(resolved, seed) if data is None else data
-    compiled = dict(recipe.get("compile") or {})
-    if scope.num_replicas_in_sync > 1:
-        compiled["jit_compile"] = False  # XLA compiles for one device
-    with scope.scope(), policy(resolved):
-        model = kerasgen.build(resolved["system"], **resolved["arguments"])
-        optimizers, fitted = recipes.optimizers(recipe, model, recipes.length(recipe, data, model))
-        model.compile(seed=seed, **compiled, **optimizers)
-    try:
-        model.check(data)
-    except Mismatch as error:
-        cure = f"arguments.{error.argument}={json.dumps(error.value, separators=(',', ':'))}"
-        raise ValueError(f"arguments.{error.said}; --set {shlex.quote(cure)}") from None
-    for line in fitted:
-        log(line)
-    return data, model
-
-
-@contextlib.contextmanager
-def policy(resolved: hub.Preset) -> Iterator[None]:
-    """Layers that are made in here compute as the plan's recipe says.
-
-    Raises:
-        ValueError: an unknown precision.
-    """
-    import keras
-
-    precision = resolved["recipe"].get("precision")
-    if precision is not None and precision not in PRECISIONS:
-        raise ValueError(f"precision: expected {', '.join(PRECISIONS)}, got {precision!r}")
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(PRECISIONS[precision] if precision else before)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def _seed(resolved):
-    return resolved["recipe"].get("seed") or 0
-
-
-def _load(resolved, seed):
-    """The data of a plan; what can be cut to a size is cut to the model's, if no other is given."""
-    options = {key: value for key, value in resolved["data"].items() if value is not None}
-    name = options.pop("name")
-    fixed = plans.plain(name) in kerasgen.data.FIXED or name.startswith("keras:")
-    lent = {} if fixed or "image_shape" in options else _size(resolved)
-    kerasgen.data.check_here(name)
-    try:
-        try:
-            return kerasgen.data.load(name, seed=seed, **options, **lent)
-        except ValueError as error:
-            if not lent or not str(error).startswith("image_shape"):
-                raise
-            return kerasgen.data.load(name, seed=seed, **options)  # of another kind, as `check` will say
-    except ValueError as error:  # which speaks to Python
-        raise ValueError(str(error).replace("on_error='skip'", "--set data.on_error=skip")) from error
-
-
-def _size(resolved) -> dict:
-    """The `image_shape` of a plan's model, before it is built; empty where it has none."""
-    parameters = inspect.signature(resolved.system.load().__init__).parameters
-    default = parameters["image_shape"].default if "image_shape" in parameters else None
-    shape = resolved["arguments"].get("image_shape") or default
-    return {"image_shape": shape} if shape else {}
 
 
 def run(start: Start, data: Any, model: Any, *, progress: bool = True) -> Path:
