@@ -51,6 +51,8 @@ def test_a_folder_is_all_that_it_takes(pictures, tmp_path, monkeypatch, capsys):
     assert kerasgen.load(tmp_path / "run").sample(2, seed=7).shape == (2, 16, 24, 3)
     assert main(["train", "dcgan", "--data", str(pictures), "--out", "run", "--resume"]) == 0
     assert "finished with 3 epochs" in said(capsys)
+    assert main(["train", "dcgan", "--data", str(pictures), "--out", "run", "--resume", "--size", "32"]) == 2
+    assert "expected data.image_shape = [16, 24, 3] of the run to go on with, got [32, 32, null]" in said(capsys)
 
 
 def test_minutes_become_steps(pictures, monkeypatch):

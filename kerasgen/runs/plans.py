@@ -52,8 +52,9 @@ def begin(
     folder = run_folder.unfinished(name, out) if resume else None
     record = run_folder.record(folder) if folder else None
     if record:
+        asked = {f"data.{key}": value for key, value in base["data"].items()} if base.folder is None else {}
         base = hub.Preset(record["preset"])
-        _check_same(folder, name, base, given)
+        _check_same(folder, name, base, asked | given)
     resolved = plan(base, overrides=given)
     folder = folder or run_folder.place(resolved.name, out)
     if (folder / run_folder.CONFIG).is_file() and strategy != "multiworker":
@@ -128,10 +129,17 @@ def _check_same(folder, name, saved, given):
             continue
         if key == "data.name":
             value = _located(value)
-        if value != before:
+        if not _same(value, before):
             least = " or more" if key == "recipe.epochs" else ""
             before, value = json.dumps(before), json.dumps(value)
             raise ValueError(f"{folder}: expected {key} = {before}{least} of the run to go on with, got {value}")
+
+
+def _same(value, before):
+    """Whether a value is that of a run; of a size, None stands for whatever the run has."""
+    if isinstance(value, list) and isinstance(before, list) and len(value) == len(before):
+        return all(a is None or a == b for a, b in zip(value, before, strict=True))
+    return value == before
 
 
 def _to_train(source) -> hub.Preset:
