@@ -43,6 +43,7 @@ def test_a_folder_is_all_that_it_takes(pictures, tmp_path, monkeypatch, capsys):
     assert "data: 42/2/2 pictures of 16x24x3 to train, validate, test on" in lines
     assert "model: image_shape=[16,24,3], widths=[8,8], latent_dim=4" in lines
     assert "recipe: that of dcgan_64, batches of 4" in lines or "recipe: that of dcgan_lsun_64" in lines
+    assert re.search(r"\d,\d{3} parameters; 4 steps are timed", lines)
     assert re.search(r"about \S+ s a step and \d+\.\d GB here: 3 steps, ", lines)
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     plan = config["preset"]
@@ -58,7 +59,7 @@ def test_a_folder_is_all_that_it_takes(pictures, tmp_path, monkeypatch, capsys):
 def test_minutes_become_steps(pictures, monkeypatch):
     """As many as fit beside saving and drawing, in epochs of equal length; schedules are of that run."""
     model = kerasgen.models.StyleGAN2(image_shape=(16, 24, 3), latent_dim=4, widths=(8, 8), mapping=1)
-    monkeypatch.setattr(own, "measure", lambda content, data: own.Speed(2.0, 1.5, 1, 0.0, model))
+    monkeypatch.setattr(own, "measure", lambda content, data, log: own.Speed(2.0, 1.5, 1, 0.0, model))
     wish, lines = Wish(size=(16, 24), minutes=10), []
     overrides = {"arguments.widths": [8, 8], "arguments.latent_dim": 4, "arguments.mapping": 1}
     fitting, asked, overrides = own.ask("stylegan2", str(pictures), wish, overrides)

@@ -29,7 +29,7 @@ MINUTES = 90.0  # of a run whose length is not said
 MOST = 64  # examples of a batch; papers with more had many accelerators
 PERIODS = 20  # epochs of a run: after each the model is saved, measured and drawn
 BESIDE = 0.15  # share of a run that saving, measuring and drawing take
-MEASURED = 6  # steps of every stage that are timed, the first of which is not counted
+MEASURED = 4  # steps of every stage that are timed, the first of which is not counted
 CHANGES = ("flip", "color", "translation", "cutout")  # of --augment
 
 
@@ -138,7 +138,7 @@ def complete(
     log(f"data: {counts} {data.kind}s of {'x'.join(map(str, data.shape))} to train, validate, test on")
     log("model: " + ", ".join(f"{key}={_short(value)}" for key, value in content["arguments"].items()))
 
-    speed, papers = measure(content, data), (paper.get("recipe") if paper else None) or {}
+    speed, papers = measure(content, data, log), (paper.get("recipe") if paper else None) or {}
     content["recipe"] = _recipe(content["recipe"], papers, data, wish, speed)
     steps, whole = _steps(content["recipe"]), _steps(papers)
     length = f"{steps:,} step{'s' * (steps > 1)}, {_lasting(steps * speed.seconds / (1.0 - BESIDE))}"
@@ -214,7 +214,7 @@ class Speed(NamedTuple):
     model: Any
 
 
-def measure(content: dict, data: Any) -> Speed:
+def measure(content: dict, data: Any, log: Callable[[str], Any]) -> Speed:
     """Train a model for some steps of every stage, which is not the one that the run trains."""
     import keras
 
@@ -231,6 +231,7 @@ def measure(content: dict, data: Any) -> Speed:
     model = kerasgen.build(content["system"], **content["arguments"])
     model.compile(seed=0, **(content["recipe"].get("compile") or {}))
     stages = max(1, len(model.stages))
+    log(f"{model.count_params():,} parameters; {MEASURED * stages} steps are timed")
     model.fit(data.train, epochs=stages, steps_per_epoch=MEASURED, callbacks=[Watch()], verbose=0)
     shares = [stage.epochs for stage in model.stages] or [1]
     each = len(taken) // stages
