@@ -108,6 +108,18 @@ def test_black_and_white_systems_get_two_levels(pictures, tmp_path):
     assert set(np.unique(kerasgen.load(run).sample(2, seed=1))) <= {0.0, 1.0}
 
 
+def test_pictures_keep_their_size_or_are_told_one(pictures, tmp_path, capsys):
+    """The system's own size is not lent to them."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    for i, side in enumerate((16, 16, 16, 24)):
+        Image.fromarray(np.full((side, side, 3), 40 * i, "uint8")).save(folder / f"{i}.png")
+    with pytest.raises(ValueError, match="since pictures have 2 sizes, .*; --size 64 cuts and resizes them"):
+        training.train("vae", data=str(folder), wish=Wish(steps=1), out=tmp_path / "run")
+    run = training.train("vae", data=str(pictures), wish=Wish(steps=1), out=tmp_path / "run")
+    assert kerasgen.load(run).image_shape == (20, 30, 3)
+
+
 def test_precision_is_of_the_run_alone(pictures, tmp_path):
     import keras
 

@@ -176,8 +176,8 @@ def _recipe(own, papers, data, wish, speed):
     own = {key: value for key, value in own.items() if value is not None}
     recipe = {key: papers[key] for key in ("compile", "monitor") if papers.get(key) is not None} | own
     steps = wish.steps
-    if not speed.model.trainable_variables:  # it remembers the data, and that is all
-        steps = 1
+    if papers.get("epochs") == 1:  # it remembers the data, and that is all
+        steps = max(1, data.steps)
     elif steps is None and "epochs" not in own:
         left = 60.0 * (wish.minutes or MINUTES) - speed.spent
         steps = max(1, int(left * (1.0 - BESIDE) / speed.seconds))

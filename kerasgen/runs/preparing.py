@@ -28,7 +28,7 @@ def fitted(start: Start, wish: own.Wish, log: Callable[[str], Any]) -> tuple[Sta
     if start.record is not None:
         return start, None
     with policy(start.plan):
-        plan, data = own.complete(start.plan, wish, lambda plan: _load(plan, _seed(plan)), log)
+        plan, data = own.complete(start.plan, wish, lambda plan: _load(plan, _seed(plan), lend=False), log)
     return start._replace(plan=plan), data
 
 
@@ -103,12 +103,12 @@ def _seed(resolved):
     return resolved["recipe"].get("seed") or 0
 
 
-def _load(resolved, seed):
-    """The data of a plan; what can be cut to a size is cut to the model's, if no other is given."""
+def _load(resolved, seed, lend=True):
+    """The data of a plan; what can be cut to a size is cut to the model's, if no other is given and it is lent."""
     options = {key: value for key, value in resolved["data"].items() if value is not None}
     name = options.pop("name")
     fixed = plans.plain(name) in kerasgen.data.FIXED or name.startswith("keras:")
-    lent = {} if fixed or "image_shape" in options else _size(resolved)
+    lent = {} if fixed or not lend or "image_shape" in options else _size(resolved)
     kerasgen.data.check_here(name)
     try:
         try:
@@ -118,7 +118,9 @@ def _load(resolved, seed):
                 raise
             return kerasgen.data.load(name, seed=seed, **options)  # of another kind, as `check` will say
     except ValueError as error:  # which speaks to Python
-        raise ValueError(str(error).replace("on_error='skip'", "--set data.on_error=skip")) from error
+        said = str(error).replace("on_error='skip'", "--set data.on_error=skip")
+        sizes = "expected (height, width, channels), since pictures have"
+        raise ValueError(f"{said}; --size 64 cuts and resizes them" if sizes in said and not lend else said) from error
 
 
 def _size(resolved) -> dict:
