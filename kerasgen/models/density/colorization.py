@@ -1,8 +1,8 @@
 """Colorization.  Zhang, Isola, Efros, 2016, Colorful Image Colorization, arXiv:1603.08511.
 
-What a grey picture shows says what colours it may have: sky is blue, grass is green, a shirt is of any colour. A network
-that keeps the resolution, with dilated convolutions in the place of further halvings, gives every place a distribution
-over 313 colours; rare ones count more in training, and what is painted is its annealed mean.
+What a grey picture shows says what colours it may have: sky is blue, grass is green, a shirt is of any colour. A
+network that keeps the resolution, with dilated convolutions in the place of further halvings, gives every place a
+distribution over 313 colours; rare ones count more in training, and what is painted is its annealed mean.
 
 Differs from the paper: networks start from Glorot's initialisation, not from k-means of features; how often colours
 occur is counted in the training batches as they come, not beforehand on ImageNet; a place has the mean colour of its
@@ -55,8 +55,8 @@ class Colorization(colours.Colours):
     """
 
     def __init__(
-        self, image_shape=(256, 256, 3), widths=(64, 128, 256, 512, 512, 512, 512, 256), depths=(2, 2, 3, 3, 3, 3, 3, 3),
-        mirrored=0.5, decay=1e-3, **kwargs,
+        self, image_shape=(256, 256, 3), widths=(64, 128, 256, 512, 512, 512, 512, 256),
+        depths=(2, 2, 3, 3, 3, 3, 3, 3), mirrored=0.5, decay=1e-3, **kwargs,
     ):  # fmt: skip
         super().__init__(**kwargs)
         if len(image_shape) != 3 or image_shape[2] != 3:
