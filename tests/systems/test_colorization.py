@@ -1,4 +1,4 @@
-"""Colours beside scikit-image and scikit-learn, the loss by hand, its lowest point in closed form, the network's size."""
+"""Colours beside scikit-image and scikit-learn, the loss by hand and its lowest point in closed form, the network."""
 
 import keras
 import numpy as np
