@@ -71,6 +71,8 @@ RATES = [
     ("pix2pix_256", "generator", {0: 2e-4, 79_999: 2e-4}),
     ("pix2pix_256", "discriminator", {0: 2e-4}),
     # Ledig et al., 2016, section 3.2: a million steps on pixels, 100,000 at each of two rates in the game.
+    # Zhang et al., 2016, footnote of section 2.2; the authors' `solver.prototxt` has the first rate and the decay.
+    ("colorization_256", None, {0: 3e-5, 199_999: 3e-5, 200_000: 1e-5, 375_000: 3e-6, 449_999: 3e-6}),
     ("srgan_96", "generator", {0: 1e-4, 1_099_999: 1e-4, 1_100_000: 1e-5, 1_199_999: 1e-5}),
     ("srgan_96", "discriminator", {0: 1e-4, 99_999: 1e-4, 100_000: 1e-5}),
     # Reed et al., 2016, `main_cls.lua`: halved as epochs 100, 200, ... begin, counted from 1.
@@ -140,6 +142,8 @@ def test_batches_steps_and_averages_are_those_of_the_papers():
     # Isola et al., 2016, section 6.2, facades: 400 pairs, one at a time. Ledig et al., 2016, section 3.2.
     assert (batch("pix2pix_256"), steps("pix2pix_256")) == (1, 200 * 400)
     assert (batch("srgan_96"), steps("srgan_96")) == (16, 1_200_000)
+    assert (batch("colorization_256"), steps("colorization_256")) == (40, 450_000)
+    assert preset("colorization_256")["arguments"]["decay"] == 1e-3 and entry("colorization_256")[1]["beta_2"] == 0.99
     assert preset("srgan_96")["arguments"]["epochs"] == [1000, 200]
     # Berthelot et al., 2017, section 4; carpedm20/BEGAN-tensorflow, `config.py`. openai/InfoGAN, `run_mnist_exp.py`.
     assert (batch("began_64"), steps("began_64")) == (batch("began_128"), steps("began_128")) == (16, 500_000)

@@ -13,7 +13,7 @@ from kerasgen.core.vocabulary import FUNCTIONS, GIVEN
 from kerasgen.runtime import BATCH, SIZES, Port, Ports, bind
 
 
-class Served(tuple):
+class Functions(tuple):
     """What a class serves; of a model, what its arguments allow of that, by `vocabulary.NEEDS`."""
 
     def __get__(self, model, owner=None):
@@ -72,7 +72,7 @@ class Serving:
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "serves" in cls.__dict__:
-            cls.serves = Served(cls.serves)
+            cls.serves = Functions(cls.serves)
 
     @property
     def kind(self) -> str:

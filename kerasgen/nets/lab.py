@@ -1,4 +1,4 @@
-"""CIE Lab: lightness L of a colour, from 0 to 100, and where it lies between green and red (a), blue and yellow (b).
+"""CIE Lab: the lightness L of a colour, 0 to 100, and where it lies between green and red (a), blue and yellow (b).
 
     L = 116 f(Y) - 16,  a = 500 (f(X) - f(Y)),  b = 200 (f(Y) - f(Z)),  f(t) = t^(1/3), near black a line
 

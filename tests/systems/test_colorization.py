@@ -1,10 +1,11 @@
-"""Colours beside scikit-image and scikit-learn, the loss by hand, its lowest point in closed form, the network."""
+"""Colours beside scikit-image and scikit-learn, the loss by hand and its lowest point in closed form, the network."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from counting import counts
+from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 from sklearn.neighbors import NearestNeighbors
 
@@ -256,3 +257,22 @@ def test_data_in_colour_are_asked_about_in_grey():
     figures = metrics.evaluate(model, data)
     assert set(figures) == {"colorized_psnr", "colorized_area", "colorized_balanced_area"}
     assert 0.5 < figures["colorized_area"] < 0.95
+
+
+def test_the_command_colours_a_picture_of_a_file(tmp_path):
+    """It is made grey and of the model's size first; a bundle or model is asked with the temperature that is given."""
+    from kerasgen.cli import main
+
+    model = build()
+    model.network.layers[-1].bias.assign(random.normal(size=313))
+    model.save_to_preset(tmp_path / "model")
+    file = tmp_path / "mine.png"
+    Image.fromarray((255 * random.random((20, 24, 3))).astype("uint8")).save(file)
+    made = []
+    for i, more in enumerate(([], ["--temperature", "0.38"], ["--temperature", "0"])):
+        out = str(tmp_path / f"{i}.npy")
+        assert main(["sample", str(tmp_path / "model"), "--picture", str(file), "-o", out, *more]) == 0
+        made.append(np.load(out))
+    assert made[0].shape == (1, 8, 8, 3) and np.ptp(made[0], axis=-1).max() > 0
+    np.testing.assert_array_equal(made[0], made[1])
+    assert np.abs(made[0] - made[2]).max() > 1e-3

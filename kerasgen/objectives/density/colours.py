@@ -42,7 +42,7 @@ class Colours(GenerativeModel):
     Attributes:
         pooled: height and width of the pixels that one prediction stands for.
         mirrored: share of the pictures that are mirrored in training.
-        decay: of the weights, their squared norm is paid for by half of it.
+        decay: of the weights; half of it times their squared norm is paid.
     """
 
     serves = ("colorize",)
