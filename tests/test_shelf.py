@@ -85,3 +85,17 @@ def test_what_lies_there_is_of_presets_and_not_too_much():
     assert all(shelf.find(folder).parent == shelf.CHECKOUT for folder in of_presets), "weights are in one place"
     sizes = [path.stat().st_size for path in files]
     assert all(size <= 12 * 10**6 for size in sizes) and sum(sizes) <= 120 * 10**6
+
+
+def test_the_classifier_of_mnist_is_the_one_that_is_named():
+    """Its file has the hash that the code states, and NumPy's forward pass takes pictures of MNIST."""
+    import hashlib
+
+    from kerasgen.metrics.features import MNIST_WEIGHTS, MNISTClassifier
+
+    name, sha256 = MNIST_WEIGHTS
+    assert hashlib.sha256((shelf.CHECKOUT / name).read_bytes()).hexdigest() == sha256
+    x = np.zeros((2, 28, 28, 1), "float32")
+    x[1, 4:24, 13:16] = 1.0  # a one, upright
+    assert MNISTClassifier().probabilities(x).shape == (2, 10)
+    assert MNISTClassifier().probabilities(x)[1].argmax() == 1

@@ -22,7 +22,10 @@ from scipy.special import softmax
 from kerasgen.hub import shelf
 
 WEIGHTS = pathlib.Path(__file__).parents[1] / "nets" / "digits_classifier.safetensors"
-MNIST_WEIGHTS = "mnist_classifier.safetensors", "@@"  # on the shelf, and its SHA-256
+MNIST_WEIGHTS = (
+    "mnist_classifier.safetensors",
+    "96449622f16ebbb57b18555c582e04518882d906fff4a9ff5bf773b5c5720266",
+)  # on the shelf, and its SHA-256
 DIGITS = (
     "digits",
     "digits_binary",
