@@ -149,7 +149,7 @@ def test_precision_is_of_the_run_alone(pictures, tmp_path):
         ),
         (
             ["dcgan", "--data", "digits", "--steps", "2", "--augment", "cutout"],
-            "augment: dcgan takes flip alone, got cutout",
+            "augment: DCGAN takes flip alone, got cutout",
         ),
         (["dcgan", "--data", "nowhere"], "source: unknown data 'nowhere'"),
         (["dcgan", "--data", "moons", "--steps", "2"], "data: expected pictures, got vectors"),
