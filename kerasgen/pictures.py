@@ -102,8 +102,8 @@ def grey(x) -> np.ndarray:
     """Pictures (..., 3) in [0, 1] without their colours, (..., 1): each pixel the grey of the same luminance.
 
     Example:
-        >>> grey(np.array([0.0, 1.0, 0.0])).round(2).tolist()
-        [0.86]
+        >>> float(grey([0.0, 1.0, 0.0])[0]).__round__(2)
+        0.86
     """
     x = np.asarray(x, "float32")
     light = np.where(x > 0.04045, ((x + 0.055) / 1.055) ** 2.4, x / 12.92) @ np.float32([0.212671, 0.71516, 0.072169])

@@ -15,6 +15,7 @@ import tensorflow as tf  # noqa: E402
 RATE = 3e-4  # at larger ones the games of GANs amplify what rounding does
 # Of these a change of one part in ten million of the weights, in a single replica, grows tenfold a step at that rate.
 RATES = {"cyclegan": 3e-7, "layout2im": 3e-6}
+RATES["gan"] = 0.03  # its weights start so small that a gradient of them is, too: else hardly anything would move
 EXAMPLES, HELD_OUT, BATCH, EPOCHS = 44, 23, 16, 2  # the last batches have 12 and 7 examples
 
 
