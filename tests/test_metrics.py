@@ -699,3 +699,16 @@ def test_data_of_a_preset_or_bundle_have_its_size():
     assert kerasgen.data.of({"data": {"name": "brick"}, "image_shape": [8, 8, 3]}).shape == (8, 8, 3)
     assert kerasgen.data.of({"data": {"name": "digits", "batch_size": 64}}).shape == (8, 8, 1)
     assert kerasgen.data.of({"data": None, "image_shape": [8, 8, 3]}) is None
+
+
+def test_more_that_is_said_of_examples_changes_no_figure(digits):
+    """Data with a label and a text each, as emoji have them, are measured as those with the label alone."""
+    import dataclasses
+
+    def told(x, given):
+        return x, {**given, "text": np.full((len(x), 4), 97, "uint8")}
+
+    both = dataclasses.replace(digits, splits={name: told(*rows) for name, rows in digits.splits.items()})
+    x = digits.arrays("train")[0]
+    figures = [evaluate(Fake(sample=lambda count, seed, **_: x[:count]), data, count=100) for data in (digits, both)]
+    assert figures[0] == pytest.approx(figures[1]) and "diversity_floor" in figures[0]

@@ -69,13 +69,18 @@ class Evaluation:
 
     @functools.cached_property
     def test(self):
-        """All of the test split, (x, label or None)."""
-        return self.data.arrays("test")
+        """All of the test split, as `first` gives it."""
+        return self.first("test")
+
+    def first(self, split):
+        """(x, the first of what is said of each example, such as its label, or None) of a split."""
+        x, given = self.data.arrays(split)
+        return x, named(given, self.data.given).get(self.said)
 
     @functools.cached_property
     def train(self):
         """All of the train split, as rows of raw values."""
-        return extractors.raw_values(self._shown(*self.data.arrays("train")))
+        return extractors.raw_values(self._shown(*self.first("train")))
 
     @functools.cached_property
     def fake(self):
@@ -274,7 +279,7 @@ class Floor(Evaluation):
     @functools.cached_property
     def fake(self):
         chosen = some(self.count, self.data.count("train"))
-        return tuple(None if part is None else part[chosen] for part in self.data.arrays("train"))
+        return tuple(None if part is None else part[chosen] for part in self.first("train"))
 
     @functools.cached_property
     def texture(self):
