@@ -60,11 +60,13 @@ def keep(run: pathlib.Path, seconds: float | None = None, shelved: bool = False)
     shipped = HOME / name / hub.PRESET
     target = hub.read_preset(name).get("target") if shipped.is_file() else None
     about |= {"target": target} if target else {}
+    place = shelf.CHECKOUT / f"{name}.safetensors"
+    shelved = shelved or place.exists()
+    about |= {"about": data.about} if shelved else {}  # what a bundle says of data that may not be here
     options = dict(overwrite=True, half=True)
     folder = hub.save_preset(model, HOME / name, preset=name, results=results, **options, **about)
     (folder / files.MARK).unlink()  # it says that a program may replace the folder; these are ours to keep
-    place = shelf.CHECKOUT / f"{name}.safetensors"
-    if shelved or place.exists():
+    if shelved:
         place.parent.mkdir(exist_ok=True)
         shutil.move(folder / hub.WEIGHTS, place)
     print(name, results, flush=True)

@@ -99,3 +99,13 @@ def test_the_classifier_of_mnist_is_the_one_that_is_named():
     x[1, 4:24, 13:16] = 1.0  # a one, upright
     assert MNISTClassifier().probabilities(x).shape == (2, 10)
     assert MNISTClassifier().probabilities(x)[1].argmax() == 1
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(shelf.CHECKOUT.glob("*_*.safetensors"))])
+def test_a_preset_says_what_its_data_are(name):
+    """Its data may be fetched from nowhere here: its class names and its bundle do not wait for them."""
+    if name.endswith("_classifier"):
+        return
+    preset = hub.read_preset(name)
+    assert preset["about"]["name"] and preset["about"]["licence"]
+    assert len(preset.class_names) == (preset["arguments"].get("num_classes") or len(preset.class_names))
