@@ -263,17 +263,20 @@ def test_features_are_scaled_and_do_not_depend_on_the_batch(digits):
         classifier.features(np.zeros((2, 8, 8, 3)))
 
 
-def test_the_numpy_forward_pass_is_the_keras_network(digits):
+@pytest.mark.parametrize("kind", [features.DigitsClassifier, features.MNISTClassifier], ids=lambda kind: kind.name)
+def test_the_numpy_forward_pass_is_the_keras_network(digits, kind):
     import keras
 
     from kerasgen.metrics import train_classifier
 
-    x, weights = digits.arrays("test")[0][:50], features.DigitsClassifier().weights
-    network = train_classifier._network(keras)
+    classifier = kind()
+    x, weights = digits.arrays("test")[0][:50], classifier.weights
+    x = np.asarray(keras.ops.image.resize(x, kind.shape[:2]))
+    network = train_classifier._network(keras, kind)
     for name in train_classifier.LAYERS:
         network.get_layer(name).set_weights([weights[f"{name}.kernel"], weights[f"{name}.bias"]])
     expected = keras.ops.softmax(network(x, training=False)).numpy()
-    assert features.DigitsClassifier().probabilities(x) == pytest.approx(expected, abs=1e-4)
+    assert classifier.probabilities(x) == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_weights_are_small():

@@ -161,5 +161,6 @@ def _times(value, by):
     return [_times(v, by) for v in value] if isinstance(value, list) else max(1, round(value * by))
 
 
-def looking_back(steps):
+def looking_back(steps: float) -> float:
+    """The share that an average keeps of its old value so as to look back over so many steps."""
     return round(1.0 - 1.0 / max(steps, 1.0), 9)
